@@ -1,0 +1,44 @@
+//! The vocabulary: regions, ids, inks, and the change that one device makes to one record in one
+//! ink. Raw bytes become a [`SignedChange`], a *claim*: well formed, but nobody has checked the
+//! signature yet, nor whether its author may write there. Checking is `authority`'s, meaning is
+//! `document`'s; no key ever signs or verifies in this crate.
+
+mod region;
+pub use region::{Region, RegionError, SubSls};
+
+mod identity;
+pub use identity::{IdentityError, KkNumber, Nik};
+
+mod ids;
+pub use ids::{
+    ActorId, Author, CauseHash, ChangeId, DeviceKey, Digest, Incarnation, MemberId, RecordId, StatementId,
+    SurveyId,
+};
+
+mod text;
+pub use text::IdTextError;
+
+mod ink;
+pub use ink::Ink;
+
+mod moment;
+pub use moment::Moment;
+
+pub mod cbor;
+
+pub mod cose;
+
+mod columns;
+
+mod body;
+pub use body::{Body, BodyError, MakeMap, MapRef, OpId, Scalar, Write};
+
+mod change;
+pub use change::{
+    Change, ChangeError, SIGNATURE_BYTES, Signature, SignedChange, read_ink, read_seen, write_seen,
+};
+
+mod fingerprint;
+pub use fingerprint::{Fingerprint, FingerprintError};
+
+pub mod limits;
