@@ -266,7 +266,7 @@ mod tests {
     fn the_actor_is_a_fixed_function_of_device_and_incarnation() {
         let author =
             Author { device: DeviceKey::from_bytes([1; 32]), incarnation: Incarnation::from_bytes([2; 4]) };
-        assert_eq!(author.actor().to_string(), "da7d1e6c1ea3bb00b4aa8f2c9c46b5c4".to_string());
+        assert_eq!(author.actor().to_string(), "bf3df52251318b1099709cb3340e3998".to_string());
     }
 
     #[test]
