@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Frames and messages: bytes from a peer become a [`Message`] of claims, within limits that hold
+//! before any memory is taken. No signature is checked here, and nobody here knows who may do
+//! what: that is `authority`'s; which message answers which is `reconcile`'s.
+
+pub mod limits;
+
+mod fault;
+pub use fault::{Fault, WireError};
+
+mod frame;
+pub use frame::Deframer;
+
+mod pack;
+
+mod rows;
+
+mod hello;
+pub use hello::{Cursor, Hello};
+
+mod changes;
+pub use changes::Changes;
+
+mod notice;
+pub use notice::{CloseCode, CloseReason, Exception};
+
+mod message;
+pub use message::Message;

@@ -1,0 +1,36 @@
+//! The limits of the wire, version 1. A receiver refuses what exceeds them before it takes memory
+//! for it; a sender splits what would.
+
+use rukun_change::limits::STATEMENT_BYTES_MAX;
+
+/// What a frame's compression can add at worst, and the heads of what it holds.
+const FRAME_SLACK_BYTES: usize = 16 * 1024;
+/// The longest body of a frame: one statement of the longest kind, however badly it compresses.
+pub const FRAME_BYTES_MAX: usize = STATEMENT_BYTES_MAX + FRAME_SLACK_BYTES;
+/// The longest content of a compressed message.
+pub const UNPACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What a sender may put into one message of changes or statements, as the sum of their own
+/// encodings, so that the frame keeps its limit however badly they compress. One change or
+/// statement always fits.
+pub const BATCH_BYTES_MAX: usize = STATEMENT_BYTES_MAX;
+
+/// The most changes in one frame.
+pub const FRAME_CHANGES_MAX: usize = 64;
+/// The most statements in one message.
+pub const STATEMENTS_MAX: usize = 4_096;
+/// The most ids of statements: as many as a frame can hold.
+pub const STATEMENT_IDS_MAX: usize = 32_768;
+/// The most statements of a sender's own chain: charter and grants.
+pub const CHAIN_STATEMENTS_MAX: usize = 16;
+/// The most sub-SLS in a summary, or in what differs.
+pub const SUMMARY_SUB_SLS_MAX: usize = 8_192;
+/// The most ids of changes in one message.
+pub const CHANGE_IDS_MAX: usize = 4_096;
+/// The most bytes of a file in one message.
+pub const BLOB_PIECE_BYTES_MAX: usize = 32 * 1024;
+/// The longest file.
+pub const BLOB_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The longest reason for refusing a change.
+pub const REFUSAL_BYTES_MAX: usize = 256;
+/// The longest text that closes a session.
+pub const CLOSE_TEXT_BYTES_MAX: usize = 512;

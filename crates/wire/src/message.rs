@@ -1,0 +1,334 @@
+//! Messages: the body of a frame, one type byte and its fields in deterministic CBOR, becomes a
+//! [`Message`] and back. Changes and statements are compressed.
+
+use rukun_change::cbor::{Reader, Writer};
+use rukun_change::limits::STATEMENT_BYTES_MAX;
+use rukun_change::{ChangeId, Digest, Fingerprint, StatementId, SubSls};
+
+use crate::frame::framed;
+use crate::limits::{
+    BLOB_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, STATEMENT_IDS_MAX,
+    STATEMENTS_MAX, SUMMARY_SUB_SLS_MAX,
+};
+use crate::pack::{pack, unpack};
+use crate::rows::{check_ascending, read_rows, read_strings, read_yes, write_rows, write_strings, write_yes};
+use crate::{Changes, CloseReason, Exception, Fault, Hello, WireError};
+
+const SUB_SLS_BYTES: usize = 8;
+const SUMMARY_ROW_BYTES: usize = SUB_SLS_BYTES + Fingerprint::BYTES;
+
+/// What one peer says to another. Everything in it is a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Who speaks, and what it holds.
+    Hello(Hello),
+    /// The statements that the sender holds, ascending.
+    StatementIds(Vec<StatementId>),
+    /// Signed statements, in an order in which they can be admitted.
+    Statements {
+        /// The statements, opaque here.
+        items: Vec<Vec<u8>>,
+        /// Whether these are the last of them.
+        last: bool,
+    },
+    /// Asks for a file that the charter names, from here on.
+    BlobWant {
+        /// Which file.
+        digest: Digest,
+        /// From which byte on.
+        offset: u64,
+    },
+    /// A part of such a file.
+    Blob {
+        /// Which file.
+        digest: Digest,
+        /// Where the part begins.
+        offset: u64,
+        /// How long the file is.
+        total: u64,
+        /// The part.
+        bytes: Vec<u8>,
+    },
+    /// Changes.
+    Changes(Changes),
+    /// That a frame of changes is durable, with these exceptions.
+    Ack {
+        /// The frame.
+        frame: u64,
+        /// The changes in it that were not taken.
+        exceptions: Vec<(ChangeId, Exception)>,
+    },
+    /// What the sender holds in each sub-SLS, ascending.
+    Summary(Vec<(SubSls, Fingerprint)>),
+    /// The sub-SLS in which the receiver of a summary holds something else, ascending.
+    Differ(Vec<SubSls>),
+    /// The changes that the sender holds in a sub-SLS.
+    Ids {
+        /// Where.
+        sub_sls: SubSls,
+        /// Their ids.
+        ids: Vec<ChangeId>,
+        /// Whether these are the last of them.
+        last: bool,
+    },
+    /// Asks for changes.
+    Want(Vec<ChangeId>),
+    /// Ends the session.
+    Close(CloseReason),
+}
+
+impl Message {
+    /// The whole frame: length, type, fields. A message over its limits is spelled all the same,
+    /// for the peer to refuse: senders split by [`crate::limits`]. Only texts are cut.
+    pub fn encode(&self) -> Vec<u8> {
+        let kind = self.kind();
+        let fields = self.fields();
+        framed(|frame| {
+            frame.push(kind as u8);
+            frame.extend_from_slice(&if kind.is_packed() { pack(&fields) } else { fields });
+        })
+    }
+
+    /// The message in the body of a frame, without its length.
+    ///
+    /// # Errors
+    /// If it is not the one spelling of a message within its limits.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let (number, fields) = body.split_first().ok_or(WireError::EmptyFrame)?;
+        let kind = Kind::from_number(*number).ok_or(WireError::UnknownType { number: *number })?;
+        let message = if kind.is_packed() {
+            unpack(fields).and_then(|fields| Self::read(kind, &fields))
+        } else {
+            Self::read(kind, fields)
+        };
+        message.map_err(|fault| WireError::Malformed { message: kind.name(), fault })
+    }
+
+    /// What this message is called, in logs and counters.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Hello(_) => Kind::Hello,
+            Self::StatementIds(_) => Kind::StatementIds,
+            Self::Statements { .. } => Kind::Statements,
+            Self::BlobWant { .. } => Kind::BlobWant,
+            Self::Blob { .. } => Kind::Blob,
+            Self::Changes(_) => Kind::Changes,
+            Self::Ack { .. } => Kind::Ack,
+            Self::Summary(_) => Kind::Summary,
+            Self::Differ(_) => Kind::Differ,
+            Self::Ids { .. } => Kind::Ids,
+            Self::Want(_) => Kind::Want,
+            Self::Close(_) => Kind::Close,
+        }
+    }
+
+    fn fields(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        match self {
+            Self::Hello(hello) => hello.write(&mut out),
+            Self::StatementIds(ids) => write_rows(&mut out, ids.iter().map(|id| *id.as_bytes())),
+            Self::Statements { items, last } => {
+                write_strings(out.array(2), items);
+                write_yes(&mut out, *last);
+            }
+            Self::BlobWant { digest, offset } => {
+                out.array(2).bytes(digest.as_bytes()).uint(*offset);
+            }
+            Self::Blob { digest, offset, total, bytes } => {
+                out.array(4).bytes(digest.as_bytes()).uint(*offset).uint(*total).bytes(bytes);
+            }
+            Self::Changes(changes) => changes.write(&mut out),
+            Self::Ack { frame, exceptions } => write_ack(&mut out, *frame, exceptions),
+            Self::Summary(rows) => write_rows(&mut out, rows.iter().map(summary_row)),
+            Self::Differ(codes) => write_rows(&mut out, codes.iter().map(|code| *code.as_bytes())),
+            Self::Ids { sub_sls, ids, last } => {
+                write_change_ids(out.array(3).bytes(sub_sls.as_bytes()), ids);
+                write_yes(&mut out, *last);
+            }
+            Self::Want(ids) => write_change_ids(&mut out, ids),
+            Self::Close(reason) => reason.write(&mut out),
+        }
+        out.finish()
+    }
+
+    fn read(kind: Kind, fields: &[u8]) -> Result<Self, Fault> {
+        let mut reader = Reader::new(fields);
+        let message = match kind {
+            Kind::Hello => Self::Hello(Hello::read(&mut reader)?),
+            Kind::StatementIds => Self::StatementIds(read_statement_ids(&mut reader)?),
+            Kind::Statements => {
+                reader.tuple(2)?;
+                let items = read_strings(&mut reader, STATEMENTS_MAX, STATEMENT_BYTES_MAX)?;
+                Self::Statements { items, last: read_yes(&mut reader)? }
+            }
+            Kind::BlobWant => read_blob_want(&mut reader)?,
+            Kind::Blob => read_blob(&mut reader)?,
+            Kind::Changes => Self::Changes(Changes::read(&mut reader)?),
+            Kind::Ack => read_ack(&mut reader)?,
+            Kind::Summary => Self::Summary(read_summary(&mut reader)?),
+            Kind::Differ => Self::Differ(read_differ(&mut reader)?),
+            Kind::Ids => {
+                reader.tuple(3)?;
+                let sub_sls = SubSls::from_bytes(reader.array_of()?)?;
+                let ids = read_change_ids(&mut reader)?;
+                Self::Ids { sub_sls, ids, last: read_yes(&mut reader)? }
+            }
+            Kind::Want => Self::Want(read_change_ids(&mut reader)?),
+            Kind::Close => Self::Close(CloseReason::read(&mut reader)?),
+        };
+        reader.end()?;
+        Ok(message)
+    }
+}
+
+/// The types of messages by the number that a body begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Hello = 1,
+    StatementIds = 2,
+    Statements = 3,
+    BlobWant = 4,
+    Blob = 5,
+    Changes = 6,
+    Ack = 7,
+    Summary = 8,
+    Differ = 9,
+    Ids = 10,
+    Want = 11,
+    Close = 12,
+}
+
+impl Kind {
+    const ALL: [Self; 12] = [
+        Self::Hello,
+        Self::StatementIds,
+        Self::Statements,
+        Self::BlobWant,
+        Self::Blob,
+        Self::Changes,
+        Self::Ack,
+        Self::Summary,
+        Self::Differ,
+        Self::Ids,
+        Self::Want,
+        Self::Close,
+    ];
+
+    fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    /// Whether its fields are compressed.
+    fn is_packed(self) -> bool {
+        matches!(self, Self::Statements | Self::Changes)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::StatementIds => "statement-ids",
+            Self::Statements => "statements",
+            Self::BlobWant => "blob-want",
+            Self::Blob => "blob",
+            Self::Changes => "changes",
+            Self::Ack => "ack",
+            Self::Summary => "summary",
+            Self::Differ => "differ",
+            Self::Ids => "ids",
+            Self::Want => "want",
+            Self::Close => "close",
+        }
+    }
+}
+
+fn read_statement_ids(reader: &mut Reader<'_>) -> Result<Vec<StatementId>, Fault> {
+    let rows = read_rows(reader, STATEMENT_IDS_MAX)?;
+    check_ascending(rows.iter())?;
+    Ok(rows.iter().copied().map(StatementId::from_bytes).collect())
+}
+
+fn read_blob_want(reader: &mut Reader<'_>) -> Result<Message, Fault> {
+    reader.tuple(2)?;
+    let digest = Digest::from_bytes(reader.array_of()?);
+    let offset = reader.uint()?;
+    check_piece(offset, 0, BLOB_BYTES_MAX)?;
+    Ok(Message::BlobWant { digest, offset })
+}
+
+fn read_blob(reader: &mut Reader<'_>) -> Result<Message, Fault> {
+    reader.tuple(4)?;
+    let digest = Digest::from_bytes(reader.array_of()?);
+    let (offset, total) = (reader.uint()?, reader.uint()?);
+    let bytes = reader.bytes(BLOB_PIECE_BYTES_MAX)?;
+    check_piece(offset, bytes.len() as u64, total)?;
+    Ok(Message::Blob { digest, offset, total, bytes: bytes.to_vec() })
+}
+
+/// That a piece lies within its file, and the file within its limit.
+fn check_piece(offset: u64, bytes: u64, total: u64) -> Result<(), Fault> {
+    let end = offset.saturating_add(bytes);
+    if end <= total && total <= BLOB_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Fault::OutsideBlob { offset, end, total, max: BLOB_BYTES_MAX })
+}
+
+fn write_ack(out: &mut Writer, frame: u64, exceptions: &[(ChangeId, Exception)]) {
+    out.array(2).uint(frame).array(exceptions.len());
+    for (id, exception) in exceptions {
+        exception.write(out.array(2).bytes(id.as_bytes()));
+    }
+}
+
+fn read_ack(reader: &mut Reader<'_>) -> Result<Message, Fault> {
+    reader.tuple(2)?;
+    let frame = reader.uint()?;
+    let count = reader.array(FRAME_CHANGES_MAX)?;
+    let mut exceptions = Vec::with_capacity(count);
+    for _ in 0..count {
+        reader.tuple(2)?;
+        exceptions.push((ChangeId::from_bytes(reader.array_of()?), Exception::read(reader)?));
+    }
+    Ok(Message::Ack { frame, exceptions })
+}
+
+fn write_change_ids(out: &mut Writer, ids: &[ChangeId]) {
+    write_rows(out, ids.iter().map(|id| *id.as_bytes()));
+}
+
+fn read_change_ids(reader: &mut Reader<'_>) -> Result<Vec<ChangeId>, Fault> {
+    Ok(read_rows(reader, CHANGE_IDS_MAX)?.iter().copied().map(ChangeId::from_bytes).collect())
+}
+
+/// A row of a summary: packed region code, then the fingerprint.
+fn summary_row((sub_sls, fingerprint): &(SubSls, Fingerprint)) -> [u8; SUMMARY_ROW_BYTES] {
+    let mut row = [0; SUMMARY_ROW_BYTES];
+    let (code, sum) = row.split_at_mut(SUB_SLS_BYTES);
+    code.copy_from_slice(sub_sls.as_bytes());
+    sum.copy_from_slice(&fingerprint.to_bytes());
+    row
+}
+
+fn read_summary(reader: &mut Reader<'_>) -> Result<Vec<(SubSls, Fingerprint)>, Fault> {
+    let rows: &[[u8; SUMMARY_ROW_BYTES]] = read_rows(reader, SUMMARY_SUB_SLS_MAX)?;
+    // The order first: it is cheap, and decoding a point is not.
+    check_ascending(rows.iter().map(|row| row.first_chunk::<SUB_SLS_BYTES>()))?;
+    rows.iter().map(read_summary_row).collect()
+}
+
+fn read_summary_row(row: &[u8; SUMMARY_ROW_BYTES]) -> Result<(SubSls, Fingerprint), Fault> {
+    let (code, sum) = row.split_first_chunk::<SUB_SLS_BYTES>().expect("48 bytes hold 8");
+    let sum = sum.try_into().expect("48 bytes hold 8 and 40");
+    Ok((SubSls::from_bytes(*code)?, Fingerprint::from_bytes(sum)?))
+}
+
+fn read_differ(reader: &mut Reader<'_>) -> Result<Vec<SubSls>, Fault> {
+    let rows = read_rows(reader, SUMMARY_SUB_SLS_MAX)?;
+    check_ascending(rows.iter())?;
+    rows.iter().map(|row| Ok(SubSls::from_bytes(*row)?)).collect()
+}
