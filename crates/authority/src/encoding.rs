@@ -1,0 +1,232 @@
+//! The layout of each kind of statement: an array of its fields in the order of the struct.
+
+use rukun_change::cbor::{Reader, Writer};
+use rukun_change::limits::{CHANGE_BYTES_MAX, STATEMENT_BYTES_MAX};
+use rukun_change::{
+    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
+};
+
+use crate::role::Role;
+use crate::statement::{
+    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
+    StatementError, Transfer,
+};
+
+const NAME_BYTES_MAX: usize = 256;
+const REGIONS_MAX: usize = 1_024;
+const INCARNATIONS_MAX: usize = 1_024;
+const LIST_MAX: usize = STATEMENT_BYTES_MAX / 34;
+
+/// The number that stands for the kind.
+pub(crate) fn kind(said: &Said) -> u64 {
+    match said {
+        Said::Charter(_) => 1,
+        Said::Grant(_) => 2,
+        Said::Revocation(_) => 3,
+        Said::ForkProof(_) => 4,
+        Said::Closing(_) => 5,
+        Said::Decision(_) => 6,
+        Said::Transfer(_) => 7,
+        Said::Erasure(_) => 8,
+        Said::KeptList(_) => 9,
+        Said::Receipt(_) => 10,
+    }
+}
+
+pub(crate) fn write(to: &mut Writer, said: &Said) {
+    match said {
+        Said::Charter(charter) => {
+            to.array(6)
+                .text(&charter.name)
+                .text(&charter.code)
+                .text(&charter.period.0)
+                .text(&charter.period.1);
+            to.bytes(charter.questionnaire.as_bytes());
+            match &charter.dictionary {
+                Some(digest) => to.bytes(digest.as_bytes()),
+                None => to.null(),
+            };
+        }
+        Said::Grant(grant) => {
+            to.array(6)
+                .bytes(grant.parent.as_bytes())
+                .bytes(grant.subject.as_bytes())
+                .uint(grant.role.number());
+            write_regions(to, &grant.regions);
+            to.uint(grant.serial).text(&grant.name);
+        }
+        Said::Revocation(revocation) => {
+            to.array(5).bytes(revocation.parent.as_bytes()).bytes(revocation.subject.as_bytes());
+            to.text(&revocation.reason).array(revocation.kept.len());
+            for kept in &revocation.kept {
+                to.array(2).bytes(kept.incarnation.as_bytes()).uint(kept.n_max);
+            }
+            to.array(revocation.lists.len());
+            for (sub_sls, digest) in &revocation.lists {
+                to.array(2).bytes(sub_sls.as_bytes()).bytes(digest.as_bytes());
+            }
+        }
+        Said::ForkProof(proof) => {
+            to.array(2).bytes(&proof.first).bytes(&proof.second);
+        }
+        Said::Closing(closing) => {
+            to.array(2).bytes(closing.parent.as_bytes());
+            write_regions(to, &closing.regions);
+        }
+        Said::Decision(decision) => {
+            to.array(4).bytes(decision.parent.as_bytes()).uint(decision.upheld.into());
+            write_list(to, decision.changes.iter().map(ChangeId::as_bytes));
+            write_list(to, decision.supersedes.iter().map(StatementId::as_bytes));
+        }
+        Said::Transfer(transfer) => {
+            to.array(3).bytes(transfer.parent.as_bytes());
+            to.bytes(&transfer.from.to_bytes()).bytes(&transfer.to.to_bytes());
+        }
+        Said::Erasure(erasure) => {
+            to.array(3)
+                .bytes(erasure.parent.as_bytes())
+                .bytes(&erasure.record.to_bytes())
+                .text(&erasure.reason);
+        }
+        Said::KeptList(list) => {
+            to.array(3).bytes(list.revocation.as_bytes()).bytes(list.sub_sls.as_bytes());
+            write_list(to, list.changes.iter().map(ChangeId::as_bytes));
+        }
+        Said::Receipt(receipt) => {
+            to.array(2).bytes(receipt.sub_sls.as_bytes()).bytes(&receipt.fingerprint.to_bytes());
+        }
+    }
+}
+
+pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementError> {
+    Ok(match kind {
+        1 => Said::Charter(read_charter(from)?),
+        2 => Said::Grant(read_grant(from)?),
+        3 => Said::Revocation(read_revocation(from)?),
+        4 => {
+            from.tuple(2)?;
+            let first = from.bytes(CHANGE_BYTES_MAX)?.to_vec();
+            Said::ForkProof(ForkProof { first, second: from.bytes(CHANGE_BYTES_MAX)?.to_vec() })
+        }
+        5 => {
+            from.tuple(2)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            Said::Closing(Closing { parent, regions: read_regions(from)? })
+        }
+        6 => Said::Decision(read_decision(from)?),
+        7 => {
+            from.tuple(3)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            let record = RecordId::from_bytes(from.array_of()?)?;
+            Said::Transfer(Transfer { parent, from: record, to: RecordId::from_bytes(from.array_of()?)? })
+        }
+        8 => {
+            from.tuple(3)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            let record = RecordId::from_bytes(from.array_of()?)?;
+            Said::Erasure(Erasure { parent, record, reason: from.text(NAME_BYTES_MAX)?.into() })
+        }
+        9 => {
+            from.tuple(3)?;
+            let revocation = StatementId::from_bytes(from.array_of()?);
+            let sub_sls = SubSls::from_bytes(from.array_of()?)?;
+            Said::KeptList(KeptList { revocation, sub_sls, changes: read_list(from, ChangeId::from_bytes)? })
+        }
+        10 => {
+            from.tuple(2)?;
+            let sub_sls = SubSls::from_bytes(from.array_of()?)?;
+            Said::Receipt(Receipt { sub_sls, fingerprint: Fingerprint::from_bytes(&from.array_of()?)? })
+        }
+        kind => return Err(StatementError::Kind { kind }),
+    })
+}
+
+fn read_charter(from: &mut Reader<'_>) -> Result<Charter, StatementError> {
+    from.tuple(6)?;
+    let name = from.text(NAME_BYTES_MAX)?.into();
+    let code = from.text(NAME_BYTES_MAX)?.into();
+    let period = (from.text(NAME_BYTES_MAX)?.into(), from.text(NAME_BYTES_MAX)?.into());
+    let questionnaire = Digest::from_bytes(from.array_of()?);
+    let dictionary = if from.null() { None } else { Some(Digest::from_bytes(from.array_of()?)) };
+    Ok(Charter { name, code, period, questionnaire, dictionary })
+}
+
+fn read_grant(from: &mut Reader<'_>) -> Result<Grant, StatementError> {
+    from.tuple(6)?;
+    let parent = StatementId::from_bytes(from.array_of()?);
+    let subject = DeviceKey::from_bytes(from.array_of()?);
+    let role = from.uint()?;
+    let role = Role::from_number(role).ok_or(StatementError::Role { role })?;
+    let regions = read_regions(from)?;
+    let serial = from.uint()?;
+    Ok(Grant { parent, subject, role, regions, serial, name: from.text(NAME_BYTES_MAX)?.into() })
+}
+
+fn read_revocation(from: &mut Reader<'_>) -> Result<Revocation, StatementError> {
+    from.tuple(5)?;
+    let parent = StatementId::from_bytes(from.array_of()?);
+    let subject = DeviceKey::from_bytes(from.array_of()?);
+    let reason = from.text(NAME_BYTES_MAX)?.into();
+    let mut kept = Vec::new();
+    for _ in 0..from.array(INCARNATIONS_MAX)? {
+        from.tuple(2)?;
+        kept.push(Kept { incarnation: Incarnation::from_bytes(from.array_of()?), n_max: from.uint()? });
+    }
+    let mut lists = Vec::new();
+    for _ in 0..from.array(LIST_MAX)? {
+        from.tuple(2)?;
+        lists.push((SubSls::from_bytes(from.array_of()?)?, Digest::from_bytes(from.array_of()?)));
+    }
+    ascending(&lists.iter().map(|(sub_sls, _)| sub_sls).collect::<Vec<_>>())?;
+    ascending(&kept.iter().map(|kept| kept.incarnation).collect::<Vec<_>>())?;
+    Ok(Revocation { parent, subject, reason, kept, lists })
+}
+
+fn read_decision(from: &mut Reader<'_>) -> Result<Decision, StatementError> {
+    from.tuple(4)?;
+    let parent = StatementId::from_bytes(from.array_of()?);
+    let upheld = match from.uint()? {
+        0 => false,
+        1 => true,
+        _ => return Err(StatementError::Order),
+    };
+    let changes = read_list(from, ChangeId::from_bytes)?;
+    Ok(Decision { parent, upheld, changes, supersedes: read_list(from, StatementId::from_bytes)? })
+}
+
+fn write_regions(to: &mut Writer, regions: &[Region]) {
+    to.array(regions.len());
+    for region in regions {
+        to.text(region.as_str());
+    }
+}
+
+/// Regions in ascending order, none inside another: one spelling for each set of places.
+fn read_regions(from: &mut Reader<'_>) -> Result<Vec<Region>, StatementError> {
+    let mut regions: Vec<Region> = Vec::new();
+    for _ in 0..from.array(REGIONS_MAX)? {
+        regions.push(from.text(16)?.parse()?);
+    }
+    let apart = |before: &Region, after: &Region| before < after && !before.covers(after);
+    if regions.is_sorted_by(apart) { Ok(regions) } else { Err(StatementError::Order) }
+}
+
+fn write_list<'a>(to: &mut Writer, ids: impl ExactSizeIterator<Item = &'a [u8; 32]>) {
+    to.array(ids.len());
+    for id in ids {
+        to.bytes(id);
+    }
+}
+
+fn read_list<I: Ord>(from: &mut Reader<'_>, id: fn([u8; 32]) -> I) -> Result<Vec<I>, StatementError> {
+    let mut ids = Vec::new();
+    for _ in 0..from.array(LIST_MAX)? {
+        ids.push(id(from.array_of()?));
+    }
+    ascending(&ids)?;
+    Ok(ids)
+}
+
+fn ascending<I: Ord>(list: &[I]) -> Result<(), StatementError> {
+    if list.is_sorted_by(|before, after| before < after) { Ok(()) } else { Err(StatementError::Order) }
+}
