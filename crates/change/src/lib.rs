@@ -29,9 +29,12 @@ pub mod cbor;
 pub mod cose;
 
 mod columns;
+pub use columns::DecodeError;
+
+mod operations;
 
 mod body;
-pub use body::{Body, BodyError, MakeMap, MapRef, OpId, Scalar, Write};
+pub use body::{Body, BodyError, MakeMap, MapRef, OpId, Scalar, Write, is_field_name};
 
 mod change;
 pub use change::{

@@ -1,0 +1,589 @@
+//! Real Automerge changes, and what can be made of them, against Automerge's own decoder.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use automerge::legacy::{Key, ObjectId, OpType};
+use automerge::marks::{ExpandMark, Mark};
+use automerge::transaction::{CommitOptions, Transactable as _};
+use automerge::{AutoCommit, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue, hydrate};
+use proptest::prelude::*;
+use proptest::sample::select;
+use rukun_change::limits::{
+    ACTORS_MAX, BODY_BYTES_MAX, DEPS_MAX, MESSAGE_BYTES_MAX, OPS_MAX, TEXT_BYTES_MAX,
+};
+use rukun_change::{ActorId, Body, BodyError, CauseHash, MakeMap, MapRef, MemberId, OpId, Scalar, Write};
+use sha2::{Digest as _, Sha256};
+
+const FIELDS: [&str; 5] = ["gone", "r101", "r108", "r112", "a_field_name_of_32_bytes_exactly"];
+
+/// What Automerge says that a change is, in our words.
+fn oracle(change: &automerge::Change) -> Body {
+    let decoded = change.decode();
+    let actor = |actor: &automerge::ActorId| ActorId::from_bytes(actor.to_bytes().try_into().unwrap());
+    let own = actor(&decoded.actor_id);
+    let (mut maps, mut writes) = (Vec::new(), Vec::new());
+    for (counter, op) in (decoded.start_op.get()..).zip(decoded.operations) {
+        let Key::Map(key) = op.key else { panic!("a sequence") };
+        let map = match &op.obj {
+            ObjectId::Root => MapRef::Root,
+            ObjectId::Id(id) => MapRef::Made(OpId { counter: id.counter(), actor: actor(id.actor()) }),
+        };
+        let value = match op.action {
+            OpType::Make(ObjType::Map) => {
+                let op = OpId { counter, actor: own };
+                maps.push(MakeMap { op, member: key.parse().unwrap() });
+                continue;
+            }
+            OpType::Put(ScalarValue::Null) => Scalar::Null,
+            OpType::Put(ScalarValue::Int(value)) => Scalar::Int(value),
+            OpType::Put(ScalarValue::Str(value)) => Scalar::Text(value.to_string()),
+            other => panic!("{other:?}"),
+        };
+        writes.push(Write { map, field: key.to_string(), value });
+    }
+    Body {
+        hash: CauseHash::from_bytes(decoded.hash.unwrap().0),
+        deps: decoded.deps.iter().map(|dep| CauseHash::from_bytes(dep.0)).collect(),
+        actor: own,
+        seq: decoded.seq,
+        start_op: decoded.start_op.get(),
+        time_ms: decoded.time,
+        message: decoded.message.unwrap_or_default(),
+        maps,
+        writes,
+    }
+}
+
+fn member(number: u8) -> String {
+    MemberId::from_bytes([number; 8]).to_string()
+}
+
+fn values() -> impl Strategy<Value = ScalarValue> {
+    prop_oneof![
+        Just(ScalarValue::Null),
+        any::<i64>().prop_map(ScalarValue::Int),
+        (-70..70i64).prop_map(ScalarValue::Int),
+        ".{0,40}".prop_map(|text| ScalarValue::Str(text.into())),
+        select(vec!["1", "2", "SITI"]).prop_map(|text| ScalarValue::Str(text.into())),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { device: usize, member: Option<u8>, field: &'static str, value: ScalarValue },
+    Make { device: usize, member: u8 },
+    Commit { device: usize, message: String, time: i64 },
+    Empty { device: usize },
+    Merge { from: usize, to: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let device = || 0..4usize;
+    let put = (device(), proptest::option::of(0..3u8), select(FIELDS.to_vec()), values())
+        .prop_map(|(device, member, field, value)| Step::Put { device, member, field, value });
+    let commit = (device(), ".{0,20}", any::<i32>()).prop_map(|(device, message, time)| Step::Commit {
+        device,
+        message,
+        time: time.into(),
+    });
+    let step = prop_oneof![
+        12 => put,
+        2 => (device(), 0..3u8).prop_map(|(device, member)| Step::Make { device, member }),
+        4 => commit,
+        1 => device().prop_map(|device| Step::Empty { device }),
+        3 => (device(), device()).prop_map(|(from, to)| Step::Merge { from, to }),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+/// Automerge answers a put of the value that wins a conflict with a delete of the others. Two puts,
+/// the first of another value, say the same.
+fn put(doc: &mut AutoCommit, map: &ObjId, field: &str, value: &ScalarValue) {
+    let held = doc.get_all(map, field).unwrap();
+    let wins =
+        held.last().is_some_and(|(winner, _)| *winner == automerge::Value::Scalar(Cow::Borrowed(value)));
+    if wins && held.len() > 1 {
+        let other = if value.is_null() { ScalarValue::Int(0) } else { ScalarValue::Null };
+        doc.put(map, field, other).unwrap();
+    }
+    doc.put(map, field, value.clone()).unwrap();
+}
+
+fn take(docs: &mut [AutoCommit], step: Step) {
+    match step {
+        Step::Put { device, member: None, field, value } => put(&mut docs[device], &ROOT, field, &value),
+        Step::Put { device, member: Some(number), field, value } => {
+            let maps = docs[device].get_all(ROOT, member(number)).unwrap();
+            let maps: Vec<ObjId> = maps.into_iter().map(|(_, map)| map).collect();
+            for map in maps {
+                put(&mut docs[device], &map, field, &value);
+            }
+        }
+        Step::Make { device, member: number } => {
+            docs[device].put_object(ROOT, member(number), ObjType::Map).unwrap();
+        }
+        Step::Commit { device, message, time } => {
+            docs[device].commit_with(CommitOptions::default().with_message(message).with_time(time));
+        }
+        Step::Empty { device } => {
+            docs[device].commit();
+            docs[device].empty_change(CommitOptions::default());
+        }
+        Step::Merge { from, to } if from != to => {
+            docs[from].commit();
+            let mut other = docs[from].clone();
+            docs[to].merge(&mut other).unwrap();
+        }
+        Step::Merge { .. } => {}
+    }
+}
+
+fn device(number: u8) -> AutoCommit {
+    // Neither the order of numbers nor the reverse is the order of actors.
+    AutoCommit::new().with_actor([number.wrapping_mul(97).wrapping_add(7); 16].into())
+}
+
+/// A whole interview: a first change of `fields` answers and five members with as many.
+fn interview(device: &mut AutoCommit, fields: usize) -> automerge::Change {
+    let answers = || {
+        let value = |n: usize| match n % 3 {
+            0 => ScalarValue::Int(n as i64),
+            1 => ScalarValue::Str(format!("JALAN {n}").into()),
+            _ => ScalarValue::Null,
+        };
+        (0..fields).map(move |n| (format!("r{n}"), hydrate::Value::Scalar(value(n))))
+    };
+    let mut root: HashMap<String, hydrate::Value> = answers().collect();
+    for number in 0..5 {
+        let map: HashMap<String, hydrate::Value> = answers().collect();
+        root.insert(member(number), hydrate::Value::Map(map.into()));
+    }
+    device.init_root_from_hydrate(&root.into()).unwrap();
+    device.commit();
+    device.get_last_local_change().unwrap()
+}
+
+fn sealed(contents: &[u8]) -> Vec<u8> {
+    let mut hashed = vec![1];
+    hashed.extend(unsigned(contents.len() as u64));
+    hashed.extend(contents);
+    let mut chunk = vec![0x85, 0x6f, 0x4a, 0x83];
+    chunk.extend(&Sha256::digest(&hashed)[..4]);
+    chunk.extend(hashed);
+    chunk
+}
+
+fn contents(chunk: &[u8]) -> &[u8] {
+    let length_bytes = chunk[9..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+    &chunk[9 + length_bytes..]
+}
+
+fn unsigned(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value > 0x7f {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    [&unsigned(bytes.len() as u64), bytes].concat()
+}
+
+/// That Automerge accepts what we accept, says the same of it, and would write it just so.
+fn assert_automerge_agrees(chunk: &[u8], body: &Body) {
+    let change = automerge::Change::from_bytes(chunk.to_vec()).unwrap();
+    assert_eq!(oracle(&change), *body);
+    assert_eq!(automerge::Change::from(change.decode()).raw_bytes(), chunk);
+}
+
+proptest! {
+    #[test]
+    fn whatever_automerge_writes_is_read_as_automerge_reads_it(
+        steps in steps(),
+        hydrated: bool,
+        fields in 0..40usize,
+    ) {
+        let mut first = device(0);
+        if hydrated {
+            interview(&mut first, fields);
+        }
+        let mut docs: Vec<AutoCommit> = (0..4).map(|number| {
+            let mut doc = device(number);
+            doc.merge(&mut first).unwrap();
+            doc
+        }).collect();
+        docs[0] = first;
+        for step in steps {
+            take(&mut docs, step);
+        }
+        let (all, others) = docs.split_first_mut().unwrap();
+        for other in others {
+            all.merge(other).unwrap();
+        }
+        for change in all.get_changes(&[]) {
+            let body = Body::decode(change.raw_bytes());
+            prop_assert_eq!(body, Ok(oracle(&change)), "{:?}", change.raw_bytes());
+            assert_automerge_agrees(change.raw_bytes(), &oracle(&change));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        let _ = Body::decode(&bytes);
+        let _ = Body::decode(&sealed(&bytes));
+    }
+}
+
+/// Changes with everything in them that a change of a record can have.
+fn samples() -> Vec<Vec<u8>> {
+    let mut one = device(1);
+    let first = interview(&mut one, 6).raw_bytes().to_vec();
+    let mut two = device(2);
+    two.merge(&mut one).unwrap();
+    for (doc, value) in [(&mut one, 5), (&mut two, 6)] {
+        for field in FIELDS {
+            doc.put(ROOT, field, value).unwrap();
+            let (_, map) = doc.get(ROOT, member(2)).unwrap().unwrap();
+            doc.put(map, field, ScalarValue::Null).unwrap();
+        }
+        doc.commit();
+    }
+    let mut three = device(3);
+    three.merge(&mut one).unwrap();
+    three.merge(&mut two).unwrap();
+    let map = three.put_object(ROOT, member(9), ObjType::Map).unwrap();
+    for field in FIELDS {
+        three.put(ROOT, field, i64::MIN).unwrap();
+        three.put(&map, field, "SITI").unwrap();
+    }
+    three.commit_with(CommitOptions::default().with_message("resolve").with_time(-1));
+    let last = three.get_last_local_change().unwrap().raw_bytes().to_vec();
+    vec![first, two.get_last_local_change().unwrap().raw_bytes().to_vec(), last]
+}
+
+#[test]
+fn a_cut_or_flipped_chunk_is_refused() {
+    for chunk in samples() {
+        assert!(Body::decode(&chunk).is_ok());
+        for end in 0..chunk.len() {
+            assert!(Body::decode(&chunk[..end]).is_err());
+        }
+        assert!(Body::decode(&[&chunk[..], &[0]].concat()).is_err());
+        for bit in 0..chunk.len() * 8 {
+            let mut flipped = chunk.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Body::decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_forged_chunk_is_refused_or_one_that_automerge_would_write() {
+    let mut accepted = 0;
+    let mut judge = |contents: &[u8]| {
+        let chunk = sealed(contents);
+        if let Ok(body) = Body::decode(&chunk) {
+            assert_automerge_agrees(&chunk, &body);
+            accepted += 1;
+        }
+    };
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for chunk in samples() {
+        let contents = contents(&chunk);
+        for end in 0..contents.len() {
+            judge(&contents[..end]);
+        }
+        for bit in 0..contents.len() * 8 {
+            let mut flipped = contents.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            judge(&flipped);
+        }
+        for _ in 0..20_000 {
+            let mut forged = contents.to_vec();
+            for _ in 0..=random(3) {
+                let at = random(forged.len());
+                match random(5) {
+                    0 => forged[at] = random(256) as u8,
+                    1 => forged[at] = forged[at].wrapping_add(1),
+                    2 => forged[at] = [0, 1, 0x7e, 0x7f, 0x80, 0xff][random(6)],
+                    3 => forged.insert(at, random(256) as u8),
+                    _ => drop(forged.remove(at)),
+                }
+            }
+            judge(&forged);
+        }
+    }
+    assert!(accepted > 1_000, "only {accepted} forged chunks were good: the test tests nothing");
+}
+
+/// A chunk, put together by hand.
+#[derive(Clone)]
+struct Draft {
+    deps: Vec<[u8; 32]>,
+    actor: Vec<u8>,
+    seq: u64,
+    start_op: u64,
+    message: Vec<u8>,
+    others: Vec<Vec<u8>>,
+    columns: Vec<(u64, Vec<u8>)>,
+    extra: Vec<u8>,
+}
+
+impl Draft {
+    /// One write of null.
+    fn new() -> Self {
+        Self {
+            deps: Vec::new(),
+            actor: vec![7; 16],
+            seq: 1,
+            start_op: 10,
+            message: Vec::new(),
+            others: Vec::new(),
+            columns: vec![
+                (21, vec![0x7f, 2, b'r', b'1']),
+                (52, vec![1]),
+                (66, vec![0x7f, 1]),
+                (86, vec![0x7f, 0]),
+                (112, vec![0x7f, 0]),
+            ],
+            extra: Vec::new(),
+        }
+    }
+
+    fn set(mut self, number: u64, bytes: &[u8]) -> Self {
+        self.columns.retain(|(other, _)| *other != number);
+        self.columns.push((number, bytes.to_vec()));
+        self.columns.sort();
+        self
+    }
+
+    fn without(mut self, number: u64) -> Self {
+        self.columns.retain(|(other, _)| *other != number);
+        self
+    }
+
+    fn chunk(&self) -> Vec<u8> {
+        let mut bytes = unsigned(self.deps.len() as u64);
+        bytes.extend(self.deps.concat());
+        bytes.extend(prefixed(&self.actor));
+        bytes.extend(unsigned(self.seq));
+        bytes.extend(unsigned(self.start_op));
+        bytes.push(0);
+        bytes.extend(prefixed(&self.message));
+        bytes.extend(unsigned(self.others.len() as u64));
+        bytes.extend(self.others.iter().flat_map(|other| prefixed(other)));
+        bytes.extend(unsigned(self.columns.len() as u64));
+        for (number, column) in &self.columns {
+            bytes.extend([unsigned(*number), unsigned(column.len() as u64)].concat());
+        }
+        bytes.extend(self.columns.iter().flat_map(|(_, column)| column.clone()));
+        bytes.extend(&self.extra);
+        sealed(&bytes)
+    }
+
+    fn decode(&self) -> Result<Body, BodyError> {
+        Body::decode(&self.chunk())
+    }
+
+    #[track_caller]
+    fn refused(&self, with: &str) {
+        let error = self.decode().unwrap_err().to_string();
+        assert!(error.contains(with), "{error}");
+    }
+}
+
+#[test]
+fn a_chunk_put_together_by_hand_is_what_automerge_writes() {
+    let draft = Draft::new();
+    let body = draft.decode().unwrap();
+    assert_automerge_agrees(&draft.chunk(), &body);
+    assert_eq!(body.writes, [Write { map: MapRef::Root, field: "r1".into(), value: Scalar::Null }]);
+    let nothing = Draft { columns: Vec::new(), ..draft }.decode().unwrap();
+    assert!(nothing.writes.is_empty() && nothing.maps.is_empty());
+}
+
+#[test]
+fn a_chunk_over_a_limit_or_with_parts_out_of_place_is_refused() {
+    let good = Draft::new();
+    let with = |change: fn(&mut Draft)| {
+        let mut draft = good.clone();
+        change(&mut draft);
+        draft
+    };
+    with(|draft| draft.actor = vec![7; 15]).refused("an actor of 15 bytes");
+    with(|draft| draft.others = vec![vec![8; 17]]).refused("an actor of 17 bytes");
+    with(|draft| draft.others = vec![vec![8; 16]]).refused("none of its operations names");
+    with(|draft| draft.others = vec![vec![7; 16]]).refused("out of order");
+    with(|draft| draft.others = vec![vec![9; 16], vec![8; 16]]).refused("out of order");
+    with(|draft| draft.others = (0..=ACTORS_MAX).map(|_| vec![8; 16]).collect()).refused("a count of 257");
+    with(|draft| draft.deps = vec![[2; 32], [1; 32]]).refused("causes: out of order");
+    with(|draft| draft.deps = vec![[1; 32], [1; 32]]).refused("causes: out of order");
+    with(|draft| draft.deps = vec![[1; 32]; DEPS_MAX + 1]).refused("a count of 65");
+    with(|draft| draft.message = vec![b'a'; MESSAGE_BYTES_MAX + 1]).refused("message: a count of 8193");
+    with(|draft| draft.message = vec![0xff]).refused("message: a text that is not UTF-8");
+    with(|draft| draft.extra = vec![1]).refused("1 extra bytes");
+    with(|draft| draft.seq = 0).refused("sequence number");
+    with(|draft| draft.seq = 1 << 32).refused("sequence number");
+    with(|draft| draft.start_op = 0).refused("first operation");
+    with(|draft| draft.start_op = u64::from(u32::MAX)).refused("operations' counters");
+    with(|draft| draft.columns.swap(0, 1)).refused("columns: out of order");
+    with(|draft| draft.columns.insert(1, (21, vec![0x7f, 2, b'r', b'2']))).refused("columns: out of order");
+    let long = with(|draft| draft.extra = vec![0; BODY_BYTES_MAX]).decode();
+    assert!(matches!(long, Err(BodyError::TooLong { max: BODY_BYTES_MAX, .. })));
+}
+
+#[test]
+fn columns_of_unequal_length_and_huge_runs_are_refused_at_once() {
+    let huge = [&[0x80; 8][..], &[0xc0, 0], &[1][..]].concat();
+    let huge_literal = [&[0x80; 8][..], &[0x40], &[1][..]].concat();
+    for number in [1, 2, 21, 66, 86, 112] {
+        Draft::new().set(number, &huge).refused("a count of 4611686018427387904 where at most 1");
+        Draft::new().set(number, &huge_literal).refused("a count of 4611686018427387904 where at most 1");
+        Draft::new().set(number, &[2, 1, b'a']).refused("a count of 2 where at most 1");
+        Draft::new().set(number, &[]).refused("columns: runs");
+    }
+    let one_replaced = Draft::new().set(112, &[0x7f, 1]);
+    one_replaced.clone().set(113, &huge).set(115, &[0x7f, 1]).refused("a count of 4611686018427387904");
+    one_replaced.clone().set(113, &[0x7f, 0]).set(115, &huge).refused("a count of 4611686018427387904");
+    one_replaced.clone().set(113, &[2, 0]).set(115, &[0x7f, 1]).refused("more rows than operations");
+    one_replaced.clone().set(113, &[0x7f, 0]).refused("replaced values: nothing");
+    Draft::new().set(113, &[0x7f, 0]).set(115, &[0x7f, 1]).refused("replaced values: 2 bytes left over");
+    let many = unsigned(1 << 62);
+    Draft::new().set(112, &[&[0x7f][..], &many].concat()).refused("a count of 4611686018427387904");
+    Draft::new().set(52, &many).refused(&format!("where at most {OPS_MAX}"));
+    Draft::new().set(52, &unsigned(OPS_MAX as u64 + 1)).refused(&format!("where at most {OPS_MAX}"));
+    Draft::new().set(87, &[0]).refused("values: 1 bytes left over");
+    for number in [21, 66, 86, 112] {
+        Draft::new().without(number).refused("nothing for an operation that needs it");
+    }
+    Draft::new().without(52).refused("left over");
+}
+
+#[test]
+fn an_operation_refers_only_to_what_is_before_it() {
+    let into = |actor: u8, counter: u8| Draft::new().set(1, &[0x7f, actor]).set(2, &[0x7f, counter]);
+    assert_eq!(into(0, 9).decode().unwrap().writes.len(), 1);
+    into(0, 10).refused("counter 10, which is not before it");
+    into(0, 0).refused("counter 0, which is not before it");
+    into(1, 9).refused("names actor 1");
+    into(0, 9).without(2).refused("maps: nothing");
+    let replaces = |actor: u8, counter: u8| {
+        Draft::new().set(112, &[0x7f, 1]).set(113, &[0x7f, actor]).set(115, &[0x7f, counter])
+    };
+    assert!(replaces(0, 9).decode().is_ok());
+    replaces(0, 10).refused("counter 10, which is not before it");
+    replaces(0, 0).refused("counter 0, which is not before it");
+    replaces(0, 0x7f).refused("replaced values: a number");
+    replaces(1, 9).refused("names actor 1");
+    let twice = Draft::new().set(112, &[0x7f, 2]).set(113, &[2, 0]);
+    assert!(twice.clone().set(115, &[2, 4]).decode().is_ok());
+    twice.clone().set(115, &[0x7e, 4, 0]).refused("out of order");
+    twice.set(115, &[0x7e, 4, 0x7f]).refused("out of order");
+    // The second operation writes into the first, which makes no map.
+    let two = Draft::new().set(21, &[2, 2, b'r', b'1']).set(52, &[2]).set(66, &[2, 1]).set(86, &[2, 0]);
+    let two = two.set(112, &[2, 0]);
+    assert_eq!(two.decode().unwrap().writes.len(), 2);
+    two.set(1, &[0, 1, 0x7f, 0])
+        .set(2, &[0, 1, 0x7f, 10])
+        .refused("operation 1 writes into what is no member");
+}
+
+#[test]
+fn names_values_and_kinds_outside_the_document_shape_are_refused() {
+    let key = |key: &[u8]| Draft::new().set(21, &[&[0x7f][..], &prefixed(key)].concat());
+    for name in ["", "R1", "1r", "_r", "r-1", "m:0101010101010101", "a_field_name_of_33_bytes_exactly_"] {
+        key(name.as_bytes()).refused("no variable's name");
+    }
+    key(&[0xff]).refused("keys: a text that is not UTF-8");
+    let makes = |name: &str| key(name.as_bytes()).set(66, &[0x7f, 0]);
+    assert_eq!(makes("m:abababababababab").decode().unwrap().maps.len(), 1);
+    makes("m:ABABABABABABABAB").refused("a key that is no member");
+    makes("r1").refused("a key that is no member");
+    makes("m:abababababababab").set(1, &[0x7f, 0]).set(2, &[0x7f, 9]).refused("a map within a map");
+    makes("m:abababababababab").set(86, &[0x7f, 0x14]).set(87, &[1]).refused("gives it a value");
+    for (action, found) in [(2, "a list"), (3, "deletes"), (4, "a text"), (5, "increments"), (6, "a table")] {
+        Draft::new().set(66, &[0x7f, action]).refused(found);
+    }
+    Draft::new().set(66, &[0x7f, 7]).refused("marks");
+    Draft::new().set(66, &[0x7f, 8]).refused("no known kind");
+    Draft::new().set(52, &[0, 1]).refused("insert");
+    for number in [17, 19, 60, 88, 116, 148, 165, 1 << 40] {
+        Draft::new().set(number, &[0x7f, 1]).refused(&format!("column {number}"));
+    }
+    let value = |head: u64, raw: &[u8]| {
+        let draft = Draft::new().set(86, &[&[0x7f][..], &unsigned(head)].concat());
+        if raw.is_empty() { draft } else { draft.set(87, raw) }
+    };
+    assert_eq!(value(0x14, &[0x7f]).decode().unwrap().writes[0].value, Scalar::Int(-1));
+    value(0x24, &[0xff, 0x7f]).refused("shortest spelling");
+    value(0x24, &[1, 1]).refused("1 bytes left over");
+    value(0x04, &[]).refused("cut off");
+    value(0x10, &[0]).refused("null that has bytes");
+    value(0x26, &[0xc3, 0x28]).refused("not UTF-8");
+    value(0x36, b"ab").refused("cut off");
+    value(u64::MAX, &[]).refused("at most 4096");
+    let longest = vec![b'a'; TEXT_BYTES_MAX];
+    assert!(value((4096 << 4) | 6, &longest).decode().is_ok());
+    value((4097 << 4) | 6, &[longest, vec![b'a']].concat()).refused("at most 4096");
+}
+
+#[test]
+fn a_real_change_outside_the_document_shape_is_refused_with_its_name() {
+    let refused = |with: &str, edit: fn(&mut AutoCommit)| {
+        let mut doc = device(1);
+        doc.put(ROOT, "r1", 1).unwrap();
+        doc.put_object(ROOT, member(1), ObjType::Map).unwrap();
+        doc.put(ROOT, "sum", ScalarValue::counter(1)).unwrap();
+        let text = doc.put_object(ROOT, "text", ObjType::Text).unwrap();
+        doc.splice_text(&text, 0, 0, "abc").unwrap();
+        doc.commit();
+        edit(&mut doc);
+        doc.commit();
+        let change = doc.get_last_local_change().unwrap();
+        let error = Body::decode(change.raw_bytes()).unwrap_err().to_string();
+        assert!(error.contains(with), "{error}");
+    };
+    refused("deletes", |doc| doc.delete(ROOT, "r1").unwrap());
+    refused("makes a list", |doc| drop(doc.put_object(ROOT, "r2", ObjType::List).unwrap()));
+    refused("makes a text object", |doc| drop(doc.put_object(ROOT, "r2", ObjType::Text).unwrap()));
+    refused("makes a map under a key", |doc| drop(doc.put_object(ROOT, "r2", ObjType::Map).unwrap()));
+    refused("makes a map within a map", |doc| {
+        let (_, map) = doc.get(ROOT, member(1)).unwrap().unwrap();
+        doc.put_object(map, member(2), ObjType::Map).unwrap();
+    });
+    refused("increments a counter", |doc| doc.increment(ROOT, "sum", 1).unwrap());
+    refused("column 17", |doc| {
+        let (_, text) = doc.get(ROOT, "text").unwrap().unwrap();
+        doc.splice_text(text, 1, 0, "x").unwrap();
+    });
+    refused("column", |doc| {
+        let (_, text) = doc.get(ROOT, "text").unwrap().unwrap();
+        doc.mark(&text, Mark::new("bold".into(), true, 0, 2), ExpandMark::Both).unwrap();
+    });
+    refused("writes a counter", |doc| doc.put(ROOT, "r1", ScalarValue::counter(1)).unwrap());
+    refused("writes a floating-point number", |doc| doc.put(ROOT, "r1", 1.5).unwrap());
+    refused("writes a truth value", |doc| doc.put(ROOT, "r1", true).unwrap());
+    refused("writes an unsigned integer", |doc| doc.put(ROOT, "r1", 1_u64).unwrap());
+    refused("writes bytes", |doc| doc.put(ROOT, "r1", vec![1_u8]).unwrap());
+    refused("writes a time", |doc| doc.put(ROOT, "r1", ScalarValue::Timestamp(1)).unwrap());
+}
+
+#[test]
+fn a_compressed_chunk_is_refused_with_its_name() {
+    let mut change = interview(&mut device(1), 40);
+    assert_eq!(Body::decode(&change.bytes()), Err(BodyError::Compressed));
+    assert!(Body::decode(change.raw_bytes()).is_ok());
+    assert_eq!(Body::decode(&device(1).save()), Err(BodyError::NotAChange));
+}
