@@ -1,1 +1,38 @@
-//! Placeholder.
+//! The durable log: an admitted change becomes a fact that outlives power loss, sealed so that a lost
+//! phone yields record ids and sizes and no answer. Statements, indexes, cursors of peers, what
+//! waits, and derived views live in the same transactions. Nothing about meaning: no documents, no
+//! grants, no sockets, and no files either, since a storage backend is an argument.
+
+mod tables;
+
+mod seal;
+
+mod keys;
+pub use keys::Unlock;
+
+mod metered;
+
+mod store;
+pub use store::{Stats, Store, StoreError};
+
+mod open;
+pub use open::{NewStore, OpenError};
+
+mod log;
+pub use log::{EntryKind, LogEntry};
+
+mod index;
+
+mod peer;
+pub use peer::PeerState;
+
+mod waiting;
+
+mod blob;
+pub use blob::{BLOB_BYTES_MAX, BlobState};
+
+mod derived;
+pub use derived::{Duplicate, IdentityKind};
+
+pub use redb::StorageBackend;
+pub use redb::backends::{FileBackend, InMemoryBackend};

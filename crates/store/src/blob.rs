@@ -1,0 +1,135 @@
+//! Files that the charter names (questionnaire, dictionary): pieces in order become a file whose
+//! digest fits, or nothing. Resumable, since every piece is kept until the last has come.
+
+use redb::{ReadableTable, WriteTransaction};
+use rukun_change::Digest;
+
+use crate::store::{Store, StoreError, Vault};
+use crate::tables::{BLOB, BLOB_STATE};
+
+/// The longest file that the store takes.
+pub const BLOB_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// What a piece has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobState {
+    /// More is needed, from here.
+    Partial {
+        /// The offset of the next piece.
+        offset: u64,
+    },
+    /// The file is whole and its digest fits.
+    Complete,
+    /// The file was whole and its digest did not fit: it has been thrown away.
+    Wrong,
+}
+
+impl Store {
+    /// Takes a piece of a file. One that does not follow what is held, or that belongs to a file of
+    /// another length, changes nothing; a piece at 0 of another length starts again.
+    ///
+    /// # Errors
+    /// [`StoreError::BlobBounds`] if the piece reaches past the file or the file past the limit, or
+    /// if the medium fails or a piece held is damaged.
+    pub fn put_blob(
+        &mut self,
+        digest: &Digest,
+        offset: u64,
+        total: u64,
+        bytes: &[u8],
+    ) -> Result<BlobState, StoreError> {
+        let len = bytes.len() as u64;
+        let fits = offset.checked_add(len).is_some_and(|end| end <= total);
+        if !fits || total > BLOB_BYTES_MAX {
+            return Err(StoreError::BlobBounds { offset, bytes: len, total, max: BLOB_BYTES_MAX });
+        }
+        match self.blob_state(digest)? {
+            Some((held_total, held)) if held == held_total => return Ok(BlobState::Complete),
+            Some((held_total, held)) if held_total == total && offset != held => {
+                return Ok(BlobState::Partial { offset: held });
+            }
+            Some((held_total, held)) if held_total != total && offset != 0 => {
+                return Ok(BlobState::Partial { offset: held });
+            }
+            None if offset != 0 => return Ok(BlobState::Partial { offset: 0 }),
+            _ => {}
+        }
+        self.write(|txn, vault, _| vault.put_piece(txn, digest, offset, total, bytes))
+    }
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// If the medium fails or a piece is damaged.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.blob_state(digest)? {
+            Some((total, held)) if total == held => self.read(|txn| self.vault.pieces(txn, digest).map(Some)),
+            _ => Ok(None),
+        }
+    }
+
+    /// How many bytes of a file are held, from its start.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn blob_offset(&self, digest: &Digest) -> Result<u64, StoreError> {
+        Ok(self.blob_state(digest)?.map_or(0, |(_, held)| held))
+    }
+
+    fn blob_state(&self, digest: &Digest) -> Result<Option<(u64, u64)>, StoreError> {
+        self.read(|txn| Ok(txn.open_table(BLOB_STATE)?.get(digest.as_bytes())?.map(|state| state.value())))
+    }
+}
+
+impl Vault {
+    fn put_piece(
+        &mut self,
+        txn: &WriteTransaction,
+        digest: &Digest,
+        offset: u64,
+        total: u64,
+        bytes: &[u8],
+    ) -> Result<BlobState, StoreError> {
+        if offset == 0 {
+            forget(txn, digest)?;
+        }
+        if !bytes.is_empty() {
+            let row = key(digest, offset);
+            let sealed = self.keys.blob.seal(&mut self.entropy, &BLOB, &row, bytes);
+            txn.open_table(BLOB)?.insert(&row, sealed.as_slice())?;
+        }
+        let held = offset + bytes.len() as u64;
+        if held < total {
+            txn.open_table(BLOB_STATE)?.insert(digest.as_bytes(), (total, held))?;
+            return Ok(BlobState::Partial { offset: held });
+        }
+        if Digest::of(&self.pieces(txn, digest)?) != *digest {
+            forget(txn, digest)?;
+            return Ok(BlobState::Wrong);
+        }
+        txn.open_table(BLOB_STATE)?.insert(digest.as_bytes(), (total, held))?;
+        Ok(BlobState::Complete)
+    }
+
+    fn pieces(&self, txn: &WriteTransaction, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let table = txn.open_table(BLOB)?;
+        let mut whole = Vec::new();
+        for row in table.range::<&[u8; 40]>(&key(digest, 0)..=&key(digest, u64::MAX))? {
+            let (row, sealed) = row?;
+            whole.extend(self.keys.blob.open(&BLOB, row.value(), sealed.value())?);
+        }
+        Ok(whole)
+    }
+}
+
+fn forget(txn: &WriteTransaction, digest: &Digest) -> Result<(), StoreError> {
+    let mut table = txn.open_table(BLOB)?;
+    table.retain_in::<&[u8; 40], _>(&key(digest, 0)..=&key(digest, u64::MAX), |_, _| false)?;
+    txn.open_table(BLOB_STATE)?.remove(digest.as_bytes())?;
+    Ok(())
+}
+
+fn key(digest: &Digest, offset: u64) -> [u8; 40] {
+    let key = [&digest.as_bytes()[..], &offset.to_be_bytes()].concat();
+    key.try_into().expect("32 and 8 bytes are 40")
+}

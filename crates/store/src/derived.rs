@@ -1,0 +1,215 @@
+//! Views derived from changes, and the identity numbers in them. All of it can be thrown away and
+//! made again from the log; what a view holds is the caller's.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableTable, WriteTransaction};
+use rukun_change::{RecordId, Region};
+
+use crate::index::{bounds, record_of};
+use crate::store::{Store, StoreError};
+use crate::tables::{DERIVED, DUPLICATE, IDENTITY, RECORD, RECORD_IDENTITY, STALE};
+
+/// Which kind of identity number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum IdentityKind {
+    /// A person's.
+    Nik = 0,
+    /// A family card's.
+    Kk = 1,
+}
+
+/// Two or more records that have one identity number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duplicate {
+    /// Which kind of number. Which number, only the records' views tell.
+    pub kind: IdentityKind,
+    /// The records, ascending.
+    pub records: Vec<RecordId>,
+}
+
+impl Store {
+    /// Records that changed since their view was put, in order.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn stale_records(&self, limit: usize) -> Result<Vec<RecordId>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(STALE)?;
+            let stale = table.iter()?.take(limit).map(|row| record_of(row?.0.value()));
+            stale.collect()
+        })
+    }
+
+    /// Marks every record of a region, or all, as changed since its view was put.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn mark_stale(&mut self, region: Option<&Region>) -> Result<(), StoreError> {
+        let Some((first, last)) = bounds(region, None) else { return Ok(()) };
+        self.write(|txn, _, _| {
+            let records = txn.open_table(RECORD)?;
+            let mut stale = txn.open_table(STALE)?;
+            for row in records.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))? {
+                stale.insert(row?.0.value(), ())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Marks one record as changed since its view was put.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn mark_record_stale(&mut self, record: &RecordId) -> Result<(), StoreError> {
+        self.write(|txn, _, _| {
+            txn.open_table(STALE)?.insert(&record.to_bytes(), ())?;
+            Ok(())
+        })
+    }
+
+    /// Puts a record's view and the identity numbers in it, in place of what was put before, and
+    /// clears its mark.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownRecord`] if the record has no changes, or if the medium fails.
+    pub fn put_derived(
+        &mut self,
+        record: &RecordId,
+        view: &[u8],
+        identities: &[(IdentityKind, &str)],
+    ) -> Result<(), StoreError> {
+        let key = self.record_key(record)?.ok_or(StoreError::UnknownRecord(*record))?;
+        let row = record.to_bytes();
+        self.write(|txn, vault, _| {
+            let sealed = key.seal(&mut vault.entropy, &DERIVED, &row, view);
+            txn.open_table(DERIVED)?.insert(&row, sealed.as_slice())?;
+            txn.open_table(STALE)?.remove(&row)?;
+            let tag = |(kind, number): &(IdentityKind, &str)| {
+                (vault.keys.identity_tag(*kind as u8, number), *kind as u8)
+            };
+            put_identities(txn, &row, identities.iter().map(tag).collect())
+        })
+    }
+
+    /// A record's view, if one was put.
+    ///
+    /// # Errors
+    /// If the medium fails or the row is damaged.
+    pub fn derived(&self, record: &RecordId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(key) = self.record_key(record)? else { return Ok(None) };
+        let row = record.to_bytes();
+        self.read(|txn| {
+            let table = txn.open_table(DERIVED)?;
+            let sealed = table.get(&row)?;
+            sealed.map(|sealed| key.open(&DERIVED, &row, sealed.value())).transpose()
+        })
+    }
+
+    /// The views of a region's records, or all, that follow this one, in order.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn derived_range(
+        &self,
+        region: Option<&Region>,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<(RecordId, Vec<u8>)>, StoreError> {
+        let Some((first, last)) = bounds(region, after) else { return Ok(Vec::new()) };
+        self.read(|txn| {
+            let table = txn.open_table(DERIVED)?;
+            let keys = txn.open_table(RECORD)?;
+            let rows = table.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))?.take(limit);
+            let views = rows.map(|row| {
+                let (row, sealed) = row?;
+                let (row, damaged) = (row.value(), StoreError::damaged(&RECORD, row.value()));
+                let key = keys.get(row)?.ok_or(damaged)?;
+                let key = self.vault.keys.record.open_key(&RECORD, row, key.value())?;
+                Ok((record_of(row)?, key.open(&DERIVED, row, sealed.value())?))
+            });
+            views.collect()
+        })
+    }
+
+    /// The records in whose views this number is, ascending.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn same_identity(&self, kind: IdentityKind, number: &str) -> Result<Vec<RecordId>, StoreError> {
+        let tag = self.vault.keys.identity_tag(kind as u8, number);
+        self.read(|txn| records_with(&txn.open_table(IDENTITY)?, &tag, usize::MAX))
+    }
+
+    /// Every identity number that two or more records have.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn duplicates(&self) -> Result<Vec<Duplicate>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(DUPLICATE)?;
+            let identities = txn.open_table(IDENTITY)?;
+            let duplicates = table.iter()?.map(|row| {
+                let (tag, kind) = row?;
+                let kind = match kind.value() {
+                    0 => IdentityKind::Nik,
+                    1 => IdentityKind::Kk,
+                    _ => return Err(StoreError::damaged(&DUPLICATE, tag.value())),
+                };
+                Ok(Duplicate { kind, records: records_with(&identities, tag.value(), usize::MAX)? })
+            });
+            let mut duplicates = duplicates.collect::<Result<Vec<_>, StoreError>>()?;
+            duplicates.sort_unstable();
+            Ok(duplicates)
+        })
+    }
+}
+
+/// Puts the tags of a record in place of those it had.
+fn put_identities(
+    txn: &WriteTransaction,
+    record: &[u8; 16],
+    mut tags: BTreeMap<[u8; 16], u8>,
+) -> Result<(), StoreError> {
+    let mut own = txn.open_table(RECORD_IDENTITY)?;
+    let mut identities = txn.open_table(IDENTITY)?;
+    let mut duplicates = txn.open_table(DUPLICATE)?;
+    let held = own.range::<&[u8; 32]>(&pair(record, &[0; 16])..=&pair(record, &[0xff; 16]))?;
+    let held = held.map(|row| Ok(second(row?.0.value()))).collect::<Result<Vec<_>, StoreError>>()?;
+    for tag in held {
+        if tags.remove(&tag).is_none() {
+            own.remove(&pair(record, &tag))?;
+            identities.remove(&pair(&tag, record))?;
+            if records_with(&identities, &tag, 2)?.len() < 2 {
+                duplicates.remove(&tag)?;
+            }
+        }
+    }
+    for (tag, kind) in tags {
+        own.insert(&pair(record, &tag), ())?;
+        identities.insert(&pair(&tag, record), kind)?;
+        if records_with(&identities, &tag, 2)?.len() > 1 {
+            duplicates.insert(&tag, kind)?;
+        }
+    }
+    Ok(())
+}
+
+fn records_with(
+    identities: &impl ReadableTable<&'static [u8; 32], u8>,
+    tag: &[u8; 16],
+    limit: usize,
+) -> Result<Vec<RecordId>, StoreError> {
+    let rows = identities.range::<&[u8; 32]>(&pair(tag, &[0; 16])..=&pair(tag, &[0xff; 16]))?;
+    rows.take(limit).map(|row| record_of(&second(row?.0.value()))).collect()
+}
+
+fn pair(first: &[u8; 16], second: &[u8; 16]) -> [u8; 32] {
+    [*first, *second].concat().try_into().expect("16 and 16 bytes are 32")
+}
+
+fn second(pair: &[u8; 32]) -> [u8; 16] {
+    let (_, second) = pair.split_last_chunk().expect("32 bytes hold 16");
+    *second
+}

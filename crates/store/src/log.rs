@@ -1,0 +1,306 @@
+//! The log: admitted changes and statements are appended, dense and in one sequence, each sealed,
+//! with the index rows that find them again. Nothing is ever taken out.
+
+use std::ops::Bound;
+
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+use rukun_authority::AdmittedChange;
+use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId};
+
+use crate::index::{author_key, cause_key, record_places};
+use crate::seal::SealKey;
+use crate::store::{Memory, Store, StoreError};
+use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE, STATEMENT};
+
+/// What stands at one place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The peer that it came from; none if it was made here.
+    pub from: Option<DeviceKey>,
+}
+
+/// What kind of thing stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A change.
+    Change {
+        /// Which.
+        id: ChangeId,
+        /// Of which record.
+        record: RecordId,
+    },
+    /// A statement.
+    Statement {
+        /// Which.
+        id: StatementId,
+    },
+}
+
+impl Store {
+    /// Appends a change, unless it is held, and gives its place in the log.
+    ///
+    /// # Errors
+    /// If the medium fails or the record's key is damaged.
+    pub fn append_change(
+        &mut self,
+        change: &AdmittedChange,
+        from: Option<&DeviceKey>,
+    ) -> Result<Option<u64>, StoreError> {
+        let id = change.id();
+        if self.has_change(&id)? {
+            return Ok(None);
+        }
+        let record = change.change().record;
+        let held = self.record_key(&record)?;
+        self.write(|txn, vault, memory| {
+            let seq = memory.head + 1;
+            let key = match held {
+                Some(key) => key,
+                None => vault.new_record_key(txn, &record)?,
+            };
+            let bytes = change.signed().to_bytes();
+            let sealed = key.seal(&mut vault.entropy, &LOG, &seq.to_be_bytes(), &bytes);
+            txn.open_table(LOG)?.insert(seq, sealed.as_slice())?;
+            let from = memory.number_from(txn, from)?;
+            let entry = [&[0][..], id.as_bytes(), &record.to_bytes(), &from.to_be_bytes()].concat();
+            txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
+            txn.open_table(CHANGE)?.insert(id.as_bytes(), seq)?;
+            let cause = cause_key(&record, change.change().ink, &change.body().hash, seq);
+            txn.open_table(CAUSE)?.insert(&cause, ())?;
+            let author = &change.change().author;
+            let device = memory.number_of(txn, &author.device)?;
+            let number = author_key(device, &author.incarnation, change.change().n, seq);
+            txn.open_table(AUTHOR)?.insert(&number, ())?;
+            txn.open_table(STALE)?.insert(&record.to_bytes(), ())?;
+            memory.fingerprints.entry(record.home()).or_default().insert(id.as_bytes());
+            memory.grown.insert(record.home());
+            memory.head = seq;
+            Ok(Some(seq))
+        })
+    }
+
+    /// Appends a statement's bytes, unless it is held, and gives its place in the log.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn append_statement(
+        &mut self,
+        id: &StatementId,
+        bytes: &[u8],
+        from: Option<&DeviceKey>,
+    ) -> Result<Option<u64>, StoreError> {
+        if self.has_statement(id)? {
+            return Ok(None);
+        }
+        self.write(|txn, vault, memory| {
+            let seq = memory.head + 1;
+            let sealed = vault.keys.statement.seal(&mut vault.entropy, &LOG, &seq.to_be_bytes(), bytes);
+            txn.open_table(LOG)?.insert(seq, sealed.as_slice())?;
+            let from = memory.number_from(txn, from)?;
+            let entry = [&[1][..], id.as_bytes(), &from.to_be_bytes()].concat();
+            txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
+            txn.open_table(STATEMENT)?.insert(id.as_bytes(), seq)?;
+            memory.head = seq;
+            Ok(Some(seq))
+        })
+    }
+
+    /// The last place in the log, what is staged included; 0 if it is empty.
+    pub fn head(&self) -> u64 {
+        self.memory.head
+    }
+
+    /// What stands in the log after this place, in order. Nothing is unsealed.
+    ///
+    /// # Errors
+    /// If the medium fails or an entry is damaged.
+    pub fn scan(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(ENTRY)?;
+            let rows = table.range::<u64>((Bound::Excluded(after), Bound::Unbounded))?;
+            let entries = rows.take(limit).map(|row| {
+                let (seq, entry) = row?;
+                self.memory.entry(seq.value(), entry.value())
+            });
+            entries.collect()
+        })
+    }
+
+    /// A change.
+    ///
+    /// # Errors
+    /// If the medium fails or the row is damaged.
+    pub fn change(&self, id: &ChangeId) -> Result<Option<AdmittedChange>, StoreError> {
+        self.read(|txn| {
+            let Some(seq) = txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value()) else {
+                return Ok(None);
+            };
+            let entries = txn.open_table(ENTRY)?;
+            let entry = entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &seq.to_be_bytes()))?;
+            let EntryKind::Change { record, .. } = self.memory.entry(seq, entry.value())?.kind else {
+                return Err(StoreError::damaged(&ENTRY, &seq.to_be_bytes()));
+            };
+            let key = self.vault.record_key(txn, &record)?;
+            let key = key.ok_or_else(|| StoreError::damaged(&RECORD, &record.to_bytes()))?;
+            let change = self.recall(&txn.open_table(LOG)?, seq, &key)?;
+            let same = change.id() == *id;
+            same.then_some(Some(change)).ok_or_else(|| StoreError::damaged(&CHANGE, id.as_bytes()))
+        })
+    }
+
+    /// All changes of a record, in log order.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn record_changes(&self, record: &RecordId) -> Result<Vec<AdmittedChange>, StoreError> {
+        self.read(|txn| {
+            let Some(key) = self.vault.record_key(txn, record)? else { return Ok(Vec::new()) };
+            let mut places = record_places(txn, record)?;
+            places.sort_unstable();
+            let log = txn.open_table(LOG)?;
+            places.into_iter().map(|seq| self.recall(&log, seq, &key)).collect()
+        })
+    }
+
+    /// Whether a change is held.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn has_change(&self, id: &ChangeId) -> Result<bool, StoreError> {
+        self.read(|txn| Ok(txn.open_table(CHANGE)?.get(id.as_bytes())?.is_some()))
+    }
+
+    /// How many changes are held.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn change_count(&self) -> Result<u64, StoreError> {
+        self.read(|txn| Ok(txn.open_table(CHANGE)?.len()?))
+    }
+
+    /// Whether a statement is held.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn has_statement(&self, id: &StatementId) -> Result<bool, StoreError> {
+        self.read(|txn| Ok(txn.open_table(STATEMENT)?.get(id.as_bytes())?.is_some()))
+    }
+
+    /// The bytes of a statement.
+    ///
+    /// # Errors
+    /// If the medium fails or the row is damaged.
+    pub fn statement(&self, id: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|txn| {
+            let seq = txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
+            seq.map(|seq| self.unseal_statement(&txn.open_table(LOG)?, seq)).transpose()
+        })
+    }
+
+    /// The ids of all statements, ascending.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn statement_ids(&self) -> Result<Vec<StatementId>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(STATEMENT)?;
+            let ids = table.iter()?.map(|row| Ok(StatementId::from_bytes(*row?.0.value())));
+            ids.collect()
+        })
+    }
+
+    /// All statements, in log order.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn statements(&self) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(STATEMENT)?;
+            let mut places = Vec::new();
+            for row in table.iter()? {
+                let (id, seq) = row?;
+                places.push((seq.value(), StatementId::from_bytes(*id.value())));
+            }
+            places.sort_unstable();
+            let log = txn.open_table(LOG)?;
+            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&log, seq)?))).collect()
+        })
+    }
+
+    /// A record's own key, if it has one.
+    pub(crate) fn record_key(&self, record: &RecordId) -> Result<Option<SealKey>, StoreError> {
+        self.read(|txn| self.vault.record_key(txn, record))
+    }
+
+    fn recall(
+        &self,
+        log: &impl ReadableTable<u64, &'static [u8]>,
+        seq: u64,
+        key: &SealKey,
+    ) -> Result<AdmittedChange, StoreError> {
+        let row = seq.to_be_bytes();
+        let survey = self.identity.survey.ok_or(StoreError::NoSurvey)?;
+        let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
+        let bytes = key.open(&LOG, &row, sealed.value())?;
+        AdmittedChange::recall(&bytes, &survey).map_err(|source| StoreError::Recall { seq, source })
+    }
+
+    fn unseal_statement(
+        &self,
+        log: &impl ReadableTable<u64, &'static [u8]>,
+        seq: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let row = seq.to_be_bytes();
+        let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
+        self.vault.keys.statement.open(&LOG, &row, sealed.value())
+    }
+}
+
+impl crate::store::Vault {
+    fn record_key(&self, txn: &WriteTransaction, record: &RecordId) -> Result<Option<SealKey>, StoreError> {
+        let row = record.to_bytes();
+        let table = txn.open_table(RECORD)?;
+        let sealed = table.get(&row)?;
+        sealed.map(|sealed| self.keys.record.open_key(&RECORD, &row, sealed.value())).transpose()
+    }
+
+    fn new_record_key(&mut self, txn: &WriteTransaction, record: &RecordId) -> Result<SealKey, StoreError> {
+        let row = record.to_bytes();
+        let key = SealKey::random(&mut self.entropy);
+        let sealed = self.keys.record.seal(&mut self.entropy, &RECORD, &row, key.bytes());
+        txn.open_table(RECORD)?.insert(&row, sealed.as_slice())?;
+        Ok(key)
+    }
+}
+
+impl Memory {
+    fn number_from(&mut self, txn: &WriteTransaction, from: Option<&DeviceKey>) -> Result<u32, StoreError> {
+        from.map_or(Ok(0), |from| self.number_of(txn, from))
+    }
+
+    pub(crate) fn entry(&self, seq: u64, entry: &[u8]) -> Result<LogEntry, StoreError> {
+        let read = || {
+            let (kind, rest) = entry.split_first()?;
+            let (id, rest) = rest.split_first_chunk::<32>()?;
+            let (kind, from) = match kind {
+                0 => {
+                    let (record, from) = rest.split_first_chunk::<16>()?;
+                    let record = RecordId::from_bytes(*record).ok()?;
+                    (EntryKind::Change { id: ChangeId::from_bytes(*id), record }, from)
+                }
+                1 => (EntryKind::Statement { id: StatementId::from_bytes(*id) }, rest),
+                _ => return None,
+            };
+            let from = match u32::from_be_bytes(from.try_into().ok()?) {
+                0 => None,
+                number => Some(*self.devices.get(&number)?),
+            };
+            Some(LogEntry { seq, kind, from })
+        };
+        read().ok_or_else(|| StoreError::damaged(&ENTRY, &seq.to_be_bytes()))
+    }
+}

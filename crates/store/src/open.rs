@@ -1,0 +1,239 @@
+//! Making and opening a store: a storage backend and what unlocks it become a [`Store`]. What is in
+//! the tables past the header is not looked at here.
+
+use std::io;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, TableError};
+use rukun_change::{Incarnation, SurveyId};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::keys::{Keys, Lock, Unlock};
+use crate::metered::Metered;
+use crate::seal::SealKey;
+use crate::store::{Identity, Store, StoreError, Vault};
+use crate::tables::{
+    AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
+    HEADER, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, WAITING,
+};
+
+/// What redb may keep of the file in memory. A relay stays under 400 MB with all that it holds.
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a new store begins with. The seed is wiped when dropped.
+pub struct NewStore {
+    /// The secret seed of the device's key.
+    pub device_seed: [u8; 32],
+    /// Random, new whenever a store is created or restored.
+    pub incarnation: Incarnation,
+}
+
+impl Drop for NewStore {
+    fn drop(&mut self) {
+        self.device_seed.zeroize();
+    }
+}
+
+impl Store {
+    /// Makes a store on an empty backend. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`OpenError::NotEmpty`] if the backend holds anything, or if the medium fails.
+    pub fn create(
+        backend: impl StorageBackend,
+        unlock: Unlock<'_>,
+        new: &NewStore,
+        entropy: &mut ChaCha20Rng,
+    ) -> Result<Self, OpenError> {
+        let (backend, meter) = Metered::new(backend)?;
+        if backend.len()? > 0 {
+            return Err(OpenError::NotEmpty);
+        }
+        let db = database(backend)?;
+        let mut entropy = ChaCha20Rng::from_rng(entropy);
+        let data_key = SealKey::random(&mut entropy);
+        let keys = Keys::derive(&data_key);
+        let lock = Lock::new(unlock, &mut entropy);
+        let device_seed = Zeroizing::new(new.device_seed);
+        let identity = Identity { device_seed, incarnation: new.incarnation, survey: None };
+        let rows = [
+            ("format", FORMAT.to_be_bytes().to_vec()),
+            ("lock", lock.to_bytes()),
+            ("data_key", lock.key(unlock)?.seal(&mut entropy, &HEADER, b"data_key", data_key.bytes())),
+            ("device_seed", keys.header.seal(&mut entropy, &HEADER, b"device_seed", &*identity.device_seed)),
+            ("incarnation", identity.incarnation.as_bytes().to_vec()),
+        ];
+        write_first(&db, &rows)?;
+        Ok(Self::assemble(db, Vault { keys, entropy }, identity, meter)?)
+    }
+
+    /// Opens a store, recovering what was committed if it was not closed properly.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and what to do.
+    pub fn open(
+        backend: impl StorageBackend,
+        unlock: Unlock<'_>,
+        entropy: ChaCha20Rng,
+    ) -> Result<Self, OpenError> {
+        let (backend, meter) = Metered::new(backend)?;
+        if backend.len()? == 0 {
+            return Err(OpenError::Empty);
+        }
+        let db = database(backend)?;
+        let header = Header::read(&db)?;
+        let lock = Lock::from_bytes(&header.lock).map_err(|_| OpenError::Damaged { what: "lock" })?;
+        let opened = lock.key(unlock)?.open_key(&HEADER, b"data_key", &header.data_key);
+        let keys = Keys::derive(&opened.map_err(|_| lock.wrong_key())?);
+        let damaged = OpenError::Damaged { what: "device_seed" };
+        let Ok(seed) = keys.header.open_key(&HEADER, b"device_seed", &header.device_seed) else {
+            return Err(damaged);
+        };
+        let identity = Identity {
+            device_seed: Zeroizing::new(*seed.bytes()),
+            incarnation: header.incarnation,
+            survey: header.survey,
+        };
+        Ok(Self::assemble(db, Vault { keys, entropy }, identity, meter)?)
+    }
+}
+
+fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
+    let opened = Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend);
+    opened.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+        DatabaseError::UpgradeRequired(_) => OpenError::UnknownFile,
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() == io::ErrorKind::InvalidData =>
+        {
+            OpenError::NotAStore
+        }
+        other => OpenError::Medium(Box::new(other.into())),
+    })
+}
+
+/// Header and empty tables, in one transaction: a store is there or it is not.
+fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError> {
+    let txn = db.begin_write()?;
+    let mut header = txn.open_table(HEADER)?;
+    for (name, value) in rows {
+        header.insert(name, value.as_slice())?;
+    }
+    drop(header);
+    macro_rules! make {
+        ($($table:ident)*) => {$( txn.open_table($table)?; )*};
+    }
+    make!(AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY FINGERPRINT IDENTITY LOG);
+    make!(PEER RECORD RECORD_IDENTITY SETTING STALE STATEMENT WAITING);
+    Ok(txn.commit()?)
+}
+
+struct Header {
+    lock: Vec<u8>,
+    data_key: Vec<u8>,
+    device_seed: Vec<u8>,
+    incarnation: Incarnation,
+    survey: Option<SurveyId>,
+}
+
+impl Header {
+    fn read(db: &Database) -> Result<Self, OpenError> {
+        let txn = db.begin_read().map_err(StoreError::from)?;
+        let table = match txn.open_table(HEADER) {
+            Ok(table) => table,
+            Err(TableError::Storage(error)) => return Err(StoreError::from(error).into()),
+            Err(_) => return Err(OpenError::NotAStore),
+        };
+        let row = |name: &'static str| -> Result<Option<Vec<u8>>, OpenError> {
+            Ok(table.get(name).map_err(StoreError::from)?.map(|value| value.value().to_vec()))
+        };
+        let needed = |name| row(name)?.ok_or(OpenError::Damaged { what: name });
+        let format = u32::from_be_bytes(fixed(&row("format")?.ok_or(OpenError::NotAStore)?, "format")?);
+        if format != FORMAT {
+            return Err(OpenError::UnknownFormat { format });
+        }
+        Ok(Self {
+            lock: needed("lock")?,
+            data_key: needed("data_key")?,
+            device_seed: needed("device_seed")?,
+            incarnation: Incarnation::from_bytes(fixed(&needed("incarnation")?, "incarnation")?),
+            survey: match row("survey")? {
+                Some(survey) => Some(SurveyId::from_bytes(fixed(&survey, "survey")?)),
+                None => None,
+            },
+        })
+    }
+}
+
+fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], OpenError> {
+    bytes.try_into().map_err(|_| OpenError::Damaged { what })
+}
+
+/// Why a store could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is nothing to open.
+    #[error("there is no store here; make one with `rukun init`")]
+    Empty,
+    /// There is something already.
+    #[error("there is something here already; open it, or name another place for the new store")]
+    NotEmpty,
+    /// Another program's file, or one whose making was cut off.
+    #[error(
+        "this is no store of rukun; if the making of one was cut off here, remove the file and make it again"
+    )]
+    NotAStore,
+    /// Another process has it open.
+    #[error("another process has this store open; stop the daemon first, or ask the daemon")]
+    InUse,
+    /// A later format.
+    #[error("the store has format version {format}, this program knows up to {FORMAT}; update rukun")]
+    UnknownFormat {
+        /// Which version.
+        format: u32,
+    },
+    /// A file format of redb that this version of it does not read.
+    #[error(
+        "the store's file format is unknown to this program; open it with the version of rukun that made it"
+    )]
+    UnknownFile,
+    /// The key file of another store.
+    #[error("the key file does not fit this store; give the one that was made with it")]
+    WrongKeyFile,
+    /// A slip, or another store's passphrase.
+    #[error("the passphrase does not fit this store; try again")]
+    WrongPassphrase,
+    /// A passphrase where a key file is needed.
+    #[error("this store opens with its key file, not with a passphrase")]
+    NeedsKeyFile,
+    /// A key file where a passphrase is needed.
+    #[error("this store opens with a passphrase, not with a key file")]
+    NeedsPassphrase,
+    /// Argon2 got no memory.
+    #[error(
+        "checking the passphrase takes {mib} MiB of memory, and there is not as much; close other programs"
+    )]
+    NoMemory {
+        /// How much.
+        mib: u32,
+    },
+    /// A header row that is not what the format says.
+    #[error("the store's header is damaged at {what}; restore the store from a backup")]
+    Damaged {
+        /// Which row.
+        what: &'static str,
+    },
+    /// The medium failed.
+    #[error("the store's medium failed: {0}; see to the disk")]
+    Medium(Box<redb::Error>),
+    /// The tables could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Medium(Box::new(redb::Error::Io(error)))
+    }
+}

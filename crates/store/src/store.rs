@@ -1,0 +1,418 @@
+//! The store itself: one open write transaction that stages everything, one commit that makes all
+//! of it durable, and what is small enough to be kept in memory beside it. What is put into which
+//! table is the business of the other modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rand_chacha::ChaCha20Rng;
+use redb::{Database, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction};
+use rukun_authority::RecallError;
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, RecordId, SubSls, SurveyId};
+use zeroize::Zeroizing;
+
+use crate::keys::Keys;
+use crate::metered::Meter;
+use crate::tables::{
+    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, LOG, RECORD, SETTING, STALE, STATEMENT, WAITING,
+};
+
+/// The name of the counter of this device's own numbers.
+const N: &str = "n";
+
+/// The durable log of one node, its indexes, and what goes with them. Every write is staged and
+/// seen by reads at once; [`Store::commit`] makes all that is staged durable, or nothing of it.
+/// Dropping the store loses exactly what is staged.
+pub struct Store {
+    // Dropped before the database that it belongs to.
+    txn: Option<WriteTransaction>,
+    db: Database,
+    pub(crate) vault: Vault,
+    pub(crate) memory: Memory,
+    pub(crate) identity: Identity,
+    meter: Arc<Meter>,
+    staged: bool,
+    failed: AtomicBool,
+}
+
+/// The keys, and the entropy that seals with them.
+pub(crate) struct Vault {
+    pub(crate) keys: Keys,
+    pub(crate) entropy: ChaCha20Rng,
+}
+
+/// Who this store belongs to.
+pub(crate) struct Identity {
+    pub(crate) device_seed: Zeroizing<[u8; 32]>,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) survey: Option<SurveyId>,
+}
+
+/// What mirrors the transaction in memory, because reading it again would cost too much.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) head: u64,
+    pub(crate) n: u64,
+    pub(crate) numbers: BTreeMap<DeviceKey, u32>,
+    pub(crate) devices: BTreeMap<u32, DeviceKey>,
+    pub(crate) fingerprints: BTreeMap<SubSls, Fingerprint>,
+    pub(crate) grown: BTreeSet<SubSls>,
+    pub(crate) waiting: BTreeMap<DeviceKey, usize>,
+}
+
+/// How large a store is and what it has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Changes in the log.
+    pub changes: u64,
+    /// Statements in the log.
+    pub statements: u64,
+    /// Records that have changes.
+    pub records: u64,
+    /// Records whose derived view is out of date.
+    pub stale: u64,
+    /// Changes that wait outside the set.
+    pub waiting: u64,
+    /// The size of the file.
+    pub disk_bytes: u64,
+    /// Bytes written since the store was opened.
+    pub written_bytes: u64,
+    /// Times the file was flushed since the store was opened.
+    pub syncs: u64,
+}
+
+impl Store {
+    pub(crate) fn assemble(
+        db: Database,
+        vault: Vault,
+        identity: Identity,
+        meter: Arc<Meter>,
+    ) -> Result<Self, StoreError> {
+        let txn = db.begin_write()?;
+        let memory = Memory::load(&txn)?;
+        Ok(Self {
+            txn: Some(txn),
+            db,
+            vault,
+            memory,
+            identity,
+            meter,
+            staged: false,
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// The secret seed of the device's key.
+    pub fn device_seed(&self) -> &[u8; 32] {
+        &self.identity.device_seed
+    }
+
+    /// The incarnation of this store: what its running number and its log count in.
+    pub fn incarnation(&self) -> Incarnation {
+        self.identity.incarnation
+    }
+
+    /// The survey that this store's changes belong to, once it has been set.
+    pub fn survey(&self) -> Option<SurveyId> {
+        self.identity.survey
+    }
+
+    /// Sets the survey. It is set once: changes of another survey need another store.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSurvey`] if another is set, or if the medium fails.
+    pub fn set_survey(&mut self, survey: &SurveyId) -> Result<(), StoreError> {
+        match self.identity.survey {
+            Some(held) if held == *survey => return Ok(()),
+            Some(held) => return Err(StoreError::OtherSurvey { held }),
+            None => {}
+        }
+        self.write(|txn, _, _| {
+            txn.open_table(HEADER)?.insert("survey", survey.as_bytes().as_slice())?;
+            Ok(())
+        })?;
+        self.identity.survey = Some(*survey);
+        Ok(())
+    }
+
+    /// Starts a new incarnation, as a restored store must before anything is written: the running
+    /// number starts again.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn set_incarnation(&mut self, incarnation: Incarnation) -> Result<(), StoreError> {
+        self.write(|txn, _, memory| {
+            txn.open_table(HEADER)?.insert("incarnation", incarnation.as_bytes().as_slice())?;
+            memory.n = 0;
+            Ok(())
+        })?;
+        self.identity.incarnation = incarnation;
+        Ok(())
+    }
+
+    /// Takes the next of the device's own running numbers, from 1.
+    ///
+    /// # Errors
+    /// If the medium has failed.
+    pub fn next_n(&mut self) -> Result<u64, StoreError> {
+        self.write(|_, _, memory| {
+            memory.n += 1;
+            Ok(memory.n)
+        })
+    }
+
+    /// Whether something is staged that a commit would make durable.
+    pub fn is_dirty(&self) -> bool {
+        self.staged
+    }
+
+    /// Makes everything staged durable: it is on the medium when this returns.
+    ///
+    /// # Errors
+    /// If the medium fails. Then nobody knows what it holds: the store refuses everything
+    /// from then on, and opening it anew tells.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.staged {
+            return self.txn().map(|_| ());
+        }
+        self.write(|txn, _, memory| memory.save(txn))?;
+        let committed = self.txn.take().map_or(Err(StoreError::Poisoned), |txn| Ok(txn.commit()?));
+        let begun = committed.and_then(|()| Ok(self.db.begin_write()?));
+        match begun {
+            Ok(txn) => {
+                self.txn = Some(txn);
+                self.staged = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.failed.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// A small value kept by name.
+    ///
+    /// # Errors
+    /// If the medium fails or the row is damaged.
+    pub fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|txn| {
+            let table = txn.open_table(SETTING)?;
+            let Some(sealed) = table.get(name)? else { return Ok(None) };
+            self.vault.keys.setting.open(&SETTING, name.as_bytes(), sealed.value()).map(Some)
+        })
+    }
+
+    /// Keeps a small value by name, or forgets it.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn set_setting(&mut self, name: &str, value: Option<&[u8]>) -> Result<(), StoreError> {
+        self.write(|txn, vault, _| {
+            let mut table = txn.open_table(SETTING)?;
+            if let Some(value) = value {
+                let sealed = vault.keys.setting.seal(&mut vault.entropy, &SETTING, name.as_bytes(), value);
+                table.insert(name, sealed.as_slice())?;
+            } else {
+                table.remove(name)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The size of the file.
+    pub fn disk_bytes(&self) -> u64 {
+        self.meter.len.load(Ordering::Relaxed)
+    }
+
+    /// How large the store is and what it has written.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        self.read(|txn| {
+            Ok(Stats {
+                changes: txn.open_table(CHANGE)?.len()?,
+                statements: txn.open_table(STATEMENT)?.len()?,
+                records: txn.open_table(RECORD)?.len()?,
+                stale: txn.open_table(STALE)?.len()?,
+                waiting: txn.open_table(WAITING)?.len()?,
+                disk_bytes: self.disk_bytes(),
+                written_bytes: self.meter.written_bytes.load(Ordering::Relaxed),
+                syncs: self.meter.syncs.load(Ordering::Relaxed),
+            })
+        })
+    }
+
+    /// Reads what is durable and what is staged.
+    pub(crate) fn read<T>(
+        &self,
+        look: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let found = look(self.txn()?);
+        if let Err(StoreError::Medium(_)) = &found {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Stages a write. An error leaves half of it in the transaction, so it poisons the store.
+    pub(crate) fn write<T>(
+        &mut self,
+        act: impl FnOnce(&WriteTransaction, &mut Vault, &mut Memory) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if *self.failed.get_mut() {
+            return Err(StoreError::Poisoned);
+        }
+        let txn = self.txn.as_ref().ok_or(StoreError::Poisoned)?;
+        let done = act(txn, &mut self.vault, &mut self.memory);
+        self.staged = true;
+        if done.is_err() {
+            *self.failed.get_mut() = true;
+        }
+        done
+    }
+
+    fn txn(&self) -> Result<&WriteTransaction, StoreError> {
+        let sound = self.txn.as_ref().filter(|_| !self.failed.load(Ordering::Relaxed));
+        sound.ok_or(StoreError::Poisoned)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("head", &self.memory.head).finish_non_exhaustive()
+    }
+}
+
+impl Memory {
+    fn load(txn: &WriteTransaction) -> Result<Self, StoreError> {
+        let mut memory = Self {
+            head: txn.open_table(LOG)?.last()?.map_or(0, |(seq, _)| seq.value()),
+            n: txn.open_table(COUNTER)?.get(N)?.map_or(0, |n| n.value()),
+            ..Self::default()
+        };
+        for row in txn.open_table(DEVICE)?.iter()? {
+            let (key, number) = row?;
+            let key = DeviceKey::from_bytes(*key.value());
+            memory.numbers.insert(key, number.value());
+            memory.devices.insert(number.value(), key);
+        }
+        for row in txn.open_table(FINGERPRINT)?.iter()? {
+            let (home, sum) = row?;
+            let damaged = || StoreError::damaged(&FINGERPRINT, home.value());
+            let fingerprint = Fingerprint::from_bytes(sum.value()).map_err(|_| damaged())?;
+            memory
+                .fingerprints
+                .insert(SubSls::from_bytes(*home.value()).map_err(|_| damaged())?, fingerprint);
+        }
+        for row in txn.open_table(WAITING)?.iter()? {
+            let (key, _) = row?;
+            let (device, _) = key.value().split_first_chunk().expect("64 bytes hold 32");
+            *memory.waiting.entry(DeviceKey::from_bytes(*device)).or_default() += 1;
+        }
+        Ok(memory)
+    }
+
+    /// What is written once a commit, not once a change.
+    fn save(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
+        txn.open_table(COUNTER)?.insert(N, self.n)?;
+        let mut table = txn.open_table(FINGERPRINT)?;
+        for home in std::mem::take(&mut self.grown) {
+            if let Some(fingerprint) = self.fingerprints.get(&home) {
+                table.insert(home.as_bytes(), &fingerprint.to_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a device in this store; a new one if it has none.
+    pub(crate) fn number_of(
+        &mut self,
+        txn: &WriteTransaction,
+        device: &DeviceKey,
+    ) -> Result<u32, StoreError> {
+        if let Some(number) = self.numbers.get(device) {
+            return Ok(*number);
+        }
+        let number = self.devices.last_key_value().map_or(1, |(last, _)| last + 1);
+        txn.open_table(DEVICE)?.insert(device.as_bytes(), number)?;
+        self.numbers.insert(*device, number);
+        self.devices.insert(number, *device);
+        Ok(number)
+    }
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The medium failed. What is staged is lost; what was committed is not.
+    #[error("the store's medium failed: {0}; see to the disk, then restart")]
+    Medium(Box<redb::Error>),
+    /// An earlier error left the store unusable.
+    #[error("the store refuses everything since an earlier error; restart to recover what was committed")]
+    Poisoned,
+    /// A row that does not open under its key or is not what the format says.
+    #[error(
+        "row {row} of table {table} is damaged or was changed by someone; restore the store from a backup"
+    )]
+    Damaged {
+        /// The table.
+        table: String,
+        /// The key of the row, hexadecimal bytes.
+        row: String,
+    },
+    /// A change in the log that is none.
+    #[error("row {seq} of the log holds no change: {source}; restore the store from a backup")]
+    Recall {
+        /// Where in the log.
+        seq: u64,
+        /// What is wrong with it.
+        source: RecallError,
+    },
+    /// Changes can't be read before the survey is known.
+    #[error("the store belongs to no survey yet; import the survey's charter first")]
+    NoSurvey,
+    /// The store belongs to another survey.
+    #[error("the store belongs to survey {held}; use another store for another survey")]
+    OtherSurvey {
+        /// Which.
+        held: SurveyId,
+    },
+    /// A view of a record that has no changes.
+    #[error("record {0} has no changes in this store")]
+    UnknownRecord(RecordId),
+    /// A file larger than the store takes, or a piece that is not where it says.
+    #[error(
+        "a piece of {bytes} bytes at {offset} does not lie in a file of {total} bytes, of which {max} are allowed"
+    )]
+    BlobBounds {
+        /// Where the piece starts.
+        offset: u64,
+        /// How long it is.
+        bytes: u64,
+        /// How long the file claims to be.
+        total: u64,
+        /// How long a file may be.
+        max: u64,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn damaged(table: &impl TableHandle, row: &[u8]) -> Self {
+        Self::Damaged { table: table.name().into(), row: format!("{row:02x?}") }
+    }
+}
+
+macro_rules! medium {
+    ($($error:ident)*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Medium(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+medium!(StorageError TableError TransactionError CommitError);

@@ -1,0 +1,82 @@
+//! The tables of format version 1, one definition each. Numbers inside byte-array keys are
+//! big-endian, so that rows sort as the numbers do. A *sealed* value is nonce (24), ciphertext,
+//! tag (16); its associated data is the table's name, a zero byte and the row's key, with an
+//! integer key as 8 bytes big-endian (see [`crate::seal`]). Nothing else is defined here.
+
+use redb::TableDefinition;
+
+/// The format version that this program writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// What is needed to open the rest. `format`: version (4, big-endian); `lock`: how the data key is
+/// locked, CBOR; `data_key`: sealed under that lock; `device_seed`: sealed under the header key;
+/// `incarnation`: 4 bytes; `survey`: 32 bytes, once there is one.
+pub(crate) const HEADER: TableDefinition<&str, &[u8]> = TableDefinition::new("header");
+
+/// Running numbers. `n`: the last number this device gave itself.
+pub(crate) const COUNTER: TableDefinition<&str, u64> = TableDefinition::new("counter");
+
+/// Log sequence number, from 1, dense -> what was appended: a signed change sealed under its
+/// record's key, or a statement sealed under the statement key.
+pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+
+/// Log sequence number -> what stands there, not sealed. A change: 0, change id (32), record (16),
+/// number of the device it came from (4, 0: made here). A statement: 1, statement id (32), number
+/// of the device (4).
+pub(crate) const ENTRY: TableDefinition<u64, &[u8]> = TableDefinition::new("entry");
+
+/// Change id -> log sequence number.
+pub(crate) const CHANGE: TableDefinition<&[u8; 32], u64> = TableDefinition::new("change");
+
+/// Statement id -> log sequence number.
+pub(crate) const STATEMENT: TableDefinition<&[u8; 32], u64> = TableDefinition::new("statement");
+
+/// Record (16), ink (1), cause (32), log sequence number (8): whether a record holds a cause, and
+/// all changes of a record.
+pub(crate) const CAUSE: TableDefinition<&[u8; 57], ()> = TableDefinition::new("cause");
+
+/// Number of the author's device (4), incarnation (4), its own running number (8), log sequence
+/// number (8): forks are neighbours.
+pub(crate) const AUTHOR: TableDefinition<&[u8; 24], ()> = TableDefinition::new("author");
+
+/// Device key -> its number in this store, from 1.
+pub(crate) const DEVICE: TableDefinition<&[u8; 32], u32> = TableDefinition::new("device");
+
+/// Record -> its own key, sealed under the record lock key. Without this row the record's changes
+/// and view are noise.
+pub(crate) const RECORD: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("record");
+
+/// Sub-SLS -> fingerprint of the ids of its changes.
+pub(crate) const FINGERPRINT: TableDefinition<&[u8; 8], &[u8; 40]> = TableDefinition::new("fingerprint");
+
+/// Peer's device key -> what it is known to hold, sealed CBOR.
+pub(crate) const PEER: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("peer");
+
+/// Device key of the peer it came from (32), change id (32) -> signed change, sealed under the
+/// waiting key. Outside the set.
+pub(crate) const WAITING: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("waiting");
+
+/// Digest (32), offset (8) -> a piece of a file, sealed under the blob key.
+pub(crate) const BLOB: TableDefinition<&[u8; 40], &[u8]> = TableDefinition::new("blob");
+
+/// Digest -> bytes that the file has and bytes held. When they are equal the digest was found to fit.
+pub(crate) const BLOB_STATE: TableDefinition<&[u8; 32], (u64, u64)> = TableDefinition::new("blob_state");
+
+/// Name -> a small value, sealed under the setting key.
+pub(crate) const SETTING: TableDefinition<&str, &[u8]> = TableDefinition::new("setting");
+
+/// Derived. Records whose view is older than their changes.
+pub(crate) const STALE: TableDefinition<&[u8; 16], ()> = TableDefinition::new("stale");
+
+/// Derived. Record -> view, sealed under the record's key.
+pub(crate) const DERIVED: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("derived");
+
+/// Derived. Identity tag (16), record (16) -> kind of number. The tag is the first half of
+/// HMAC-SHA256 over kind and number.
+pub(crate) const IDENTITY: TableDefinition<&[u8; 32], u8> = TableDefinition::new("identity");
+
+/// Derived. Record (16), identity tag (16): the rows of [`IDENTITY`] that its view put there.
+pub(crate) const RECORD_IDENTITY: TableDefinition<&[u8; 32], ()> = TableDefinition::new("record_identity");
+
+/// Derived. Identity tags that two or more records have -> kind of number.
+pub(crate) const DUPLICATE: TableDefinition<&[u8; 16], u8> = TableDefinition::new("duplicate");
