@@ -1,0 +1,97 @@
+//! The receiving half: it holds the peer to the order of its frames and of its log, and remembers
+//! where it was told that sets differ.
+
+use std::collections::BTreeSet;
+
+use rukun_change::SubSls;
+
+use crate::violation::Violation;
+
+/// What comes from one peer on one link.
+#[derive(Debug, Default)]
+pub struct Incoming {
+    frames: u64,
+    upto: u64,
+    quiet: bool,
+    differing: BTreeSet<SubSls>,
+}
+
+impl Incoming {
+    /// A new link's receiving half, that has the peer's log up to here.
+    pub fn new(upto: u64) -> Self {
+        Self { upto, ..Self::default() }
+    }
+
+    /// A frame of changes came.
+    ///
+    /// # Errors
+    /// If it is out of turn.
+    pub fn frame(&mut self, frame: u64, upto: Option<u64>) -> Result<(), Violation> {
+        if frame != self.frames + 1 {
+            return Err(Violation::FrameOrder { found: frame, expected: self.frames + 1 });
+        }
+        if let Some(upto) = upto {
+            if upto <= self.upto {
+                return Err(Violation::LogOrder { found: upto, before: self.upto });
+            }
+            self.upto = upto;
+        }
+        self.frames = frame;
+        self.quiet = false;
+        Ok(())
+    }
+
+    /// Up to where the peer's log has come.
+    pub fn upto(&self) -> u64 {
+        self.upto
+    }
+
+    /// The peer says that it has nothing more to send for now.
+    pub fn said_quiet(&mut self) {
+        self.quiet = true;
+    }
+
+    /// Whether the peer had nothing more to send when it last spoke of it.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// We named these as differing, so their ids will be listed.
+    pub fn named(&mut self, differing: &[SubSls]) {
+        self.differing.extend(differing);
+    }
+
+    /// Ids of a sub-SLS came.
+    ///
+    /// # Errors
+    /// If we had not named it as differing.
+    pub fn listed(&mut self, sub_sls: SubSls, last: bool) -> Result<(), Violation> {
+        let asked = if last { self.differing.remove(&sub_sls) } else { self.differing.contains(&sub_sls) };
+        if asked { Ok(()) } else { Err(Violation::NotAsked) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_out_of_turn_or_a_log_that_goes_back_is_a_violation() {
+        let mut incoming = Incoming::new(5);
+        assert_eq!(incoming.frame(1, Some(9)), Ok(()));
+        assert_eq!(incoming.frame(3, None), Err(Violation::FrameOrder { found: 3, expected: 2 }));
+        assert_eq!(incoming.frame(2, Some(9)), Err(Violation::LogOrder { found: 9, before: 9 }));
+        assert_eq!(incoming.frame(2, None), Ok(()));
+    }
+
+    #[test]
+    fn ids_are_taken_only_where_a_difference_was_named() {
+        let place: SubSls = "1811010005000300".parse().unwrap();
+        let mut incoming = Incoming::default();
+        assert_eq!(incoming.listed(place, true), Err(Violation::NotAsked));
+        incoming.named(&[place]);
+        assert_eq!(incoming.listed(place, false), Ok(()));
+        assert_eq!(incoming.listed(place, true), Ok(()));
+        assert_eq!(incoming.listed(place, true), Err(Violation::NotAsked));
+    }
+}

@@ -1,0 +1,324 @@
+//! The sending half: what the peer still lacks of ours. First the log from the peer's cursor on,
+//! in frames, a bounded number in flight; then, when both sides are quiet, a summary of each
+//! sub-SLS; where the peer names a difference, all ids of that sub-SLS, and then what it wants of
+//! them. The same half serves the live phase: new entries of the log are just more to send.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use rukun_change::{ChangeId, SubSls};
+use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
+
+use crate::violation::Violation;
+
+/// The most frames that may be sent and not yet acknowledged.
+pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
+/// How often one sub-SLS is compared again after a difference before the session leaves it to the
+/// next one: a peer that never agrees must not keep two nodes busy.
+const ROUNDS_MAX: u32 = 3;
+/// The most wanted changes that may wait to be sent.
+const WANTED_MAX: usize = 1 << 20;
+
+/// What goes to one peer on one link.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The log is sent up to here.
+    position: u64,
+    /// The log is acknowledged up to here.
+    acknowledged: u64,
+    frames: u64,
+    in_flight: VecDeque<Flight>,
+    said_quiet: bool,
+    /// Where to compare when both sides are quiet.
+    compare: Compare,
+    /// Summaries that wait for their answer, oldest first.
+    summaries: VecDeque<Vec<SubSls>>,
+    /// Named as differing, ids not listed yet.
+    to_list: VecDeque<SubSls>,
+    /// Listed, and the peer has not said yet what it wants of it.
+    listed: VecDeque<Listed>,
+    wanted: VecDeque<ChangeId>,
+    rounds: u32,
+    agreed: bool,
+}
+
+#[derive(Debug)]
+struct Flight {
+    frame: u64,
+    upto: Option<u64>,
+    changes: BTreeSet<ChangeId>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    sub_sls: SubSls,
+    ids: BTreeSet<ChangeId>,
+}
+
+#[derive(Debug)]
+enum Compare {
+    Everywhere,
+    In(BTreeSet<SubSls>),
+}
+
+/// What is to be done next for this peer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Send what the log holds after this place, then say so with [`Outgoing::sent`] or
+    /// [`Outgoing::passed`].
+    Log {
+        /// The place.
+        after: u64,
+    },
+    /// Send these changes, which the peer wants, and say so with [`Outgoing::sent`].
+    Changes(Vec<ChangeId>),
+    /// List all ids held in this sub-SLS, and say so with [`Outgoing::listed`].
+    List(SubSls),
+    /// Say that there is nothing more to send for now.
+    SayQuiet,
+    /// Summarise: everywhere in the peer's scope, or in these sub-SLS; say so with
+    /// [`Outgoing::summarised`].
+    Summarise(Option<BTreeSet<SubSls>>),
+    /// Nothing, until something is acknowledged, answered or added.
+    Nothing,
+}
+
+impl Outgoing {
+    /// A new link's sending half. The peer is believed to have our log up to `after`.
+    pub fn new(after: u64) -> Self {
+        Self {
+            position: after,
+            acknowledged: after,
+            frames: 0,
+            in_flight: VecDeque::new(),
+            said_quiet: false,
+            compare: Compare::Everywhere,
+            summaries: VecDeque::new(),
+            to_list: VecDeque::new(),
+            listed: VecDeque::new(),
+            wanted: VecDeque::new(),
+            rounds: 0,
+            agreed: false,
+        }
+    }
+
+    /// What is to be done next, when our log ends at `head` and the peer is quiet or not.
+    pub fn next(&mut self, head: u64, peer_is_quiet: bool) -> Work {
+        if self.in_flight.len() >= FRAMES_IN_FLIGHT_MAX {
+            return Work::Nothing;
+        }
+        if let Some(sub_sls) = self.to_list.pop_front() {
+            return Work::List(sub_sls);
+        }
+        if !self.wanted.is_empty() {
+            let frame = self.wanted.len().min(FRAME_CHANGES_MAX);
+            return Work::Changes(self.wanted.drain(..frame).collect());
+        }
+        if self.position < head {
+            return Work::Log { after: self.position };
+        }
+        if !self.in_flight.is_empty() || !self.listed.is_empty() || !self.summaries.is_empty() {
+            return Work::Nothing;
+        }
+        if !self.said_quiet {
+            self.said_quiet = true;
+            return Work::SayQuiet;
+        }
+        if !peer_is_quiet {
+            return Work::Nothing;
+        }
+        match std::mem::replace(&mut self.compare, Compare::In(BTreeSet::new())) {
+            Compare::Everywhere => Work::Summarise(None),
+            Compare::In(places) if places.is_empty() => Work::Nothing,
+            Compare::In(places) => Work::Summarise(Some(places)),
+        }
+    }
+
+    /// A frame with these changes is on its way; the log is thereby sent up to `upto`. Gives the
+    /// frame's number.
+    pub fn sent(&mut self, upto: Option<u64>, changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
+        self.frames += 1;
+        let mut flight = Flight { frame: self.frames, upto, changes: BTreeSet::new() };
+        for (id, home) in changes {
+            flight.changes.insert(id);
+            if let Compare::In(places) = &mut self.compare {
+                places.insert(home);
+            }
+        }
+        if let Some(upto) = upto {
+            self.position = upto;
+            self.rounds = 0;
+        }
+        self.in_flight.push_back(flight);
+        self.said_quiet = false;
+        self.agreed = false;
+        self.frames
+    }
+
+    /// The log holds nothing for this peer up to here.
+    pub fn passed(&mut self, upto: u64) {
+        self.position = upto;
+        if self.in_flight.is_empty() {
+            self.acknowledged = upto;
+        }
+    }
+
+    /// The peer acknowledged a frame, with these changes excepted. Gives the place up to which it
+    /// has our log.
+    ///
+    /// # Errors
+    /// If that frame is not the oldest in flight or never held what is excepted.
+    pub fn acknowledged(&mut self, frame: u64, exceptions: &[ChangeId]) -> Result<u64, Violation> {
+        match self.in_flight.front() {
+            Some(oldest) if oldest.frame == frame => {
+                if !exceptions.iter().all(|id| oldest.changes.contains(id)) {
+                    return Err(Violation::AckException { frame });
+                }
+            }
+            _ => return Err(Violation::AckOrder { frame }),
+        }
+        let flight = self.in_flight.pop_front();
+        if let Some(upto) = flight.and_then(|flight| flight.upto) {
+            self.acknowledged = upto;
+        }
+        if self.in_flight.is_empty() {
+            self.acknowledged = self.acknowledged.max(self.position);
+        }
+        Ok(self.acknowledged)
+    }
+
+    /// A summary of these sub-SLS is on its way, in messages of at most
+    /// [`SUMMARY_SUB_SLS_MAX`] each.
+    pub fn summarised(&mut self, places: &[SubSls]) {
+        self.summaries.extend(places.chunks(SUMMARY_SUB_SLS_MAX).map(<[SubSls]>::to_vec));
+        self.agreed = self.summaries.is_empty();
+    }
+
+    /// The peer answered the oldest summary: it holds something else in these.
+    ///
+    /// # Errors
+    /// If no summary waits, or it did not have these.
+    pub fn differs(&mut self, places: &[SubSls]) -> Result<(), Violation> {
+        let summary = self.summaries.pop_front().ok_or(Violation::NoSummary)?;
+        if !places.iter().all(|place| summary.binary_search(place).is_ok()) {
+            return Err(Violation::NotInSummary);
+        }
+        if places.is_empty() {
+            self.agreed = self.summaries.is_empty() && self.to_list.is_empty();
+        } else if self.rounds < ROUNDS_MAX {
+            self.rounds += u32::from(self.summaries.is_empty());
+            self.to_list.extend(places);
+        }
+        Ok(())
+    }
+
+    /// Ids of a sub-SLS are on their way, in one message.
+    pub fn listed(&mut self, sub_sls: SubSls, ids: impl IntoIterator<Item = ChangeId>) {
+        self.listed.push_back(Listed { sub_sls, ids: ids.into_iter().collect() });
+    }
+
+    /// The peer answered the oldest list: it wants these of it.
+    ///
+    /// # Errors
+    /// If they were not listed.
+    pub fn wants(&mut self, ids: &[ChangeId]) -> Result<(), Violation> {
+        let listed = self.listed.pop_front().ok_or(Violation::NotListed)?;
+        if !ids.iter().all(|id| listed.ids.contains(id)) {
+            return Err(Violation::NotListed);
+        }
+        if self.wanted.len() + ids.len() > WANTED_MAX {
+            return Err(Violation::TooMuch { what: "wanted changes", max: WANTED_MAX });
+        }
+        self.wanted.extend(ids);
+        if let (Compare::In(places), false) = (&mut self.compare, ids.is_empty()) {
+            places.insert(listed.sub_sls);
+        }
+        Ok(())
+    }
+
+    /// The peer's scope has changed: compare everywhere once more.
+    pub fn compare_everywhere(&mut self) {
+        self.compare = Compare::Everywhere;
+        self.rounds = 0;
+    }
+
+    /// The log is sent up to here.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether a change is on its way and not yet acknowledged, or waits to be.
+    pub fn is_busy(&self) -> bool {
+        !self.in_flight.is_empty() || !self.wanted.is_empty()
+    }
+
+    /// Whether the last summary found no difference, and nothing was sent since.
+    pub fn agreed(&self) -> bool {
+        self.agreed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> ChangeId {
+        ChangeId::from_bytes([byte; 32])
+    }
+
+    fn place() -> SubSls {
+        "1811010005000300".parse().unwrap()
+    }
+
+    #[test]
+    fn the_log_is_sent_before_anything_is_compared() {
+        let mut outgoing = Outgoing::new(2);
+        assert_eq!(outgoing.next(5, true), Work::Log { after: 2 });
+        let frame = outgoing.sent(Some(5), [(id(1), place())]);
+        assert_eq!(outgoing.next(5, true), Work::Nothing);
+        assert_eq!(outgoing.acknowledged(frame, &[]), Ok(5));
+        assert_eq!(outgoing.next(5, false), Work::SayQuiet);
+        assert_eq!(outgoing.next(5, false), Work::Nothing);
+        assert_eq!(outgoing.next(5, true), Work::Summarise(None));
+        outgoing.summarised(&[place()]);
+        assert!(!outgoing.agreed());
+        outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
+    }
+
+    #[test]
+    fn no_more_frames_fly_than_the_window_holds() {
+        let mut outgoing = Outgoing::new(0);
+        for upto in 1..=FRAMES_IN_FLIGHT_MAX as u64 {
+            outgoing.sent(Some(upto), [(id(upto as u8), place())]);
+        }
+        assert_eq!(outgoing.next(99, true), Work::Nothing);
+        assert_eq!(outgoing.acknowledged(2, &[]), Err(Violation::AckOrder { frame: 2 }));
+        outgoing.acknowledged(1, &[]).unwrap();
+        assert_eq!(outgoing.next(99, true), Work::Log { after: 8 });
+    }
+
+    #[test]
+    fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
+        let mut outgoing = Outgoing::new(0);
+        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[place()]).unwrap();
+        assert_eq!(outgoing.next(0, true), Work::List(place()));
+        outgoing.listed(place(), [id(1), id(2)]);
+        outgoing.wants(&[id(2)]).unwrap();
+        assert_eq!(outgoing.wants(&[id(1)]), Err(Violation::NotListed));
+        assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(2)]));
+        let frame = outgoing.sent(None, [(id(2), place())]);
+        outgoing.acknowledged(frame, &[]).unwrap();
+        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+        assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    }
+
+    #[test]
+    fn an_exception_for_what_was_never_sent_is_a_violation() {
+        let mut outgoing = Outgoing::new(0);
+        let frame = outgoing.sent(Some(1), [(id(1), place())]);
+        assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
+    }
+}
