@@ -14,6 +14,8 @@ const CHANGE: u8 = 1;
 const COMPRESSED: u8 = 2;
 /// Counters and sequence numbers end here, as Automerge's own do.
 pub(crate) const COUNTER_MAX: u64 = u32::MAX as u64;
+/// Times further from 1970 are no device's, and Automerge asserts on differences beyond 64 bits.
+const TIME_MS_MAX: u64 = 1 << 53;
 
 /// An answer: what a field can hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +104,7 @@ impl Body {
         let actor = read_actor(&mut input)?;
         let seq = read_counter(&mut input).map_err(malformed("sequence number"))?;
         let start_op = read_counter(&mut input).map_err(malformed("first operation's counter"))?;
-        let time_ms = input.signed().map_err(malformed("time"))?;
+        let time_ms = read_time(&mut input).map_err(malformed("time"))?;
         let message = input.text(MESSAGE_BYTES_MAX).map_err(malformed("message"))?.into();
         let actors = read_actors(&mut input, actor)?;
         let (maps, writes) = read_operations(&mut input, actors, start_op)?;
@@ -161,6 +163,11 @@ fn read_deps(input: &mut Input<'_>) -> Result<Vec<CauseHash>, DecodeError> {
 fn read_counter(input: &mut Input<'_>) -> Result<u64, DecodeError> {
     let counter = input.unsigned()?;
     if (1..=COUNTER_MAX).contains(&counter) { Ok(counter) } else { Err(DecodeError::Number) }
+}
+
+fn read_time(input: &mut Input<'_>) -> Result<i64, DecodeError> {
+    let time_ms = input.signed()?;
+    if time_ms.unsigned_abs() <= TIME_MS_MAX { Ok(time_ms) } else { Err(DecodeError::Number) }
 }
 
 fn read_actor(input: &mut Input<'_>) -> Result<ActorId, BodyError> {

@@ -46,14 +46,17 @@ impl<'a> Input<'a> {
 
     /// An unsigned LEB128 number in its shortest spelling.
     pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
+        let first = self.byte()?;
+        if first & 0x80 == 0 {
+            return Ok(first.into());
+        }
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
             let byte = self.byte()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                let shortest = byte != 0 || shift == 0;
                 let fits = shift < 63 || byte <= 1;
-                return if shortest && fits { Ok(value) } else { Err(DecodeError::Number) };
+                return if byte != 0 && fits { Ok(value) } else { Err(DecodeError::Number) };
             }
         }
         Err(DecodeError::Number)
@@ -97,6 +100,7 @@ impl<'a> Input<'a> {
         if self.is_empty() { Ok(()) } else { Err(DecodeError::Leftover { bytes: self.len() }) }
     }
 
+    #[inline]
     fn byte(&mut self) -> Result<u8, DecodeError> {
         let (byte, rest) = self.rest.split_first().ok_or(DecodeError::CutOff)?;
         self.rest = rest;
@@ -161,6 +165,7 @@ impl<'a, T: Cell<'a>> Runs<'a, T> {
 
     /// The cell of the next row. A column of nulls alone is left out, so one that has no bytes has
     /// null in every row.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<T>, DecodeError> {
         if self.left == 0 {
             if self.run == Run::Start && self.input.is_empty() {
@@ -180,6 +185,7 @@ impl<'a, T: Cell<'a>> Runs<'a, T> {
     }
 
     /// The cell of the next row of a column that has no nulls.
+    #[inline]
     pub(crate) fn value(&mut self) -> Result<T, DecodeError> {
         self.next()?.ok_or(DecodeError::Null)
     }
@@ -202,20 +208,18 @@ impl<'a, T: Cell<'a>> Runs<'a, T> {
         self.unclaimed -= self.left;
         self.run = run;
         let shortest = match run {
-            Run::Null => rows > 0 && before != Run::Null && !(before == Run::Start && self.input.is_empty()),
+            Run::Null => {
+                self.last = None;
+                let alone = before == Run::Start && self.input.is_empty();
+                rows > 0 && before != Run::Null && !alone
+            }
             Run::Literal => before != Run::Literal,
-            Run::Repeat | Run::Start => rows > 1,
+            Run::Repeat | Run::Start => {
+                let cell = T::read(&mut self.input)?;
+                rows > 1 && self.last.replace(cell) != Some(cell)
+            }
         };
-        let last = match run {
-            Run::Repeat => Some(T::read(&mut self.input)?),
-            Run::Literal => return if shortest { Ok(()) } else { Err(DecodeError::NotShortest) },
-            Run::Null | Run::Start => None,
-        };
-        if !shortest || (last.is_some() && last == self.last) {
-            return Err(DecodeError::NotShortest);
-        }
-        self.last = last;
-        Ok(())
+        if shortest { Ok(()) } else { Err(DecodeError::NotShortest) }
     }
 }
 

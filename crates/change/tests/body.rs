@@ -335,6 +335,7 @@ struct Draft {
     actor: Vec<u8>,
     seq: u64,
     start_op: u64,
+    time: Vec<u8>,
     message: Vec<u8>,
     others: Vec<Vec<u8>>,
     columns: Vec<(u64, Vec<u8>)>,
@@ -349,6 +350,7 @@ impl Draft {
             actor: vec![7; 16],
             seq: 1,
             start_op: 10,
+            time: vec![0],
             message: Vec::new(),
             others: Vec::new(),
             columns: vec![
@@ -380,7 +382,7 @@ impl Draft {
         bytes.extend(prefixed(&self.actor));
         bytes.extend(unsigned(self.seq));
         bytes.extend(unsigned(self.start_op));
-        bytes.push(0);
+        bytes.extend(&self.time);
         bytes.extend(prefixed(&self.message));
         bytes.extend(unsigned(self.others.len() as u64));
         bytes.extend(self.others.iter().flat_map(|other| prefixed(other)));
@@ -434,6 +436,10 @@ fn a_chunk_over_a_limit_or_with_parts_out_of_place_is_refused() {
     with(|draft| draft.message = vec![b'a'; MESSAGE_BYTES_MAX + 1]).refused("message: a count of 8193");
     with(|draft| draft.message = vec![0xff]).refused("message: a text that is not UTF-8");
     with(|draft| draft.extra = vec![1]).refused("1 extra bytes");
+    let latest = with(|draft| draft.time = vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    assert_eq!(latest.decode().unwrap().time_ms, 1 << 53);
+    with(|draft| draft.time = vec![0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]).refused("in its time");
+    with(|draft| draft.time = [&[0x80; 9][..], &[0x7f]].concat()).refused("in its time");
     with(|draft| draft.seq = 0).refused("sequence number");
     with(|draft| draft.seq = 1 << 32).refused("sequence number");
     with(|draft| draft.start_op = 0).refused("first operation");
