@@ -1,0 +1,161 @@
+//! Edits: a merge patch, or writes, become the body of the smallest change that makes them, ready
+//! to be signed. An answer that is there already makes no write; one that is disputed does, even if
+//! it repeats what is there. Whether the writer may use that ink is the gate's to say.
+
+use rukun_authority::{AdmittedChange, Standing};
+use rukun_change::{Author, Body, BodyError, CauseHash, ChangeId, Ink, MemberId, Scalar};
+use serde_json::Value;
+
+use crate::conflict::overlay::unseen_below;
+use crate::engine;
+use crate::held;
+use crate::json::{AnswerFault, Patch, check};
+use crate::place::Place;
+use crate::questionnaire::Questionnaire;
+use crate::reading::Reading;
+
+/// Who writes, in which ink, and what time their device shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// The device in its incarnation.
+    pub author: Author,
+    /// The ink.
+    pub ink: Ink,
+    /// Milliseconds since 1970. For showing only.
+    pub time_ms: i64,
+}
+
+/// A change to be numbered and signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The Automerge change.
+    pub body: Vec<u8>,
+    /// The heads of the lower inks that the writer saw.
+    pub seen: Vec<CauseHash>,
+    /// The members that the patch made, in its order.
+    pub members: Vec<MemberId>,
+}
+
+/// Makes the change that a merge patch asks for; nothing if all of it is there already. The reading
+/// must be of these changes.
+///
+/// # Errors
+/// [`EditError::Answers`] with all that is wrong with the patch; the others if the device can't
+/// write here.
+pub fn edit(
+    reading: &Reading,
+    changes: &[(AdmittedChange, Standing)],
+    questionnaire: &Questionnaire,
+    writer: &Writer,
+    patch: &Value,
+    new_members: &mut dyn FnMut() -> MemberId,
+) -> Result<Option<Draft>, EditError> {
+    let mut patch = Patch::read(reading, questionnaire, patch, new_members).map_err(EditError::Answers)?;
+    patch.writes.retain(|(place, value)| !is_there(reading, writer.ink, place, value));
+    draft(reading, changes, writer, &patch, "")
+}
+
+/// Makes the change that sets these places to these values, whatever stands there: to resolve, or
+/// to mark gone. Nothing if there are none. The reading must be of these changes.
+///
+/// # Errors
+/// [`EditError::Answers`] with all values that can't stand where they should; the others if the
+/// device can't write here.
+pub fn write(
+    reading: &Reading,
+    changes: &[(AdmittedChange, Standing)],
+    questionnaire: &Questionnaire,
+    writer: &Writer,
+    writes: &[(Place, Scalar)],
+    message: &str,
+) -> Result<Option<Draft>, EditError> {
+    let faults: Vec<AnswerFault> =
+        writes.iter().filter_map(|(place, value)| fault(reading, questionnaire, place, value)).collect();
+    if !faults.is_empty() {
+        return Err(EditError::Answers(faults));
+    }
+    let patch = Patch { writes: writes.to_vec(), new_members: Vec::new() };
+    draft(reading, changes, writer, &patch, message)
+}
+
+fn draft(
+    reading: &Reading,
+    changes: &[(AdmittedChange, Standing)],
+    writer: &Writer,
+    patch: &Patch,
+    message: &str,
+) -> Result<Option<Draft>, EditError> {
+    if patch.writes.is_empty() && patch.new_members.is_empty() {
+        return Ok(None);
+    }
+    let held = held::pick(reading, changes, writer)?;
+    let body = engine::make_change(&held, writer, patch, message).map_err(EditError::Engine)?;
+    Body::decode(&body).map_err(EditError::Body)?;
+    let seen = reading.seen_for(writer.ink);
+    Ok(Some(Draft { body, seen, members: patch.new_members.clone() }))
+}
+
+/// Whether the value stands in that place of that ink already, and nothing speaks against it.
+fn is_there(reading: &Reading, ink: Ink, place: &Place, value: &Scalar) -> bool {
+    let Some(answer) = reading.answer(place) else {
+        return *value == Scalar::Null;
+    };
+    match answer.in_ink(ink) {
+        [only] => only.value == *value && unseen_below(reading, answer, only).next().is_none(),
+        [] => answer.candidates.iter().all(|other| other.value == Scalar::Null) && *value == Scalar::Null,
+        _ => false,
+    }
+}
+
+fn fault(
+    reading: &Reading,
+    questionnaire: &Questionnaire,
+    place: &Place,
+    value: &Scalar,
+) -> Option<AnswerFault> {
+    let known = reading.all_members();
+    if let Some(member) = place.member.filter(|member| !known.contains(member)) {
+        return Some(AnswerFault::UnknownMember { member: member.to_string(), known: known.to_vec() });
+    }
+    if place.is_gone() {
+        let is_good = match value {
+            Scalar::Null => true,
+            Scalar::Text(reason) => !reason.is_empty(),
+            Scalar::Int(_) => false,
+        };
+        return (!is_good).then(|| AnswerFault::NoReason { place: place.clone() });
+    }
+    let source = check(questionnaire, place.member.is_some(), &place.field, value).err()?;
+    Some(AnswerFault::Answer { member: place.member.map(|member| member.to_string()), source })
+}
+
+/// Why an edit makes no change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// Answers that can't be taken: all of them, one a line.
+    #[error("{}", lines(.0))]
+    Answers(Vec<AnswerFault>),
+    /// This device's own earlier work there is broken, so nothing can follow it.
+    #[error(
+        "this device's own change {change:.12} of this record in {ink} can't be followed ({standing}): \
+         was an old copy of its data folder put back? Another device can write in {ink}, and any in a higher ink"
+    )]
+    Own {
+        /// The change.
+        change: ChangeId,
+        /// Its ink.
+        ink: Ink,
+        /// What is said of it.
+        standing: Standing,
+    },
+    /// A change that the gate would refuse.
+    #[error("the edit is too large or malformed: {0}")]
+    Body(BodyError),
+    /// The Automerge library's fault. Reading and relaying go on without it.
+    #[error("Automerge can't make this change: {0}; the record can still be read and relayed")]
+    Engine(String),
+}
+
+fn lines(faults: &[AnswerFault]) -> String {
+    faults.iter().map(AnswerFault::to_string).collect::<Vec<_>>().join("\n")
+}

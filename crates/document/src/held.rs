@@ -1,0 +1,112 @@
+//! What Automerge can hold. It refuses two changes with one number, keeps what lacks its causes and
+//! asserts on malformed graphs, so of the changes of one ink it is given those that are sound: each
+//! after its causes and its author's own previous change. Set-aside ones too, for others build on
+//! them. Of a fork it is given one branch: what the writer's own work builds on comes first, then
+//! what good work builds on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_authority::{AdmittedChange, Standing};
+use rukun_change::limits::DEPS_MAX;
+use rukun_change::{ActorId, CauseHash, MapRef, OpId};
+
+use crate::edit::{EditError, Writer};
+use crate::reading::Reading;
+
+/// The changes of the writer's ink that its next change can follow, causes first.
+pub(crate) fn pick<'a>(
+    reading: &Reading,
+    changes: &'a [(AdmittedChange, Standing)],
+    writer: &Writer,
+) -> Result<Vec<&'a AdmittedChange>, EditError> {
+    let mut by_place: BTreeMap<usize, &AdmittedChange> = BTreeMap::new();
+    for (change, _) in changes.iter().filter(|(change, _)| change.change().ink == writer.ink) {
+        by_place.extend(reading.place_of(&change.id()).map(|at| (at, change)));
+    }
+    let actor = writer.author.actor();
+    let own = by_place.iter().filter(|(_, change)| change.body().actor == actor);
+    let own: Vec<(usize, &AdmittedChange)> = own.map(|(at, change)| (*at, *change)).collect();
+    let last = own.iter().max_by_key(|(_, change)| change.body().seq);
+    let good = reading.log().iter().enumerate().filter(|(_, logged)| logged.standing.is_good());
+    let of_own = last.map(|(at, _)| reading.with_causes([*at])).unwrap_or_default();
+    let of_good = reading.with_causes(good.map(|(at, _)| at));
+    let mut held = Held::default();
+    for first in [&of_own, &of_good] {
+        for (at, change) in by_place.iter().filter(|(at, _)| crate::causes::holds(first, **at)) {
+            held.take(reading, *at, change);
+        }
+    }
+    for (at, change) in &by_place {
+        held.take(reading, *at, change);
+    }
+    held.drop_heads(reading, last.map(|(at, _)| *at));
+    if let Some((at, change)) = own.iter().find(|(at, _)| !held.changes.contains_key(at)) {
+        let standing = reading.log().get(*at).map_or(Standing::Good, |logged| logged.standing);
+        return Err(EditError::Own { change: change.id(), ink: writer.ink, standing });
+    }
+    Ok(held.changes.into_values().collect())
+}
+
+#[derive(Default)]
+struct Held<'a> {
+    changes: BTreeMap<usize, &'a AdmittedChange>,
+    /// For each cause held, the highest operation counter among it and its causes.
+    tops: BTreeMap<CauseHash, u64>,
+    /// Each actor's last number, and which change has it.
+    last: BTreeMap<ActorId, (u64, usize)>,
+    maps: BTreeMap<OpId, usize>,
+}
+
+impl<'a> Held<'a> {
+    /// Takes a change if all that it rests on is there and it takes nobody's place.
+    fn take(&mut self, reading: &Reading, at: usize, change: &'a AdmittedChange) {
+        let body = change.body();
+        let tops: Option<Vec<u64>> = body.deps.iter().map(|dep| self.tops.get(dep).copied()).collect();
+        let Some(top) = tops.map(|tops| tops.into_iter().max().unwrap_or_default()) else {
+            return;
+        };
+        let follows = match self.last.get(&body.actor) {
+            None => body.seq == 1,
+            Some((seq, before)) => body.seq == seq + 1 && reading.knew_at(at, *before),
+        };
+        let has_map = |map: &MapRef| match map {
+            MapRef::Root => true,
+            MapRef::Made(op) => {
+                body.maps.iter().any(|map| map.op == *op)
+                    || self.maps.get(op).is_some_and(|maker| reading.knew_at(at, *maker))
+            }
+        };
+        let mut written: Vec<&MapRef> = body.writes.iter().map(|write| &write.map).collect();
+        written.dedup();
+        if self.tops.contains_key(&body.hash) || !follows || body.start_op <= top {
+            return;
+        }
+        if !written.into_iter().all(has_map) {
+            return;
+        }
+        let ops = (body.maps.len() + body.writes.len()) as u64;
+        self.tops.insert(body.hash, body.start_op + ops - 1);
+        self.last.insert(body.actor, (body.seq, at));
+        self.maps.extend(body.maps.iter().map(|map| (map.op, at)));
+        self.changes.insert(at, change);
+    }
+
+    /// Leaves heads for the next edit where there are more than one change can name. No honest
+    /// record has so many: what does not count goes first, never the writer's own.
+    fn drop_heads(&mut self, reading: &Reading, own: Option<usize>) {
+        loop {
+            let named: BTreeSet<CauseHash> =
+                self.changes.values().flat_map(|change| change.body().deps.iter().copied()).collect();
+            let heads = self.changes.iter().filter(|(_, change)| !named.contains(&change.body().hash));
+            let mut heads: Vec<usize> = heads.map(|(at, _)| *at).collect();
+            if heads.len() <= DEPS_MAX {
+                return;
+            }
+            let counts = |at: &usize| reading.log().get(*at).is_some_and(|logged| logged.standing.is_good());
+            heads.sort_by_key(|at| (Some(*at) != own, !counts(at), *at));
+            for head in heads.iter().skip(DEPS_MAX) {
+                self.changes.remove(head);
+            }
+        }
+    }
+}
