@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use automerge::legacy::{Key, ObjectId, OpType};
 use automerge::marks::{ExpandMark, Mark};
@@ -146,22 +145,29 @@ fn device(number: u8) -> AutoCommit {
     AutoCommit::new().with_actor([number.wrapping_mul(97).wrapping_add(7); 16].into())
 }
 
+fn hydrated(value: hydrate::Value) -> hydrate::MapValue {
+    hydrate::MapValue { value, conflict: false }
+}
+
 /// A whole interview: a first change of `fields` answers and five members with as many.
 fn interview(device: &mut AutoCommit, fields: usize) -> automerge::Change {
     let answers = || {
-        let value = |n: usize| match n % 3 {
-            0 => ScalarValue::Int(n as i64),
-            1 => ScalarValue::Str(format!("JALAN {n}").into()),
-            _ => ScalarValue::Null,
-        };
-        (0..fields).map(move |n| (format!("r{n}"), hydrate::Value::Scalar(value(n))))
+        let mut map = hydrate::Map::default();
+        for n in 0..fields {
+            let value = match n % 3 {
+                0 => ScalarValue::Int(n as i64),
+                1 => ScalarValue::Str(format!("JALAN {n}").into()),
+                _ => ScalarValue::Null,
+            };
+            map.insert(format!("r{n}"), hydrated(hydrate::Value::Scalar(value)));
+        }
+        map
     };
-    let mut root: HashMap<String, hydrate::Value> = answers().collect();
+    let mut root = answers();
     for number in 0..5 {
-        let map: HashMap<String, hydrate::Value> = answers().collect();
-        root.insert(member(number), hydrate::Value::Map(map.into()));
+        root.insert(member(number), hydrated(hydrate::Value::Map(answers())));
     }
-    device.init_root_from_hydrate(&root.into()).unwrap();
+    device.init_root_from_hydrate(&root).unwrap();
     device.commit();
     device.get_last_local_change().unwrap()
 }
