@@ -1,4 +1,4 @@
-//! A frame of changes: column by column, so that what is alike stands together and compresses.
+//! A frame of changes, column by column: what is alike stands together and compresses.
 //! The first 8 bytes of a body (magic and checksum) follow from the rest: they stay off the wire
 //! and are rebuilt, so that a change arrives with the right ones whatever its sender held.
 
@@ -10,10 +10,11 @@ use rukun_change::{
 
 use crate::Fault;
 use crate::limits::FRAME_CHANGES_MAX;
+use crate::rows::{read_rows_exactly, write_rows};
 
 const CHUNK_MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM_BYTES: usize = 4;
-const CHUNK_HEAD_BYTES: usize = CHUNK_MAGIC.len() + CHECKSUM_BYTES;
+const HEAD_BYTES: usize = CHUNK_MAGIC.len() + CHECKSUM_BYTES;
 /// Fields of the message: three of the frame, then the columns.
 const FIELDS: usize = 10;
 
@@ -30,84 +31,98 @@ pub struct Changes {
 
 impl Changes {
     pub(crate) fn write(&self, out: &mut Writer) {
+        let items = || self.items.iter();
         out.array(FIELDS).uint(self.frame);
         match self.upto {
             Some(upto) => out.uint(upto),
             None => out.null(),
         };
-        let (authors, named) = self.authors();
-        out.array(authors.len());
-        for author in authors {
+        let (table, named) = self.authors();
+        write_column(out, &table, |out, author| {
             out.array(2).bytes(author.device.as_bytes()).bytes(author.incarnation.as_bytes());
-        }
-        out.array(named.len());
-        for index in named {
-            out.uint(index as u64);
-        }
-        self.column(out, |item, out| _ = out.uint(item.change.n));
-        self.column(out, |item, out| _ = out.bytes(&item.change.record.to_bytes()));
-        self.column(out, |item, out| _ = out.uint(item.change.ink.number()));
-        self.column(out, |item, out| write_seen(out, &item.change.seen));
-        self.column(out, |item, out| _ = out.bytes(without_head(&item.change.body)));
-        self.column(out, |item, out| _ = out.bytes(&item.signature));
+        });
+        write_column(out, &named, |out, index| _ = out.uint(*index as u64));
+        let mut steps = Steps::new(table.len());
+        let steps: Vec<u64> =
+            items().zip(named).map(|(item, author)| steps.step_to(author, item.change.n)).collect();
+        write_column(out, &steps, |out, step| _ = out.uint(*step));
+        write_rows(out, items().map(|item| item.change.record.to_bytes()));
+        write_column(out, &self.items, |out, item| _ = out.uint(item.change.ink.number()));
+        write_column(out, &self.items, |out, item| write_seen(out, &item.change.seen));
+        write_column(out, &self.items, |out, item| _ = out.bytes(without_head(&item.change.body)));
+        write_rows(out, items().map(|item| item.signature));
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
         reader.tuple(FIELDS)?;
         let frame = reader.uint()?;
         let upto = if reader.null() { None } else { Some(reader.uint()?) };
-        let authors = read_authors(reader)?;
-        let count = authors.len();
-        let ns = read_column(reader, count, |reader| Ok(reader.uint()?))?;
-        let records = read_column(reader, count, |reader| {
-            RecordId::from_bytes(reader.array_of()?).map_err(Fault::from)
-        })?;
-        let inks = read_column(reader, count, |reader| Ok(read_ink(reader)?))?;
-        let mut ink = inks.iter();
-        let seen = read_column(reader, count, |reader| {
-            let ink = ink.next().expect("as many inks as changes");
-            Ok(read_seen(reader, *ink)?)
-        })?;
-        let bodies = read_column(reader, count, |reader| {
-            Ok(with_head(reader.bytes(BODY_BYTES_MAX - CHUNK_HEAD_BYTES)?))
-        })?;
-        let signatures = read_column(reader, count, |reader| Ok(reader.array_of()?))?;
-        let mut items = Vec::with_capacity(count);
-        let columns =
-            authors.into_iter().zip(ns).zip(records).zip(inks).zip(seen).zip(bodies).zip(signatures);
+        let table = read_table(reader)?;
+        let named = read_named(reader, table.len())?;
+        let mut steps = Steps::new(table.len());
+        let numbers =
+            read_column(reader, &named, |reader, author| Ok(steps.number_after(*author, reader.uint()?)))?;
+        let records = read_rows_exactly(reader, named.len())?;
+        let inks = read_column(reader, &named, |reader, _| Ok(read_ink(reader)?))?;
+        let seen = read_column(reader, &inks, |reader, ink| Ok(read_seen(reader, *ink)?))?;
+        let bodies = read_column(reader, &named, |reader, _| Ok(reader.bytes(BODY_BYTES_MAX - HEAD_BYTES)?))?;
+        let signatures = read_rows_exactly(reader, named.len())?;
+
+        let mut items = Vec::with_capacity(named.len());
+        let columns = named.iter().zip(numbers).zip(records).zip(inks).zip(seen).zip(bodies).zip(signatures);
         for ((((((author, n), record), ink), seen), body), signature) in columns {
-            items.push(SignedChange { change: Change { author, n, record, ink, seen, body }, signature });
+            let author = *table.get(*author).expect("only authors of the table are named");
+            let (record, body) = (RecordId::from_bytes(*record)?, with_head(body));
+            let change = Change { author, n, record, ink, seen, body };
+            items.push(SignedChange { change, signature: *signature });
         }
         Ok(Self { frame, upto, items })
     }
 
     /// The authors in the order of first use, and which of them made each change.
     fn authors(&self) -> (Vec<Author>, Vec<usize>) {
-        let mut authors = Vec::new();
+        let mut table = Vec::new();
         let mut named = Vec::with_capacity(self.items.len());
         for author in self.items.iter().map(|item| item.change.author) {
-            let known = authors.iter().position(|other| *other == author);
-            named.push(known.unwrap_or(authors.len()));
+            let known = table.iter().position(|other| *other == author);
+            named.push(known.unwrap_or(table.len()));
             if known.is_none() {
-                authors.push(author);
+                table.push(author);
             }
         }
-        (authors, named)
-    }
-
-    fn column(&self, out: &mut Writer, write: impl Fn(&SignedChange, &mut Writer)) {
-        out.array(self.items.len());
-        for item in &self.items {
-            write(item, out);
-        }
+        (table, named)
     }
 }
 
-/// The author of each change, from the table of authors and the column that names its entries.
-fn read_authors(reader: &mut Reader<'_>) -> Result<Vec<Author>, Fault> {
-    let listed = reader.array(FRAME_CHANGES_MAX)?;
-    let mut table: Vec<Author> = Vec::with_capacity(listed);
-    for index in 0..listed {
+/// The running number that each author's changes have reached in a frame. On the wire stands by
+/// how much it grew, modulo 2^64: mostly 1, which compresses to nothing.
+struct Steps(Vec<u64>);
+
+impl Steps {
+    fn new(authors: usize) -> Self {
+        Self(vec![0; authors])
+    }
+
+    fn step_to(&mut self, author: usize, n: u64) -> u64 {
+        n.wrapping_sub(std::mem::replace(self.reached(author), n))
+    }
+
+    fn number_after(&mut self, author: usize, step: u64) -> u64 {
+        let reached = self.reached(author);
+        *reached = reached.wrapping_add(step);
+        *reached
+    }
+
+    fn reached(&mut self, author: usize) -> &mut u64 {
+        self.0.get_mut(author).expect("only authors of the table are named")
+    }
+}
+
+/// The table of authors, none twice.
+fn read_table(reader: &mut Reader<'_>) -> Result<Vec<Author>, Fault> {
+    let count = reader.array(FRAME_CHANGES_MAX)?;
+    let mut table: Vec<Author> = Vec::with_capacity(count);
+    for index in 0..count {
         reader.tuple(2)?;
         let device = DeviceKey::from_bytes(reader.array_of()?);
         let author = Author { device, incarnation: Incarnation::from_bytes(reader.array_of()?) };
@@ -116,30 +131,43 @@ fn read_authors(reader: &mut Reader<'_>) -> Result<Vec<Author>, Fault> {
         }
         table.push(author);
     }
-    let count = reader.array(FRAME_CHANGES_MAX)?;
-    let mut used = 0;
-    let mut authors = Vec::with_capacity(count);
-    for _ in 0..count {
-        let index = reader.uint()?;
-        let author =
-            usize::try_from(index).ok().filter(|index| *index <= used).and_then(|index| table.get(index));
-        authors.push(*author.ok_or(Fault::Authors { index })?);
-        used += usize::from(index == used as u64);
-    }
-    if used == listed { Ok(authors) } else { Err(Fault::Authors { index: used as u64 }) }
+    Ok(table)
 }
 
-fn read_column<'a, T>(
+/// Which author made each change: every one of the table, first named in its order.
+fn read_named(reader: &mut Reader<'_>, authors: usize) -> Result<Vec<usize>, Fault> {
+    let count = reader.array(FRAME_CHANGES_MAX)?;
+    let mut named = Vec::with_capacity(count);
+    let mut used = 0;
+    for _ in 0..count {
+        let index = reader.uint()?;
+        let known = usize::try_from(index).ok().filter(|index| *index <= used && *index < authors);
+        let known = known.ok_or(Fault::Authors { index })?;
+        used += usize::from(known == used);
+        named.push(known);
+    }
+    if used == authors { Ok(named) } else { Err(Fault::Authors { index: used as u64 }) }
+}
+
+fn write_column<T>(out: &mut Writer, column: &[T], mut write: impl FnMut(&mut Writer, &T)) {
+    out.array(column.len());
+    for item in column {
+        write(out, item);
+    }
+}
+
+/// One more column, as long as one that was read before.
+fn read_column<'a, B, T>(
     reader: &mut Reader<'a>,
-    count: usize,
-    mut read: impl FnMut(&mut Reader<'a>) -> Result<T, Fault>,
+    before: &[B],
+    mut read: impl FnMut(&mut Reader<'a>, &B) -> Result<T, Fault>,
 ) -> Result<Vec<T>, Fault> {
-    reader.tuple(count)?;
-    (0..count).map(|_| read(reader)).collect()
+    reader.tuple(before.len())?;
+    before.iter().map(|item| read(reader, item)).collect()
 }
 
 fn without_head(chunk: &[u8]) -> &[u8] {
-    chunk.get(CHUNK_HEAD_BYTES..).unwrap_or_default()
+    chunk.get(HEAD_BYTES..).unwrap_or_default()
 }
 
 fn with_head(rest: &[u8]) -> Vec<u8> {

@@ -23,5 +23,7 @@ pub use changes::Changes;
 mod notice;
 pub use notice::{CloseCode, CloseReason, Exception};
 
+mod kind;
+
 mod message;
 pub use message::Message;

@@ -6,6 +6,7 @@ use rukun_change::limits::STATEMENT_BYTES_MAX;
 use rukun_change::{ChangeId, Digest, Fingerprint, StatementId, SubSls};
 
 use crate::frame::framed;
+use crate::kind::Kind;
 use crate::limits::{
     BLOB_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, STATEMENT_IDS_MAX,
     STATEMENTS_MAX, SUMMARY_SUB_SLS_MAX,
@@ -182,67 +183,6 @@ impl Message {
         };
         reader.end()?;
         Ok(message)
-    }
-}
-
-/// The types of messages by the number that a body begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    Hello = 1,
-    StatementIds = 2,
-    Statements = 3,
-    BlobWant = 4,
-    Blob = 5,
-    Changes = 6,
-    Ack = 7,
-    Summary = 8,
-    Differ = 9,
-    Ids = 10,
-    Want = 11,
-    Close = 12,
-}
-
-impl Kind {
-    const ALL: [Self; 12] = [
-        Self::Hello,
-        Self::StatementIds,
-        Self::Statements,
-        Self::BlobWant,
-        Self::Blob,
-        Self::Changes,
-        Self::Ack,
-        Self::Summary,
-        Self::Differ,
-        Self::Ids,
-        Self::Want,
-        Self::Close,
-    ];
-
-    fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
-    }
-
-    /// Whether its fields are compressed.
-    fn is_packed(self) -> bool {
-        matches!(self, Self::Statements | Self::Changes)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hello => "hello",
-            Self::StatementIds => "statement-ids",
-            Self::Statements => "statements",
-            Self::BlobWant => "blob-want",
-            Self::Blob => "blob",
-            Self::Changes => "changes",
-            Self::Ack => "ack",
-            Self::Summary => "summary",
-            Self::Differ => "differ",
-            Self::Ids => "ids",
-            Self::Want => "want",
-            Self::Close => "close",
-        }
     }
 }
 

@@ -21,6 +21,17 @@ pub(crate) fn read_rows<'a, const N: usize>(
     }
 }
 
+/// `count` rows.
+pub(crate) fn read_rows_exactly<'a, const N: usize>(
+    reader: &mut Reader<'a>,
+    count: usize,
+) -> Result<&'a [[u8; N]], Fault> {
+    match read_rows(reader, count)? {
+        rows if rows.len() == count => Ok(rows),
+        rows => Err(CborError::Length { bytes: rows.len() * N, expected: count * N }.into()),
+    }
+}
+
 /// That each of the keys is greater than the one before.
 pub(crate) fn check_ascending<T: Ord>(keys: impl Iterator<Item = T>) -> Result<(), Fault> {
     let mut before = None;
