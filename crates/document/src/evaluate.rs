@@ -1,5 +1,4 @@
-//! Conditions are resolved once, from names to places among the answers, and then evaluated
-//! without memory. Logic is Kleene's, with three values: what depends on an unanswered question
+//! Resolved conditions and answers become truths, without memory taken. Logic is Kleene's, with three values: what depends on an unanswered question
 //! is `None`, neither true nor false. Numbers are intervals, because a count over members of whom
 //! something is unknown still has a least and a greatest.
 
@@ -7,125 +6,14 @@ use std::ops::RangeInclusive;
 
 use rukun_change::Scalar;
 
-use crate::expression::{Condition, Name, Order, Sign, Sum, Term};
-use crate::parser::ExpressionError;
+use crate::expression::{Condition, Order, Sign, Sum, Term};
 use crate::variable::Level;
 
 /// Where a variable's answer stands: in the family's row or in a member's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     pub(crate) level: Level,
     pub(crate) at: usize,
-}
-
-/// What resolving needs to know of the variable of a name.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    pub(crate) place: Place,
-    /// Its position in the file.
-    pub(crate) index: usize,
-    pub(crate) is_number: bool,
-}
-
-/// Resolves the names of a condition at one level.
-pub(crate) struct Resolver<'a> {
-    pub(crate) level: Level,
-    /// Whether a member's answers can be meant: in a member's condition, or while members are counted.
-    pub(crate) counting: bool,
-    pub(crate) find: &'a dyn Fn(&str) -> Option<Found>,
-    pub(crate) nearest: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Resolver<'_> {
-    pub(crate) fn condition(&self, condition: &Condition<Name>) -> Result<Condition<Place>, ExpressionError> {
-        let all = |parts: &[Condition<Name>]| {
-            parts.iter().map(|part| self.condition(part)).collect::<Result<_, _>>()
-        };
-        Ok(match condition {
-            Condition::Always => Condition::Always,
-            Condition::Optional => Condition::Optional,
-            Condition::Or(parts) => Condition::Or(all(parts)?),
-            Condition::And(parts) => Condition::And(all(parts)?),
-            Condition::Not(part) => Condition::Not(Box::new(self.condition(part)?)),
-            Condition::Compare(left, order, right) => {
-                Condition::Compare(self.sum(left)?, *order, self.sum(right)?)
-            }
-            Condition::Between(value, low, high) => {
-                Condition::Between(self.sum(value)?, self.sum(low)?, self.sum(high)?)
-            }
-            Condition::In(value, codes) => Condition::In(self.sum(value)?, codes.clone()),
-            Condition::AnyOf(first, last, codes) => {
-                let range = self.range(first, last)?;
-                Condition::AnyOf(range.0, range.1, codes.clone())
-            }
-            Condition::Differ(name) => Condition::Differ(self.differing(name)?),
-        })
-    }
-
-    fn sum(&self, sum: &Sum<Name>) -> Result<Sum<Place>, ExpressionError> {
-        let terms = sum.0.iter().map(|(sign, term)| Ok((*sign, self.term(term)?)));
-        terms.collect::<Result<_, _>>().map(Sum)
-    }
-
-    fn term(&self, term: &Term<Name>) -> Result<Term<Place>, ExpressionError> {
-        Ok(match term {
-            Term::Number(number) => Term::Number(*number),
-            Term::Answer(name) => Term::Answer(self.number(name)?.place),
-            Term::Count(column, _) if self.level == Level::Member || self.counting => {
-                return Err(ExpressionError::Members { column: column.0 });
-            }
-            Term::Count(column, None) => Term::Count(*column, None),
-            Term::Count(column, Some(condition)) => {
-                let counting = Self { counting: true, ..*self };
-                Term::Count(*column, Some(Box::new(counting.condition(condition)?)))
-            }
-        })
-    }
-
-    fn range(&self, first: &Name, last: &Name) -> Result<(Place, Place), ExpressionError> {
-        let (from, to) = (self.number(first)?, self.number(last)?);
-        // Between two variables of one level stand as many in the file as in that level's row,
-        // unless some of another level are among them.
-        let apart = |low: usize, high: usize| high.checked_sub(low);
-        let unbroken = apart(from.index, to.index) == apart(from.place.at, to.place.at);
-        if from.place.level == to.place.level && from.index <= to.index && unbroken {
-            Ok((from.place, to.place))
-        } else {
-            let (column, first, last) = (first.column.0, first.text.clone(), last.text.clone());
-            Err(ExpressionError::Range { column, first, last })
-        }
-    }
-
-    fn differing(&self, name: &Name) -> Result<Place, ExpressionError> {
-        let column = name.column.0;
-        if self.level == Level::Member || self.counting {
-            return Err(ExpressionError::Members { column });
-        }
-        match self.variable(name)?.place {
-            place @ Place { level: Level::Member, .. } => Ok(place),
-            _ => Err(ExpressionError::OfFamily { column, name: name.text.clone() }),
-        }
-    }
-
-    fn number(&self, name: &Name) -> Result<Found, ExpressionError> {
-        let found = self.variable(name)?;
-        let column = name.column.0;
-        if found.place.level == Level::Member && self.level == Level::Family && !self.counting {
-            return Err(ExpressionError::OfMember { column, name: name.text.clone() });
-        }
-        if !found.is_number {
-            return Err(ExpressionError::NoNumber { column, name: name.text.clone() });
-        }
-        Ok(found)
-    }
-
-    fn variable(&self, name: &Name) -> Result<Found, ExpressionError> {
-        (self.find)(&name.text).ok_or_else(|| ExpressionError::Unknown {
-            column: name.column.0,
-            name: name.text.clone(),
-            nearest: (self.nearest)(&name.text),
-        })
-    }
 }
 
 /// The answers of one family or member, in the order of the questionnaire. What is null is absent.
@@ -140,23 +28,23 @@ pub(crate) struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn answer(&self, place: Place) -> Option<&'a Scalar> {
-        let row = match place.level {
+    pub(crate) fn answer(&self, slot: Slot) -> Option<&'a Scalar> {
+        let row = match slot.level {
             Level::Family => self.family,
             Level::Member => self.member,
         };
-        row.get(place.at).copied().flatten()
+        row.get(slot.at).copied().flatten()
     }
 
-    pub(crate) fn number(&self, place: Place) -> Option<i64> {
-        match self.answer(place) {
+    pub(crate) fn number(&self, slot: Slot) -> Option<i64> {
+        match self.answer(slot) {
             Some(Scalar::Int(number)) => Some(*number),
             _ => None,
         }
     }
 }
 
-impl Condition<Place> {
+impl Condition<Slot> {
     /// Whether it holds, if the answers given say so. `always` holds, of `optional` nobody can tell.
     pub(crate) fn truth(&self, scope: &Scope<'_>) -> Option<bool> {
         match self {
@@ -169,7 +57,7 @@ impl Condition<Place> {
             Self::Between(value, low, high) => {
                 let value = value.interval(scope);
                 let compare =
-                    |order: Order, end: &Sum<Place>| order.truth(value.as_ref()?, &end.interval(scope)?);
+                    |order: Order, end: &Sum<Slot>| order.truth(value.as_ref()?, &end.interval(scope)?);
                 let above = compare(Order::GreaterOrEqual, low);
                 kleene(false, [above, compare(Order::LessOrEqual, high)].into_iter())
             }
@@ -178,26 +66,28 @@ impl Condition<Place> {
                 kleene(true, codes.iter().map(|code| Order::Equal.truth(&value, &exactly(*code))))
             }
             Self::AnyOf(first, last, codes) => {
-                let answers = (first.at..=last.at).filter_map(|at| scope.number(Place { at, ..*first }));
+                let answers = (first.at..=last.at).filter_map(|at| scope.number(Slot { at, ..*first }));
                 any_answer(answers, codes)
             }
-            Self::Differ(place) => differ(scope.members, place.at),
+            Self::Differ(slot) => differ(scope.members, slot.at),
         }
     }
 
-    /// Every place that it looks at, in the order in which it names them, some perhaps twice.
-    pub(crate) fn each_place(&self, see: &mut dyn FnMut(Place)) {
+    /// Every slot that it looks at, in the order in which it names them, some perhaps twice.
+    pub(crate) fn each_slot(&self, see: &mut dyn FnMut(Slot)) {
         match self {
             Self::Always | Self::Optional => {}
-            Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.each_place(see)),
-            Self::Not(part) => part.each_place(see),
-            Self::Compare(left, _, right) => [left, right].into_iter().for_each(|sum| sum.each_place(see)),
+            Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.each_slot(see)),
+            Self::Not(part) => part.each_slot(see),
+            Self::Compare(left, _, right) => [left, right].into_iter().for_each(|sum| sum.each_slot(see)),
             Self::Between(value, low, high) => {
-                [value, low, high].into_iter().for_each(|sum| sum.each_place(see));
+                for sum in [value, low, high] {
+                    sum.each_slot(see);
+                }
             }
-            Self::In(value, _) => value.each_place(see),
-            Self::AnyOf(first, last, _) => (first.at..=last.at).for_each(|at| see(Place { at, ..*first })),
-            Self::Differ(place) => see(*place),
+            Self::In(value, _) => value.each_slot(see),
+            Self::AnyOf(first, last, _) => (first.at..=last.at).for_each(|at| see(Slot { at, ..*first })),
+            Self::Differ(slot) => see(*slot),
         }
     }
 }
@@ -242,12 +132,12 @@ fn exactly(number: i64) -> Interval {
     number.into()..=number.into()
 }
 
-impl Sum<Place> {
-    fn each_place(&self, see: &mut dyn FnMut(Place)) {
+impl Sum<Slot> {
+    fn each_slot(&self, see: &mut dyn FnMut(Slot)) {
         for (_, term) in &self.0 {
             match term {
-                Term::Answer(place) => see(*place),
-                Term::Count(_, Some(condition)) => condition.each_place(see),
+                Term::Answer(slot) => see(*slot),
+                Term::Count(_, Some(condition)) => condition.each_slot(see),
                 Term::Number(_) | Term::Count(_, None) => {}
             }
         }
@@ -266,11 +156,11 @@ impl Sum<Place> {
     }
 }
 
-impl Term<Place> {
+impl Term<Slot> {
     fn interval(&self, scope: &Scope<'_>) -> Option<Interval> {
         match self {
             Self::Number(number) => Some(exactly(*number)),
-            Self::Answer(place) => scope.number(*place).map(exactly),
+            Self::Answer(slot) => scope.number(*slot).map(exactly),
             Self::Count(_, None) => Some(exactly(scope.members.len() as i64)),
             Self::Count(_, Some(condition)) => {
                 let (mut least, mut greatest) = (0, 0);
@@ -298,5 +188,114 @@ impl Order {
             Self::Greater => decide(left.start() > right.end(), left.end() <= right.start()),
             Self::GreaterOrEqual => decide(left.start() >= right.end(), left.end() < right.start()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::resolve::tests::resolve;
+
+    /// The truth for a family and members whose answers are given as `name=number`.
+    fn truth(text: &str, family: &str, members: &[&str]) -> Option<bool> {
+        let parse = |answers: &str| {
+            let pairs = answers.split_whitespace().map(|answer| answer.split_once('=').unwrap());
+            pairs.map(|(at, value)| (at.parse().unwrap(), Scalar::Int(value.parse().unwrap()))).collect()
+        };
+        let answers: Vec<BTreeMap<usize, Scalar>> =
+            [family].iter().chain(members).map(|answers| parse(answers)).collect();
+        let mut rows = answers.iter().map(|given| (0..4).map(|at| given.get(&at)).collect::<Row<'_>>());
+        let family = rows.next().unwrap();
+        let members: Vec<Row<'_>> = rows.collect();
+        let scope = Scope { family: &family, member: &[], members: &members };
+        resolve(Level::Family, text).unwrap().truth(&scope)
+    }
+
+    #[test]
+    fn logic_has_three_values() {
+        let word = |truth: Option<bool>| match truth {
+            Some(true) => "f0 = 1",
+            Some(false) => "f0 = 2",
+            None => "f1 = 1",
+        };
+        let (t, f, u) = (Some(true), Some(false), None);
+        for (left, right, and, or) in [
+            (t, t, t, t),
+            (t, f, f, t),
+            (t, u, u, t),
+            (f, t, f, t),
+            (f, f, f, f),
+            (f, u, f, u),
+            (u, t, u, t),
+            (u, f, f, u),
+            (u, u, u, u),
+        ] {
+            assert_eq!(truth(&format!("{} and {}", word(left), word(right)), "0=1", &[]), and);
+            assert_eq!(truth(&format!("{} or {}", word(left), word(right)), "0=1", &[]), or);
+        }
+        for (part, not) in [(t, f), (f, t), (u, u)] {
+            assert_eq!(truth(&format!("not {}", word(part)), "0=1", &[]), not);
+        }
+    }
+
+    #[test]
+    fn every_form_of_condition_is_evaluated() {
+        let (t, f, u) = (Some(true), Some(false), None);
+        for (text, expected) in [
+            ("always", t),
+            ("optional", u),
+            ("f0 = 3", t),
+            ("f0 != 3", f),
+            ("f0 < 3", f),
+            ("f0 <= 3", t),
+            ("f0 > 2", t),
+            ("f0 >= 4", f),
+            ("f2 = 0", u),
+            ("f0 + f1 - 1 = 7", t),
+            ("f0 - f1 = -2", t),
+            ("f0 + f2 = 7", u),
+            ("f0 between 3 and f1", t),
+            ("f0 between 4 and f2", f),
+            ("f0 between f2 and 9", u),
+            ("f2 between 1 and 2", u),
+            ("f0 in (1 2 3)", t),
+            ("f0 in (1 -3)", f),
+            ("f2 in (1)", u),
+            ("f0 = 9 or f0 = 3 and f1 = 5", t),
+            ("(f0 = 3 or f0 = 9) and f1 = 9", f),
+            ("9223372036854775807 + 9223372036854775807 > 1", t),
+        ] {
+            assert_eq!(truth(text, "0=3 1=5", &[]), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_of_a_range_looks_only_at_what_is_answered() {
+        assert_eq!(truth("any of f0..f2 in (1 2)", "0=4 2=2", &[]), Some(true));
+        assert_eq!(truth("any of f0..f2 in (1 2)", "0=4", &[]), Some(false));
+        assert_eq!(truth("any of f0..f2 in (1 2)", "3=1", &[]), None);
+    }
+
+    #[test]
+    fn a_count_is_decided_as_soon_as_what_is_unknown_cannot_change_it() {
+        let heads = "count of members with (m0 = 1) = 1";
+        assert_eq!(truth("count of members = f0", "0=2", &["", ""]), Some(true));
+        assert_eq!(truth("count of members = f0", "0=3", &["", ""]), Some(false));
+        assert_eq!(truth("count of members = f0", "", &["", ""]), None);
+        assert_eq!(truth(heads, "", &["0=1", "0=2"]), Some(true));
+        assert_eq!(truth(heads, "", &["0=2"]), Some(false));
+        assert_eq!(truth(heads, "", &["0=1", ""]), None);
+        assert_eq!(truth(heads, "", &["0=1", "0=1", ""]), Some(false));
+        assert_eq!(truth("count of members with (m0 > f0) in (0)", "0=5", &["0=1", "0=6"]), Some(false));
+    }
+
+    #[test]
+    fn members_differ_until_two_are_known_to_agree() {
+        assert_eq!(truth("members differ in m0", "", &[]), Some(true));
+        assert_eq!(truth("members differ in m0", "", &["0=1", "0=2"]), Some(true));
+        assert_eq!(truth("members differ in m0", "", &["0=1", ""]), None);
+        assert_eq!(truth("members differ in m3", "", &["3=1", "", "3=1"]), Some(false));
     }
 }

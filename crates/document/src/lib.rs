@@ -2,6 +2,8 @@
 //! the reading that turns a record's changes into answers and conflicts, and the edits that make new
 //! changes. It never sees a change that the gate did not admit, and stores nothing.
 
+mod slip;
+
 mod variable;
 pub use variable::{AnswerError, Bound, Identity, Kind, Level, Variable};
 
@@ -13,6 +15,8 @@ pub use parser::ExpressionError;
 
 mod table;
 pub use table::{QuestionnaireError, QuestionnaireFault};
+
+mod resolve;
 
 mod evaluate;
 
@@ -54,3 +58,6 @@ mod engine;
 
 mod edit;
 pub use edit::{Draft, EditError, Writer, edit, write};
+
+#[cfg(test)]
+mod fixture;

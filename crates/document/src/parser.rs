@@ -324,7 +324,7 @@ pub enum ExpressionError {
     /// A variable that the questionnaire lacks.
     #[error(
         "character {column}: {name} is not a variable of this questionnaire{}",
-        crate::variable::did_you_mean(nearest.as_deref())
+        crate::slip::did_you_mean(nearest.as_deref())
     )]
     Unknown {
         /// Where.

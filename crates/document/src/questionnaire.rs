@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use rukun_change::{Scalar, is_field_name};
 
-use crate::evaluate::{Found, Place, Resolver};
+use crate::evaluate::Slot;
 use crate::expression::{Condition, Expression, KEYWORDS};
 use crate::parser::ExpressionError;
+use crate::resolve::{Found, Resolver};
+use crate::slip::nearest;
 use crate::table::{self, Cells, QuestionnaireError, QuestionnaireFault};
 use crate::variable::{AnswerError, Bound, Identity, Kind, Level, Variable};
 
@@ -18,8 +20,6 @@ use crate::variable::{AnswerError, Bound, Identity, Kind, Level, Variable};
 const ROWS_MAX: usize = 1024;
 /// Names that mean something in a record.
 const RESERVED: [&str; 2] = ["gone", "members"];
-/// How many letters a slip may change.
-const SLIP_LETTERS_MAX: usize = 2;
 
 /// All variables and rules of a survey.
 #[derive(Clone, Debug)]
@@ -33,16 +33,16 @@ pub struct Questionnaire {
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) variable: Variable,
-    pub(crate) place: Place,
-    pub(crate) required: Condition<Place>,
-    pub(crate) max: Option<Place>,
+    pub(crate) slot: Slot,
+    pub(crate) required: Condition<Slot>,
+    pub(crate) max: Option<Slot>,
 }
 
 /// A rule, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) rule: Rule,
-    pub(crate) holds: Condition<Place>,
+    pub(crate) holds: Condition<Slot>,
 }
 
 /// A check across answers.
@@ -113,7 +113,8 @@ impl Questionnaire {
 
     /// The variable of that level whose name is nearest, if one is near.
     pub(crate) fn nearest(&self, name: &str, level: Level) -> Option<String> {
-        nearest(name, self.variables().filter(|variable| variable.level == level))
+        let variables = self.variables().filter(|variable| variable.level == level);
+        nearest(name, variables.map(|variable| variable.name.as_str()))
     }
 }
 
@@ -122,7 +123,7 @@ impl Questionnaire {
 struct Rows {
     variables: Vec<(u64, Variable)>,
     rules: Vec<(u64, Rule)>,
-    /// Where each name stands: the line, and the variable's place unless it is a rule.
+    /// Where each name stands: the line, and the variable's slot unless it is a rule.
     names: BTreeMap<String, (u64, Option<Found>)>,
     families: usize,
     members: usize,
@@ -154,7 +155,7 @@ impl Rows {
             None
         } else {
             let variable = variable(cells, level)?;
-            let found = self.place(&variable);
+            let found = self.slot(&variable);
             self.variables.push((cells.line(), variable));
             Some(found)
         };
@@ -162,15 +163,15 @@ impl Rows {
         Ok(())
     }
 
-    fn place(&mut self, variable: &Variable) -> Found {
+    fn slot(&mut self, variable: &Variable) -> Found {
         let before = match variable.level {
             Level::Family => &mut self.families,
             Level::Member => &mut self.members,
         };
-        let place = Place { level: variable.level, at: *before };
+        let slot = Slot { level: variable.level, at: *before };
         *before += 1;
         let is_number = matches!(variable.kind, Kind::Integer { .. });
-        Found { place, index: self.variables.len(), is_number }
+        Found { slot, index: self.variables.len(), is_number }
     }
 
     fn resolve(self) -> Result<Questionnaire, QuestionnaireError> {
@@ -179,18 +180,18 @@ impl Rows {
         for (line, variable) in &self.variables {
             let required = self.condition(*line, variable.level, &variable.required)?;
             let max = self.max(*line, variable)?;
-            let place = self.find(&variable.name).expect("every variable was placed").place;
+            let slot = self.find(&variable.name).expect("every variable was placed").slot;
             by_name.insert(variable.name.clone(), questions.len());
-            questions.push(Question { variable: variable.clone(), place, required, max });
+            questions.push(Question { variable: variable.clone(), slot, required, max });
         }
         let mut checks = Vec::new();
         for (line, rule) in &self.rules {
             let holds = self.condition(*line, rule.level, &rule.holds)?;
-            let mut places = Vec::new();
-            holds.each_place(&mut |place| places.push(place));
+            let mut slots = Vec::new();
+            holds.each_slot(&mut |slot| slots.push(slot));
             let mut rule = rule.clone();
-            for place in places {
-                let named = questions.iter().find(|question| question.place == place);
+            for slot in slots {
+                let named = questions.iter().find(|question| question.slot == slot);
                 let name = named.map(|question| &question.variable.name);
                 rule.variables.extend(name.filter(|name| !rule.variables.contains(name)).cloned());
             }
@@ -204,28 +205,28 @@ impl Rows {
         line: u64,
         level: Level,
         expression: &Expression,
-    ) -> Result<Condition<Place>, QuestionnaireError> {
-        let variables = || self.variables.iter().map(|(_, variable)| variable);
+    ) -> Result<Condition<Slot>, QuestionnaireError> {
+        let names = || self.variables.iter().map(|(_, variable)| variable.name.as_str());
         let resolver = Resolver {
             level,
             counting: false,
             find: &|name| self.find(name),
-            nearest: &|name| nearest(name, variables()),
+            nearest: &|name| nearest(name, names()),
         };
         let condition: Result<_, ExpressionError> = resolver.condition(&expression.0);
         condition.map_err(|error| QuestionnaireError { line, column: "required_when", fault: error.into() })
     }
 
-    fn max(&self, line: u64, variable: &Variable) -> Result<Option<Place>, QuestionnaireError> {
+    fn max(&self, line: u64, variable: &Variable) -> Result<Option<Slot>, QuestionnaireError> {
         let Kind::Integer { max: Some(Bound::Variable(name)), .. } = &variable.kind else {
             return Ok(None);
         };
         match self.find(name) {
-            Some(Found { place, is_number: true, .. })
+            Some(Found { slot, is_number: true, .. })
                 if *name != variable.name
-                    && (place.level == variable.level || place.level == Level::Family) =>
+                    && (slot.level == variable.level || slot.level == Level::Family) =>
             {
-                Ok(Some(place))
+                Ok(Some(slot))
             }
             _ => Err(QuestionnaireError {
                 line,
@@ -314,29 +315,154 @@ fn expression(cells: &Cells) -> Result<Expression, QuestionnaireError> {
     Expression::parse(text).map_err(|error| cells.fault("required_when", error.into()))
 }
 
-fn nearest<'a>(name: &str, variables: impl Iterator<Item = &'a Variable>) -> Option<String> {
-    let near = variables.filter_map(|variable| Some((slips(name, &variable.name)?, &variable.name)));
-    near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name.clone())
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// How many letters must be changed, put in or left out to get from one name to the other
-/// (Levenshtein's distance), if they are few.
-fn slips(typed: &str, name: &str) -> Option<usize> {
-    if typed.len().abs_diff(name.len()) > SLIP_LETTERS_MAX {
-        return None;
+    use super::*;
+
+    const HEADER: &str = "variable,block,level,label_id,label_en,kind,min,max,required_when\n";
+    const SHIPPED: &[u8] = include_bytes!("../../../daemon/data/regsosek-k.csv");
+
+    fn error(rows: &str) -> String {
+        Questionnaire::parse(format!("{HEADER}{rows}").as_bytes()).unwrap_err().to_string()
     }
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (at, letter) in typed.bytes().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        let (first, rest) = row.split_first_mut()?;
-        *first = left;
-        for (cell, other) in rest.iter_mut().zip(name.bytes()) {
-            let above = *cell;
-            left = (diagonal + usize::from(letter != other)).min(above + 1).min(left + 1);
-            diagonal = above;
-            *cell = left;
+
+    #[test]
+    fn the_shipped_questionnaire_is_read_whole() {
+        let questionnaire = Questionnaire::parse(SHIPPED).unwrap();
+        let of = |level| questionnaire.variables().filter(|variable| variable.level == level).count();
+        assert_eq!((of(Level::Family), of(Level::Member), questionnaire.rules().count()), (66, 47, 12));
+        assert_eq!(questionnaire.variables().next().unwrap().name, "r101");
+        assert_eq!(questionnaire.variable("r403").unwrap().kind, Kind::Digits16(Identity::Nik));
+        assert_eq!(questionnaire.variable("r114").unwrap().kind, Kind::Digits16(Identity::Kk));
+        assert_eq!(questionnaire.variable("r502a").unwrap().label_id, "Tabung gas 5,5 kg atau lebih");
+        let bound = Some(Bound::Variable("r112".into()));
+        assert_eq!(questionnaire.variable("r401").unwrap().kind, Kind::Integer { min: Some(1), max: bound });
+        assert!(questionnaire.variable("r307b2").unwrap().required.is_optional());
+        let age = questionnaire.rules().find(|rule| rule.name == "k_age").unwrap();
+        assert_eq!(
+            (age.level, age.variables.as_slice()),
+            (Level::Member, &["r406thn".into(), "r407".into()][..])
+        );
+        let head = questionnaire.rules().find(|rule| rule.name == "k_head").unwrap();
+        assert_eq!((head.level, head.variables.join(" ").as_str()), (Level::Family, "r404 r409"));
+    }
+
+    #[test]
+    fn what_the_file_says_is_printed_as_it_says_it() {
+        let file = String::from_utf8(SHIPPED.to_vec()).unwrap();
+        let questionnaire = Questionnaire::parse(SHIPPED).unwrap();
+        let variables = questionnaire.variables().map(|variable| variable.required.to_string());
+        let printed = variables.chain(questionnaire.rules().map(|rule| rule.holds.to_string()));
+        for (line, printed) in file.lines().skip(1).zip(printed) {
+            assert!(line.ends_with(&format!(",{printed}")), "{line}: {printed}");
         }
     }
-    row.last().copied().filter(|slips| *slips <= SLIP_LETTERS_MAX)
+
+    #[test]
+    fn a_slip_at_the_keyboard_is_named_with_its_remedy() {
+        let questionnaire = Questionnaire::parse(SHIPPED).unwrap();
+        let check = |name, level, value| match questionnaire.check(name, level, &Scalar::Int(value)) {
+            Ok(()) => "ok".into(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(check("r304", Level::Family, 7), "ok");
+        assert_eq!(check("r304", Level::Family, 9), "r304 (Jenis dinding terluas): 9 is outside 1..7");
+        assert_eq!(check("r110", Level::Family, 0), "r110 (No. urut bangunan tempat tinggal): 0 is below 1");
+        assert_eq!(check("r401", Level::Member, 30), "ok");
+        assert_eq!(check("x", Level::Family, 1), "x is not a variable of this questionnaire");
+        assert_eq!(
+            check("r3044", Level::Family, 1),
+            "r3044 is not a variable of this questionnaire; did you mean r304?"
+        );
+        assert_eq!(
+            check("R407", Level::Member, 1),
+            "R407 is not a variable of this questionnaire; did you mean r407?"
+        );
+        assert_eq!(check("k_age", Level::Member, 1), "k_age is not a variable of this questionnaire");
+        assert_eq!(check("r407", Level::Family, 1), "r407 (Umur) is asked of each member, not of the family");
+        assert_eq!(
+            check("r304", Level::Member, 1),
+            "r304 (Jenis dinding terluas) is asked of the family, not of a member"
+        );
+    }
+
+    #[test]
+    fn every_fault_of_the_file_is_named_with_line_and_column() {
+        let good = "a,I,family,A,A,integer,1,2,always\n";
+        for (rows, message) in [
+            ("", "line 1, column variable: there is no variable"),
+            ("a,I,family,A,A,integer,1,2\n", "line 2, column required_when: the row has 8 cells where 9 are"),
+            (",I,family,A,A,text,,,always\n", "line 2, column variable: the cell is empty"),
+            ("R1,I,family,A,A,text,,,always\n", "line 2, column variable: \"R1\" is no name"),
+            ("gone,I,family,A,A,text,,,always\n", "line 2, column variable: \"gone\" means something else"),
+            ("count,I,family,A,A,text,,,always\n", "line 2, column variable: \"count\" means something else"),
+            (&format!("{good}{good}"), "line 3, column variable: \"a\" is already on line 2"),
+            ("a,I,house,A,A,text,,,always\n", "line 2, column level: \"house\" is no level; write family or"),
+            ("a,I,family,,A,text,,,always\n", "line 2, column label_id: the cell is empty"),
+            ("a,I,family,A,A,date,,,always\n", "line 2, column kind: \"date\" is no kind; write integer"),
+            ("a,I,family,A,A,text,1,,always\n", "line 2, column min: \"1\" limits what is text"),
+            ("a,I,family,A,A,integer,+1,,always\n", "line 2, column min: \"+1\" is no whole number"),
+            ("a,I,family,A,A,integer,1,2 3,always\n", "line 2, column max: \"2 3\" is no whole number"),
+            (
+                "a,I,family,A,A,integer,3,2,always\n",
+                "line 2, column max: 2 is below 3, the least: exchange them",
+            ),
+            ("a,I,family,A,A,integer,1,b,always\n", "line 2, column max: \"b\" is no other variable"),
+            ("a,I,family,A,A,integer,1,a,always\n", "line 2, column max: \"a\" is no other variable"),
+            (
+                "a,I,family,A,A,integer,1,m,always\nm,I,member,M,M,integer,,,always\n",
+                "line 2, column max: \"m\" is no other variable",
+            ),
+            ("a,I,family,A,A,text,,,\n", "line 2, column required_when: the cell is empty"),
+            ("a,I,family,A,A,text,,,a =\n", "line 2, column required_when: character 4: expected a variable"),
+            (
+                "abc,I,family,A,A,integer,,,always\n\"b\",I,family,\"B, b\",B,integer,,,abd = 1\n",
+                "line 3, column required_when: character 1: abd is not a variable of this questionnaire; did you mean abc?",
+            ),
+            (
+                "m,I,member,M,M,integer,,,always\na,I,family,A,A,text,,,1 < m\n",
+                "line 3, column required_when: character 5: m is asked of each member",
+            ),
+            (
+                &format!("{good}r,,family,A,A,rule,,,optional\n"),
+                "line 3, column required_when: a rule must say",
+            ),
+            (
+                &format!("{good}r,,family,A,A,rule,1,,a = 1\n"),
+                "line 3, column min: \"1\" limits what is rule",
+            ),
+            (
+                "a,I,family,\"A,A,text,,,always\nb\",I,family",
+                "line 2, column required_when: the row has 6 cells",
+            ),
+            ("a,I,family,\"A\nA\",A,text,,,always\n", "line 2, column label_id: a line break within a cell"),
+        ] {
+            let said = error(rows);
+            assert!(said.starts_with(message), "{rows}: {said}");
+        }
+        let no_header = Questionnaire::parse(good.as_bytes()).unwrap_err().to_string();
+        assert!(
+            no_header.starts_with("line 1, column variable: the first line must be variable,block"),
+            "{no_header}"
+        );
+        let latin = [HEADER.as_bytes(), b"a,I,family,\xe9,A,text,,,always\n"].concat();
+        let said = Questionnaire::parse(&latin).unwrap_err().to_string();
+        assert_eq!(said, "line 2, column label_id: not UTF-8; save the file as UTF-8");
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let rows: Vec<String> = (0..=ROWS_MAX).map(|n| format!("a{n},I,family,A,A,text,,,always")).collect();
+        assert!(error(&rows.join("\n")).contains("more than 1024 variables and rules"));
+        assert!(error(&"x".repeat(2 * 1024 * 1024)).contains("a questionnaire has at most 1048576"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_the_reader_panic(rows in "([a-c]{0,2},|family,|\"|\n|integer,|1,|a = 1|é){0,40}") {
+            let _ = Questionnaire::parse(format!("{HEADER}{rows}").as_bytes());
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) fn read(file: &[u8]) -> Result<Vec<Cells>, QuestionnaireError> {
     let mut rows = Vec::new();
     let mut reader = ReaderBuilder::new().has_headers(false).flexible(false).from_reader(file);
     for record in reader.records() {
-        let cells = Cells(record.map_err(unreadable)?);
+        let cells = Cells(record.map_err(|error| unreadable(&error))?);
         if let Some(column) = COLUMNS.iter().find(|column| cells.get(column).contains(['\n', '\r'])) {
             return Err(cells.fault(column, QuestionnaireFault::LineBreak));
         }
@@ -32,7 +32,7 @@ pub(crate) fn read(file: &[u8]) -> Result<Vec<Cells>, QuestionnaireError> {
     if rows.is_empty() { Err(whole(QuestionnaireFault::Nothing)) } else { Ok(rows) }
 }
 
-fn unreadable(error: csv::Error) -> QuestionnaireError {
+fn unreadable(error: &csv::Error) -> QuestionnaireError {
     let line = error.position().map_or(1, csv::Position::line);
     let (column, fault) = match error.kind() {
         ErrorKind::Utf8 { err, .. } => {

@@ -8,6 +8,7 @@ use rukun_change::limits::TEXT_BYTES_MAX;
 use rukun_change::{IdentityError, KkNumber, Nik, Scalar};
 
 use crate::expression::Expression;
+use crate::slip::did_you_mean;
 
 /// The longest region code.
 const CODE_DIGITS_MAX: usize = 16;
@@ -51,17 +52,26 @@ impl Variable {
             }
             (Kind::Integer { .. }, Scalar::Text(_)) => Err(AnswerError::Text { variable: self.title() }),
             (_, Scalar::Int(_)) => Err(AnswerError::Number { variable: self.title() }),
-            (_, Scalar::Text(text)) if text.trim().is_empty() => {
-                Err(AnswerError::Empty { variable: self.title() })
+            (_, Scalar::Text(text)) => self.check_text(text),
+        }
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), AnswerError> {
+        let variable = || self.title();
+        match self.kind {
+            _ if text.trim().is_empty() => Err(AnswerError::Empty { variable: variable() }),
+            _ if text.len() > TEXT_BYTES_MAX => {
+                Err(AnswerError::Long { variable: variable(), bytes: text.len(), max: TEXT_BYTES_MAX })
             }
-            (_, Scalar::Text(text)) if text.len() > TEXT_BYTES_MAX => {
-                Err(AnswerError::Long { variable: self.title(), bytes: text.len(), max: TEXT_BYTES_MAX })
+            Kind::Digits16(identity) => {
+                identity.check(text).map_err(|source| AnswerError::Identity { variable: variable(), source })
             }
-            (Kind::Text, Scalar::Text(_)) => Ok(()),
-            (Kind::Digits16(identity), Scalar::Text(text)) => identity
-                .check(text)
-                .map_err(|source| AnswerError::Identity { variable: self.title(), source }),
-            (Kind::Region, Scalar::Text(text)) => self.check_code(text),
+            Kind::Region
+                if text.len() > CODE_DIGITS_MAX || !text.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                Err(AnswerError::Code { variable: variable() })
+            }
+            Kind::Region | Kind::Text | Kind::Integer { .. } => Ok(()),
         }
     }
 
@@ -74,14 +84,6 @@ impl Variable {
             (Some(min), None) if value < min => Err(AnswerError::Below { variable: variable(), value, min }),
             (None, Some(max)) if value > max => Err(AnswerError::Above { variable: variable(), value, max }),
             _ => Ok(()),
-        }
-    }
-
-    fn check_code(&self, text: &str) -> Result<(), AnswerError> {
-        if text.len() <= CODE_DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            Ok(())
-        } else {
-            Err(AnswerError::Code { variable: self.title() })
         }
     }
 }
@@ -158,11 +160,6 @@ impl Identity {
             Self::Kk => text.parse::<KkNumber>().map(drop),
         }
     }
-}
-
-/// A remedy for a slip in a name, to be put at the end of a message.
-pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 /// Why an answer is not taken. It never repeats a text or an identity number.
@@ -266,4 +263,98 @@ pub enum AnswerError {
         /// The variable.
         variable: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(kind: Kind) -> Variable {
+        let required = Expression::parse("always").unwrap();
+        let (name, block) = ("r304".into(), "III".into());
+        let (label_id, label_en) = ("Jenis dinding terluas".into(), "Wall material".into());
+        Variable { name, block, level: Level::Family, label_id, label_en, kind, required }
+    }
+
+    fn message(kind: &Kind, value: &Scalar) -> String {
+        let message =
+            variable(kind.clone()).check(value).map_or_else(|error| error.to_string(), |()| "ok".into());
+        message.trim_start_matches("r304 (Jenis dinding terluas): ").into()
+    }
+
+    #[test]
+    fn a_number_stays_within_its_range_and_the_message_says_which() {
+        let range = |min, max: Option<i64>| Kind::Integer { min, max: max.map(Bound::Number) };
+        for (kind, number, said) in [
+            (range(Some(1), Some(7)), 1, "ok"),
+            (range(Some(1), Some(7)), 7, "ok"),
+            (range(Some(1), Some(7)), 9, "9 is outside 1..7"),
+            (range(Some(1), Some(7)), 0, "0 is outside 1..7"),
+            (range(Some(1), None), 0, "0 is below 1"),
+            (range(Some(1), None), i64::MAX, "ok"),
+            (range(None, Some(7)), 8, "8 is above 7"),
+            (range(None, None), i64::MIN, "ok"),
+        ] {
+            assert_eq!(message(&kind, &Scalar::Int(number)), said);
+        }
+        let by_another = Kind::Integer { min: Some(1), max: Some(Bound::Variable("r112".into())) };
+        assert_eq!(message(&by_another, &Scalar::Int(99)), "ok");
+        assert_eq!(message(&by_another, &Scalar::Int(0)), "0 is below 1");
+        let error = variable(range(Some(1), Some(7))).check(&Scalar::Int(9)).unwrap_err();
+        assert_eq!(error.to_string(), "r304 (Jenis dinding terluas): 9 is outside 1..7");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_refused_with_the_remedy() {
+        let number = Kind::Integer { min: None, max: None };
+        assert_eq!(
+            message(&number, &Scalar::Text("3".into())),
+            "a text is given where a number is expected; write the number without quotes"
+        );
+        for kind in [Kind::Text, Kind::Region, Kind::Digits16(Identity::Nik)] {
+            assert_eq!(
+                message(&kind, &Scalar::Int(1_811_014_107_850_001)),
+                "a number is given where a text is expected; write it in quotes"
+            );
+        }
+    }
+
+    #[test]
+    fn null_clears_any_answer_and_an_empty_text_none() {
+        for kind in
+            [Kind::Text, Kind::Region, Kind::Digits16(Identity::Kk), Kind::Integer { min: None, max: None }]
+        {
+            assert_eq!(message(&kind, &Scalar::Null), "ok");
+        }
+        assert_eq!(
+            message(&Kind::Text, &Scalar::Text(" ".into())),
+            "the text is empty; null clears an answer"
+        );
+    }
+
+    #[test]
+    fn an_identity_number_is_checked_and_never_repeated() {
+        let text = |text: &str| Scalar::Text(text.into());
+        assert_eq!(message(&Kind::Digits16(Identity::Nik), &text("1811014107850001")), "ok");
+        assert_eq!(
+            message(&Kind::Digits16(Identity::Kk), &text("181101410785")),
+            "a KK number has 16 digits, not 12"
+        );
+        let said = message(&Kind::Digits16(Identity::Nik), &text("18110141O7850001"));
+        assert_eq!(said, "a NIK is 16 digits; character 9 is not a digit");
+    }
+
+    #[test]
+    fn a_code_keeps_its_zeros_and_is_nothing_but_digits() {
+        for (code, said) in [
+            ("0003", "ok"),
+            ("1811010005000300", "ok"),
+            ("18110100050003001", "a code is 1 to 16 digits and nothing else"),
+            ("18-11", "a code is 1 to 16 digits and nothing else"),
+        ] {
+            assert_eq!(message(&Kind::Region, &Scalar::Text(code.into())), said);
+        }
+        let long = Scalar::Text("a".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(message(&Kind::Text, &long), "the text has 4097 bytes; at most 4096 are possible");
+    }
 }
