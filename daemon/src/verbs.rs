@@ -1,0 +1,15 @@
+//! The verbs: a [`Request`] and a node become an answer in JSON. The same function answers the
+//! command line, the HTTP interface and the demonstration; the shapes of the answers are in
+//! `verbs/shape.rs`. No sockets, no clock, no terminal, and no root key: that one never travels, so
+//! what needs it stands apart, in [`found`] and [`grant`].
+
+mod answer;
+mod error;
+mod patch;
+mod request;
+mod shape;
+
+pub use answer::answer;
+pub use error::VerbError;
+pub use request::{Edit, PrelistRow, Request};
+pub use shape::*;

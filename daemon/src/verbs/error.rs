@@ -1,0 +1,44 @@
+//! Why a verb was not carried out: what happened, to what, and what to do next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A verb's refusal, in the form that HTTP gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerbError {
+    /// What happened, and to what.
+    #[serde(rename = "error")]
+    pub message: String,
+    /// What to do next; empty where nothing helps.
+    #[serde(default)]
+    pub remedy: String,
+    /// The HTTP status: 4xx is the asker's to mend, 5xx the node's.
+    #[serde(skip, default = "unprocessable")]
+    pub status: u16,
+}
+
+const fn unprocessable() -> u16 {
+    422
+}
+
+impl VerbError {
+    /// Something that is not as asked for: 422.
+    pub fn new(message: impl fmt::Display, remedy: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), remedy: remedy.to_string(), status: unprocessable() }
+    }
+
+    /// The same under another HTTP status.
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
+
+impl fmt::Display for VerbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.remedy) }
+    }
+}
+
+impl std::error::Error for VerbError {}

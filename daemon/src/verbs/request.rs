@@ -1,0 +1,226 @@
+//! What can be asked of a node. The serde form is the body of `POST /v1/<verb>`.
+
+use rukun_authority::Role;
+use rukun_change::{DeviceKey, Region, SurveyId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One thing asked of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case")]
+pub enum Request {
+    /// Which device is this, in which survey?
+    Id,
+    /// Take part in a survey, and dial these addresses from now on.
+    Join {
+        /// The survey.
+        #[serde(with = "as_text")]
+        survey: SurveyId,
+        /// `HOST:PORT` of nodes to dial.
+        #[serde(default)]
+        peers: Vec<String>,
+    },
+    /// Let a device act. The issuer is this device; the root key issues with [`super::grant`].
+    Grant {
+        /// The device that may act.
+        #[serde(with = "as_text")]
+        device: DeviceKey,
+        /// In which role.
+        #[serde(with = "as_text")]
+        role: Role,
+        /// Where.
+        #[serde(with = "all_as_text")]
+        regions: Vec<Region>,
+        /// Whose device it is.
+        name: String,
+    },
+    /// All grants held.
+    Grants,
+    /// Dial this address from now on.
+    PeerAdd {
+        /// `HOST:PORT`.
+        address: String,
+    },
+    /// Dial this address no longer.
+    PeerRemove {
+        /// `HOST:PORT`.
+        address: String,
+    },
+    /// The addresses that are dialled.
+    PeerList,
+    /// Can a prelist with these columns be imported?
+    ImportHeading {
+        /// The columns, in the file's order.
+        columns: Vec<String>,
+    },
+    /// Add records of the prelist, in printed ink. Rows that can't go in are named in the answer.
+    Import {
+        /// The rows.
+        rows: Vec<PrelistRow>,
+    },
+    /// A new record.
+    RecordAdd {
+        /// Its home, all 16 digits.
+        region: String,
+        /// In which ink; the usual one of the device's role there if none is given.
+        #[serde(default)]
+        ink: Option<String>,
+        /// A merge patch (RFC 7386).
+        #[serde(default)]
+        patch: Option<Value>,
+        /// Or answers as they are typed: `r304=3`.
+        #[serde(default)]
+        set: Vec<String>,
+    },
+    /// Change answers of a record.
+    RecordSet(Edit),
+    /// Change answers of many records, each by itself: one that is refused stops none of the others.
+    RecordSetMany {
+        /// The edits.
+        edits: Vec<Edit>,
+    },
+    /// A record as the office reads it.
+    RecordShow {
+        /// The record, or a unique beginning.
+        record: String,
+    },
+    /// Records in the order of their ids.
+    RecordList {
+        /// Only in this region.
+        #[serde(default)]
+        region: Option<String>,
+        /// Only after this record.
+        #[serde(default)]
+        after: Option<String>,
+        /// At most so many; 100 if not given.
+        #[serde(default)]
+        limit: Option<usize>,
+    },
+    /// Mark a record or a member gone.
+    RecordGone {
+        /// The record, or a unique beginning.
+        record: String,
+        /// The member, or a unique beginning; the whole record if none is given.
+        #[serde(default)]
+        member: Option<String>,
+        /// Why.
+        reason: String,
+        /// In which ink; the usual one if none is given.
+        #[serde(default)]
+        ink: Option<String>,
+    },
+    /// Who am I, who are my peers, how much is there.
+    Status,
+    /// Every change of a record.
+    Log {
+        /// The record, or a unique beginning.
+        record: String,
+    },
+    /// Where each answer of a record comes from.
+    Blame {
+        /// The record, or a unique beginning.
+        record: String,
+    },
+    /// Open conflicts.
+    Conflicts {
+        /// Only in this region.
+        #[serde(default)]
+        region: Option<String>,
+        /// Only of this kind.
+        #[serde(default)]
+        kind: Option<String>,
+    },
+    /// The conflicts of one record with their candidates. What was shown can be resolved.
+    ConflictsShow {
+        /// The record, or a unique beginning.
+        record: String,
+    },
+    /// Settle a conflict with a signed change. Refused if the candidates changed since they were shown.
+    Resolve {
+        /// The record, or a unique beginning.
+        record: String,
+        /// The field: `r304`, or `m:3f/r402` with a unique beginning of the member.
+        field: String,
+        /// The candidate to choose: its change, or a unique beginning of at least 4 digits.
+        #[serde(default)]
+        pick: Option<String>,
+        /// Or another value, as it is typed.
+        #[serde(default)]
+        value: Option<String>,
+        /// In which ink; the usual one if none is given.
+        #[serde(default)]
+        ink: Option<String>,
+    },
+    /// The fingerprint of each sub-SLS held.
+    Fingerprints {
+        /// Only in this region.
+        #[serde(default)]
+        region: Option<String>,
+    },
+}
+
+/// A change to the answers of one record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Edit {
+    /// The record, or a unique beginning.
+    pub record: String,
+    /// In which ink; the usual one of the device's role there if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ink: Option<String>,
+    /// A merge patch (RFC 7386).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Value>,
+    /// Or answers as they are typed: `r304=3`, `m:3f/r402=Siti`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
+}
+
+/// A row of a prelist.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PrelistRow {
+    /// Its line in the file, for messages.
+    pub line: u64,
+    /// The family's home, all 16 digits.
+    pub region: String,
+    /// The other cells as they stand in the file: variable and text.
+    pub cells: Vec<(String, String)>,
+}
+
+mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod all_as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+        values.iter().map(ToString::to_string).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
