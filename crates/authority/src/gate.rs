@@ -2,7 +2,7 @@
 //! refused. The answer never depends on the order of arrival, and admission is final.
 
 use rukun_change::{
-    Author, Body, BodyError, CauseHash, Change, ChangeError, ChangeId, DeviceKey, SignedChange, SubSls,
+    Author, Body, BodyError, CauseHash, Change, ChangeError, ChangeId, DeviceKey, Ink, SignedChange, SubSls,
     SurveyId,
 };
 
@@ -122,26 +122,40 @@ pub fn sign(keypair: &Keypair, change: Change, survey: &SurveyId) -> Result<Sign
 impl Trust {
     /// Judges a verified change. `held` tells whether one of these inks of the change's record
     /// holds the cause.
-    pub fn judge(
+    ///
+    /// # Errors
+    /// Only what `held` gives.
+    pub fn judge<E>(
         &self,
         change: VerifiedChange,
-        held: impl Fn(rukun_change::Ink, &CauseHash) -> bool,
-    ) -> Verdict {
+        mut held: impl FnMut(Ink, &CauseHash) -> Result<bool, E>,
+    ) -> Result<Verdict, E> {
         let Change { author, record, ink, seen, .. } = change.change();
         if !self.ever_covered(&author.device, &record.home()) {
             let missing = Missing::Grant { author: *author, home: record.home() };
-            return Verdict::Wait(Box::new(change), missing);
+            return Ok(Verdict::Wait(Box::new(change), missing));
         }
-        let lower = || rukun_change::Ink::ALL.into_iter().filter(|lower| lower < ink);
-        let lacks_dep = change.body().deps.iter().find(|dep| !held(*ink, dep));
-        let lacks_seen = seen.iter().find(|head| !lower().any(|lower| held(lower, head)));
-        match lacks_dep.or(lacks_seen) {
-            Some(cause) => {
-                let missing = Missing::Cause(*cause);
-                Verdict::Wait(Box::new(change), missing)
+        let mut missing = None;
+        for dep in &change.body().deps {
+            if !held(*ink, dep)? {
+                missing = Some(*dep);
+                break;
             }
-            None => Verdict::Admit(Box::new(AdmittedChange(change))),
         }
+        for head in seen {
+            let mut found = false;
+            for lower in Ink::ALL.into_iter().filter(|lower| lower < ink) {
+                found = found || held(lower, head)?;
+            }
+            if !found {
+                missing = missing.or(Some(*head));
+                break;
+            }
+        }
+        Ok(match missing {
+            Some(cause) => Verdict::Wait(Box::new(change), Missing::Cause(cause)),
+            None => Verdict::Admit(Box::new(AdmittedChange(change))),
+        })
     }
 }
 

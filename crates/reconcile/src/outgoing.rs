@@ -3,7 +3,7 @@
 //! sub-SLS; where the peer names a difference, all ids of that sub-SLS, and then what it wants of
 //! them. The same half serves the live phase: new entries of the log are just more to send.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rukun_change::{ChangeId, SubSls};
 use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
@@ -45,7 +45,7 @@ pub struct Outgoing {
 struct Flight {
     frame: u64,
     upto: Option<u64>,
-    changes: BTreeSet<ChangeId>,
+    changes: BTreeMap<ChangeId, SubSls>,
 }
 
 #[derive(Debug)]
@@ -137,9 +137,9 @@ impl Outgoing {
     /// frame's number.
     pub fn sent(&mut self, upto: Option<u64>, changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
         self.frames += 1;
-        let mut flight = Flight { frame: self.frames, upto, changes: BTreeSet::new() };
+        let mut flight = Flight { frame: self.frames, upto, changes: BTreeMap::new() };
         for (id, home) in changes {
-            flight.changes.insert(id);
+            flight.changes.insert(id, home);
             if let Compare::In(places) = &mut self.compare {
                 places.insert(home);
             }
@@ -170,7 +170,7 @@ impl Outgoing {
     pub fn acknowledged(&mut self, frame: u64, exceptions: &[ChangeId]) -> Result<u64, Violation> {
         match self.in_flight.front() {
             Some(oldest) if oldest.frame == frame => {
-                if !exceptions.iter().all(|id| oldest.changes.contains(id)) {
+                if !exceptions.iter().all(|id| oldest.changes.contains_key(id)) {
                     return Err(Violation::AckException { frame });
                 }
             }
@@ -246,9 +246,9 @@ impl Outgoing {
         self.position
     }
 
-    /// Whether a change is on its way and not yet acknowledged, or waits to be.
-    pub fn is_busy(&self) -> bool {
-        !self.in_flight.is_empty() || !self.wanted.is_empty()
+    /// The sub-SLS of changes that are on their way and not yet acknowledged.
+    pub fn busy(&self) -> BTreeSet<SubSls> {
+        self.in_flight.iter().flat_map(|flight| flight.changes.values().copied()).collect()
     }
 
     /// Whether the last summary found no difference, and nothing was sent since.

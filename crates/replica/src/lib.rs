@@ -1,1 +1,34 @@
-//! Placeholder.
+//! One node without a world: everything that can happen to it is an [`Input`], everything it does
+//! is an [`Output`], and four verbs turn one into the other: `handle` decides, `commit` makes
+//! durable and only then releases what `handle` staged, `poll` gives one output, `deadline` says
+//! when to come back. No clock, no entropy, no socket, no file, no thread: the daemon and the
+//! simulator drive the same code.
+
+mod input;
+pub use input::{Event, Frame, Input, LinkId, Output};
+
+mod replica;
+pub use replica::{Replica, ReplicaError};
+
+mod link;
+
+mod greet;
+
+mod send;
+
+mod take;
+
+mod survey;
+pub use survey::NewGrant;
+
+mod local;
+pub use local::{ActionError, Choice};
+
+mod view;
+pub use view::RecordLine;
+
+mod status;
+pub use status::{PeerLine, Status, SurveyLine};
+
+pub use rukun_store::{FileBackend, InMemoryBackend, NewStore, OpenError, StorageBackend, Store, Unlock};
+pub use rukun_wire::{Deframer, WireError};

@@ -174,6 +174,14 @@ impl Store {
         self.read(|txn| Ok(txn.open_table(CHANGE)?.get(id.as_bytes())?.is_some()))
     }
 
+    /// Where in the log a change stands, if it is held.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn change_seq(&self, id: &ChangeId) -> Result<Option<u64>, StoreError> {
+        self.read(|txn| Ok(txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value())))
+    }
+
     /// How many changes are held.
     ///
     /// # Errors

@@ -1,0 +1,254 @@
+//! The greeting and the trust phase: two nodes learn which survey the other is in, who it is and
+//! which statements it lacks. Nothing about people crosses a link before this is done.
+
+use std::collections::BTreeSet;
+
+use rukun_authority::Statement;
+use rukun_change::{DeviceKey, Digest, Moment, StatementId};
+use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, starts_after};
+use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
+use rukun_wire::{CloseCode, Cursor, Hello, Message};
+
+use crate::input::{Event, LinkId};
+use crate::link::{Fault, Outcome, Phase};
+use crate::replica::{Replica, ReplicaError};
+
+/// How much of a file is given for one request.
+const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
+
+impl Replica {
+    /// Says who we are. Our own chain of grants goes along until the peer is known to hold it.
+    pub(crate) fn greet(&mut self, now: Moment, link: LinkId, knows_us: bool) -> Result<(), ReplicaError> {
+        let Some(survey) = self.survey() else {
+            let text = "this device belongs to no survey yet; type rukun join SURVEY-ID on it";
+            return self.close(now, link, CloseCode::WrongSurvey, text);
+        };
+        let chain = if knows_us { Vec::new() } else { self.own_chain()? };
+        let received = self.links.get(&link).and_then(|link| link.state.received);
+        let hello = Hello {
+            versions: PROTOCOL_VERSIONS,
+            survey,
+            epoch: self.store.incarnation(),
+            received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
+            held: self.store.change_count()?,
+            statements: self.statements,
+            chain,
+        };
+        if let Some(open) = self.links.get_mut(&link) {
+            open.greeted_with = self.statements;
+        }
+        self.send(link, &Message::Hello(hello));
+        Ok(())
+    }
+
+    pub(crate) fn take_hello(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        hello: Hello,
+    ) -> Result<Outcome, ReplicaError> {
+        if agree_on_version(hello.versions).is_none() {
+            let (lowest, highest) = hello.versions;
+            let text = format!("no version in common: the peer speaks {lowest} to {highest}; update rukun");
+            return Ok(Err(Fault { code: CloseCode::Version, text }));
+        }
+        if self.survey() != Some(hello.survey) {
+            let text = format!("the peer is in another survey, {}", hello.survey);
+            return Ok(Err(Fault { code: CloseCode::WrongSurvey, text }));
+        }
+        let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(Ok(())) };
+        let mut news = false;
+        for bytes in &hello.chain {
+            let Ok(statement) = Statement::from_bytes(bytes) else {
+                let text = "the greeting holds a malformed statement".into();
+                return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+            };
+            news |= self.take_statement(&statement, Some(&peer))?;
+        }
+        if news {
+            self.statements_changed()?;
+        }
+        if let Err(fault) = self.check_granted(link, &peer) {
+            return Ok(Err(fault));
+        }
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        let same = open.greeted_with == hello.statements;
+        open.phase = Phase::Trust(Box::new(hello));
+        if same {
+            self.go_live(now, link)?;
+        } else {
+            let mut ids = self.store.statement_ids()?;
+            ids.sort_unstable();
+            self.send(link, &Message::StatementIds(ids));
+        }
+        Ok(Ok(()))
+    }
+
+    /// The peer says which statements it holds: it gets the others.
+    pub(crate) fn take_statement_ids(
+        &mut self,
+        link: LinkId,
+        ids: &[StatementId],
+    ) -> Result<Outcome, ReplicaError> {
+        let held: BTreeSet<&StatementId> = ids.iter().collect();
+        let statements = self.store.statements()?;
+        let missing = statements.into_iter().filter(|(id, _)| !held.contains(id)).map(|(_, bytes)| bytes);
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for statement in missing {
+            if batch.len() == STATEMENTS_MAX || bytes + statement.len() > BATCH_BYTES_MAX {
+                let items = std::mem::take(&mut batch);
+                self.send(link, &Message::Statements { items, last: false });
+                bytes = 0;
+            }
+            bytes += statement.len();
+            batch.push(statement);
+        }
+        self.send(link, &Message::Statements { items: batch, last: true });
+        if let Some(open) = self.links.get_mut(&link) {
+            open.statements_upto = self.store.head();
+        }
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn take_statements(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        items: &[Vec<u8>],
+        last: bool,
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
+        let (peer, in_trust) = (open.peer, !open.is_live());
+        let mut news = false;
+        for bytes in items {
+            let Ok(statement) = Statement::from_bytes(bytes) else {
+                let text = "a statement is malformed".into();
+                return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+            };
+            news |= self.take_statement(&statement, Some(&peer))?;
+        }
+        if news {
+            self.statements_changed()?;
+        }
+        if in_trust && last {
+            if let Err(fault) = self.check_granted(link, &peer) {
+                return Ok(Err(fault));
+            }
+            self.go_live(now, link)?;
+        }
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn give_blob(
+        &mut self,
+        link: LinkId,
+        digest: &Digest,
+        offset: u64,
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(blob) = self.store.blob(digest)? else { return Ok(Ok(())) };
+        let wanted = blob.get(offset as usize..).unwrap_or_default();
+        let given = wanted.get(..BLOB_GIVEN_BYTES_MAX as usize).unwrap_or(wanted);
+        let mut at = offset;
+        for piece in given.chunks(BLOB_PIECE_BYTES_MAX) {
+            let (total, bytes) = (blob.len() as u64, piece.to_vec());
+            self.send(link, &Message::Blob { digest: *digest, offset: at, total, bytes });
+            at += piece.len() as u64;
+        }
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn take_blob(
+        &mut self,
+        link: LinkId,
+        digest: &Digest,
+        offset: u64,
+        total: u64,
+        bytes: &[u8],
+    ) -> Result<Outcome, ReplicaError> {
+        let wanted = self.trust.as_ref().is_some_and(|trust| trust.charter().questionnaire == *digest);
+        if !wanted || self.questionnaire.is_some() || offset != self.store.blob_offset(digest)? {
+            return Ok(Ok(()));
+        }
+        self.store.put_blob(digest, offset, total, bytes)?;
+        let upto = self.store.blob_offset(digest)?;
+        if upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX) && upto < total {
+            self.send(link, &Message::BlobWant { digest: *digest, offset: upto });
+        }
+        self.load_questionnaire()?;
+        Ok(Ok(()))
+    }
+
+    /// What the peer may read may have changed with the statements: where it has, compare anew.
+    pub(crate) fn rescope_links(&mut self) {
+        let Some(trust) = &self.trust else { return };
+        for link in self.links.values_mut().filter(|link| link.is_live()) {
+            let reads = trust.reads(&link.peer);
+            if reads != link.reads {
+                link.reads = reads;
+                link.outgoing.compare_everywhere();
+            }
+        }
+    }
+
+    /// Trust is settled: what each may read is known, and the sets can be made equal.
+    fn go_live(&mut self, now: Moment, link: LinkId) -> Result<(), ReplicaError> {
+        let (epoch, head) = (self.store.incarnation(), self.store.head());
+        let Some(trust) = &self.trust else { return Ok(()) };
+        let questionnaire = trust.charter().questionnaire;
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
+        let peer = open.peer;
+        open.reads = trust.reads(&peer);
+        open.outgoing = Outgoing::new(starts_after(&hello, epoch, head));
+        open.statements_upto =
+            open.statements_upto.max(if open.greeted_with == hello.statements { head } else { 0 });
+        let received = open.state.received.filter(|(epoch, _)| *epoch == hello.epoch);
+        open.incoming = Incoming::new(received.map_or(0, |(_, seq)| seq));
+        open.their_epoch = hello.epoch;
+        open.state.knows_us = true;
+        open.state.in_sync = false;
+        open.state.last_contact_ms = now.wall_ms;
+        open.state_is_news = true;
+        if self.questionnaire.is_none() {
+            let offset = self.store.blob_offset(&questionnaire)?;
+            self.send(link, &Message::BlobWant { digest: questionnaire, offset });
+        }
+        self.tell(Event::PeerUp { peer });
+        Ok(())
+    }
+
+    /// A stranger to the survey gets no statement and no answer but this reason. Who was granted
+    /// once may still deliver, whatever it may read now.
+    fn check_granted(&mut self, link: LinkId, peer: &DeviceKey) -> Outcome {
+        if self.trust.as_ref().is_some_and(|trust| trust.ever_granted(peer)) {
+            return Ok(());
+        }
+        if self.trust.is_none() && self.links.get(&link).is_some_and(|open| !open.is_live()) {
+            let text =
+                "neither side has the survey's charter with it; the next greeting will bring it".into();
+            self.forget_that_peer_knows_us(link);
+            return Err(Fault { code: CloseCode::NoGrant, text });
+        }
+        let text = format!("no grant is known for device {peer}; the office can type rukun grant for it");
+        Err(Fault { code: CloseCode::NoGrant, text })
+    }
+
+    pub(crate) fn forget_that_peer_knows_us(&mut self, link: LinkId) {
+        if let Some(open) = self.links.get_mut(&link) {
+            open.state.knows_us = false;
+            open.state_is_news = true;
+        }
+    }
+
+    fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
+        let Some(trust) = &self.trust else { return Ok(Vec::new()) };
+        let charter = StatementId::from_bytes(*trust.survey().as_bytes());
+        let grants = trust.chain(&self.device());
+        let mut chain = Vec::new();
+        for id in std::iter::once(charter).chain(grants).take(CHAIN_STATEMENTS_MAX) {
+            chain.extend(self.store.statement(&id)?);
+        }
+        Ok(chain)
+    }
+}

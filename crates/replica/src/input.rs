@@ -1,0 +1,150 @@
+//! What can happen to a node and what it does, as two closed enums. A peer's bytes become a
+//! [`Frame`] by a pure and costly function that runs on any thread, before `handle` sees them.
+
+use rukun_authority::{Refusal, VerifiedChange};
+use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SurveyId};
+use rukun_wire::{Message, WireError};
+
+/// A connection to a peer, numbered by the driver, never twice in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection stands, and the peer proved that it has this key.
+    LinkOpened {
+        /// The link.
+        link: LinkId,
+        /// Who is there.
+        peer: DeviceKey,
+        /// Whether we dialed.
+        dialed: bool,
+    },
+    /// A frame came.
+    Received {
+        /// On which link.
+        link: LinkId,
+        /// What it says, checked as far as that needs no knowledge of ours.
+        frame: Frame,
+    },
+    /// A connection ended.
+    LinkClosed {
+        /// The link.
+        link: LinkId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The deadline has come.
+    Tick,
+}
+
+/// Something is to be done. Nothing is given out before what it tells of is durable.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send these bytes, in this order.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// A whole frame.
+        bytes: Vec<u8>,
+    },
+    /// Close the link, after what was sent.
+    Close {
+        /// The link.
+        link: LinkId,
+        /// Why, for both sides' logs.
+        reason: String,
+    },
+    /// Tell whoever listens.
+    Event(Event),
+}
+
+/// News for people and programs on this device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A record has a new change.
+    Changed {
+        /// The record.
+        record: RecordId,
+        /// The change.
+        change: ChangeId,
+    },
+    /// A statement is held.
+    Trusted {
+        /// The statement.
+        statement: StatementId,
+    },
+    /// A session with a peer has begun: both know each other's grants.
+    PeerUp {
+        /// The peer.
+        peer: DeviceKey,
+    },
+    /// A session has ended.
+    PeerDown {
+        /// The peer.
+        peer: DeviceKey,
+        /// Why.
+        reason: String,
+    },
+    /// The peer durably holds all that it may read of ours.
+    InSync {
+        /// The peer.
+        peer: DeviceKey,
+    },
+    /// A change was not taken: by us from the peer, or by the peer from us.
+    Refused {
+        /// The peer.
+        peer: DeviceKey,
+        /// What and why.
+        reason: String,
+    },
+}
+
+/// What came from a peer, decoded, its signatures checked. Faults are inside: what to do about
+/// them is decided by the replica.
+#[derive(Debug)]
+pub struct Frame {
+    pub(crate) content: Box<Result<Content, WireError>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Message(Box<Message>),
+    Changes { frame: u64, upto: Option<u64>, items: Vec<Checked> },
+}
+
+/// A change and what is wrong with it, if anything.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    Good(Box<VerifiedChange>),
+    Bad(ChangeId, Refusal),
+}
+
+impl Frame {
+    /// Decodes the body of a frame and checks the signatures in it. Without a survey nothing can be
+    /// checked, and every change in it is refused.
+    pub fn check(body: &[u8], survey: Option<&SurveyId>) -> Self {
+        let content = Message::decode(body).map(|message| match message {
+            Message::Changes(changes) => {
+                let survey = survey.copied().unwrap_or(SurveyId::from_bytes([0; 32]));
+                let items = changes.items.into_iter().map(|signed| {
+                    let message = signed.change.to_be_signed(&survey);
+                    let id = ChangeId::of(message.as_deref().unwrap_or(&signed.change.body));
+                    match VerifiedChange::verify(signed, &survey) {
+                        Ok(change) => Checked::Good(Box::new(change)),
+                        Err(refusal) => Checked::Bad(id, refusal),
+                    }
+                });
+                Content::Changes { frame: changes.frame, upto: changes.upto, items: items.collect() }
+            }
+            message => Content::Message(Box::new(message)),
+        });
+        Self { content: Box::new(content) }
+    }
+
+    /// A frame that could not even be cut out of the stream.
+    pub fn broken(fault: WireError) -> Self {
+        Self { content: Box::new(Err(fault)) }
+    }
+}

@@ -1,0 +1,219 @@
+//! A link and its session: the order in which messages may come, and what closes it. What the
+//! messages mean is in `greet` (who are you), `take` (what comes) and `send` (what goes).
+
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region};
+use rukun_reconcile::{Incoming, Outgoing, Violation};
+use rukun_store::PeerState;
+use rukun_wire::{CloseCode, CloseReason, Hello, Message};
+
+use crate::input::{Content, Event, Frame, LinkId, Output};
+use crate::replica::{Replica, ReplicaError};
+
+/// How long a peer may take until both know each other's grants.
+const GREETING_MS_MAX: u64 = 60_000;
+
+/// A connection to a peer.
+pub(crate) struct Link {
+    pub(crate) peer: DeviceKey,
+    pub(crate) dialed: bool,
+    pub(crate) phase: Phase,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+    /// What the peer may read.
+    pub(crate) reads: Vec<Region>,
+    /// The statements that we held when we greeted.
+    pub(crate) greeted_with: Fingerprint,
+    /// The incarnation of the peer's store.
+    pub(crate) their_epoch: Incarnation,
+    /// Statements up to here in our log went with the trust phase.
+    pub(crate) statements_upto: u64,
+    pub(crate) state: PeerState,
+    /// Whether [`PeerState`] differs from what the store has.
+    pub(crate) state_is_news: bool,
+    opened_ms: u64,
+}
+
+pub(crate) enum Phase {
+    /// Our greeting is sent, the peer's has not come.
+    Greeting,
+    /// The peer's greeting has come, and statements are being exchanged.
+    Trust(Box<Hello>),
+    /// Everything else.
+    Live,
+}
+
+impl Phase {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Greeting => "before the greeting",
+            Self::Trust(_) => "before trust is settled",
+            Self::Live => "after trust was settled",
+        }
+    }
+}
+
+impl Link {
+    fn new(now: Moment, peer: DeviceKey, dialed: bool, state: PeerState) -> Self {
+        Self {
+            peer,
+            dialed,
+            phase: Phase::Greeting,
+            outgoing: Outgoing::new(0),
+            incoming: Incoming::default(),
+            reads: Vec::new(),
+            greeted_with: Fingerprint::default(),
+            their_epoch: Incarnation::from_bytes([0; 4]),
+            statements_upto: 0,
+            state,
+            state_is_news: false,
+            opened_ms: now.steady_ms,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live)
+    }
+
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        (!self.is_live()).then_some(self.opened_ms + GREETING_MS_MAX)
+    }
+}
+
+impl Replica {
+    pub(crate) fn link_opened(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        peer: DeviceKey,
+        dialed: bool,
+    ) -> Result<(), ReplicaError> {
+        if peer == self.device() {
+            self.stage(Output::Close { link, reason: "this device itself".into() });
+            return Ok(());
+        }
+        if let Some((other, kept)) = self.links.iter().find(|(_, other)| other.peer == peer) {
+            // Two devices that dial each other must agree on which link stays: the one that the
+            // smaller key dialed; of two in one direction the newer, since the older may be dead.
+            let other = *other;
+            let smaller_dials = self.device() < peer;
+            if kept.dialed != dialed && kept.dialed == smaller_dials {
+                self.stage(Output::Close { link, reason: "already linked".into() });
+                return Ok(());
+            }
+            self.close(now, other, CloseCode::Replaced, "a newer link takes its place")?;
+        }
+        let state = self.store.peer(&peer)?.unwrap_or_default();
+        let knows_us = state.knows_us;
+        self.links.insert(link, Link::new(now, peer, dialed, state));
+        self.greet(now, link, knows_us)
+    }
+
+    pub(crate) fn link_closed(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        reason: String,
+    ) -> Result<(), ReplicaError> {
+        let Some(mut ended) = self.links.remove(&link) else { return Ok(()) };
+        ended.state.last_contact_ms = now.wall_ms;
+        self.store.set_peer(&ended.peer, &ended.state)?;
+        self.tell(Event::PeerDown { peer: ended.peer, reason });
+        Ok(())
+    }
+
+    pub(crate) fn received(&mut self, now: Moment, link: LinkId, frame: Frame) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        if open.is_live() {
+            open.state.last_contact_ms = now.wall_ms;
+            open.state_is_news = true;
+        }
+        let outcome = match *frame.content {
+            Ok(Content::Message(message)) if matches!(*message, Message::Close(_)) => {
+                let Message::Close(reason) = *message else { return Ok(()) };
+                if reason.code == CloseCode::NoGrant {
+                    // It may have lost what it knew of us: greet it as a stranger next time.
+                    self.forget_that_peer_knows_us(link);
+                }
+                let reason = format!("closed by the peer: {}", reason.text);
+                self.stage(Output::Close { link, reason: reason.clone() });
+                return self.link_closed(now, link, reason);
+            }
+            Ok(Content::Message(message)) => self.message(now, link, *message)?,
+            Ok(Content::Changes { frame, upto, items }) => self.take_changes(link, frame, upto, items)?,
+            Err(fault) => Err(Fault { code: CloseCode::Malformed, text: fault.to_string() }),
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(fault) => self.close(now, link, fault.code, &fault.text),
+        }
+    }
+
+    /// Ends a link with a reason that both sides log.
+    pub(crate) fn close(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        code: CloseCode,
+        text: &str,
+    ) -> Result<(), ReplicaError> {
+        self.send(link, &Message::Close(CloseReason { code, text: text.into() }));
+        self.stage(Output::Close { link, reason: text.into() });
+        self.link_closed(now, link, format!("closed by us: {text}"))
+    }
+
+    pub(crate) fn close_the_silent(&mut self, now: Moment) {
+        let silent =
+            self.links.iter().filter(|(_, link)| link.deadline_ms().is_some_and(|ms| ms <= now.steady_ms));
+        let silent: Vec<LinkId> = silent.map(|(id, _)| *id).collect();
+        for link in silent {
+            // A link that never went live has nothing to remember in the store.
+            let ended = self.links.remove(&link);
+            let reason = "no greeting in time".to_string();
+            self.stage(Output::Close { link, reason: reason.clone() });
+            if let Some(ended) = ended {
+                self.tell(Event::PeerDown { peer: ended.peer, reason });
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, link: LinkId, message: &Message) {
+        self.stage(Output::Send { link, bytes: message.encode() });
+    }
+
+    fn message(&mut self, now: Moment, link: LinkId, message: Message) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
+        let name = message.name();
+        match (&open.phase, message) {
+            (Phase::Greeting, Message::Hello(hello)) => self.take_hello(now, link, hello),
+            (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
+            (Phase::Trust(_) | Phase::Live, Message::Statements { items, last }) => {
+                self.take_statements(now, link, &items, last)
+            }
+            (Phase::Live, Message::BlobWant { digest, offset }) => self.give_blob(link, &digest, offset),
+            (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
+                self.take_blob(link, &digest, offset, total, &bytes)
+            }
+            (Phase::Live, Message::Ack { frame, exceptions }) => Ok(self.take_ack(link, frame, &exceptions)),
+            (Phase::Live, Message::Summary(rows)) => self.take_summary(link, &rows),
+            (Phase::Live, Message::Differ(places)) => Ok(self.take_differ(link, &places)),
+            (Phase::Live, Message::Ids { sub_sls, ids, last }) => self.take_ids(link, sub_sls, &ids, last),
+            (Phase::Live, Message::Want(ids)) => self.take_want(link, &ids),
+            (phase, _) => Ok(Err(Violation::Phase { message: name, phase: phase.name() }.into())),
+        }
+    }
+}
+
+/// What a message leads to: nothing more, or the end of the link.
+pub(crate) type Outcome = Result<(), Fault>;
+
+/// The peer's fault, which ends the link.
+pub(crate) struct Fault {
+    pub(crate) code: CloseCode,
+    pub(crate) text: String,
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Self { code: CloseCode::Violation, text: violation.to_string() }
+    }
+}

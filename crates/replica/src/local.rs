@@ -1,0 +1,371 @@
+//! What this device's own people do to records: an edit becomes a change, is signed and goes
+//! through the same gate as a stranger's. The keyboard refuses what others would set aside.
+
+use rukun_authority::{AdmittedChange, Role, Standing, VerifiedChange, sign};
+use rukun_change::{Change, ChangeId, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
+use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
+use serde_json::Value;
+
+use crate::replica::{Replica, ReplicaError};
+use crate::take::Admission;
+
+/// What a resolution settles on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The value of this candidate.
+    Pick(ChangeId),
+    /// Another value.
+    Value(Scalar),
+}
+
+type Held = Vec<(AdmittedChange, Standing)>;
+
+impl Replica {
+    /// Adds a family and its first answers.
+    ///
+    /// # Errors
+    /// If this device may not write there, or an answer does not fit the questionnaire.
+    pub fn add_record(
+        &mut self,
+        now: Moment,
+        home: SubSls,
+        ink: Option<Ink>,
+        patch: &Value,
+    ) -> Result<(RecordId, ChangeId), ActionError> {
+        let record = RecordId::new(home, self.random());
+        let change = self.edit(now, &record, ink, patch)?.ok_or(ActionError::Empty)?;
+        Ok((record, change))
+    }
+
+    /// Edits a record by a JSON merge patch (RFC 7386). Nothing comes of a patch that changes nothing.
+    ///
+    /// # Errors
+    /// If this device may not write there, or an answer does not fit the questionnaire.
+    pub fn edit(
+        &mut self,
+        now: Moment,
+        record: &RecordId,
+        ink: Option<Ink>,
+        patch: &Value,
+    ) -> Result<Option<ChangeId>, ActionError> {
+        let writer = self.writer(now, record, ink)?;
+        let (held, reading) = self.held(record)?;
+        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
+        let entropy = &mut self.entropy;
+        let mut member = || {
+            let mut bytes = [0; 8];
+            rand_chacha::rand_core::Rng::fill_bytes(entropy, &mut bytes);
+            MemberId::from_bytes(bytes)
+        };
+        let draft = edit(&reading, &held, questionnaire, &writer, patch, &mut member)?;
+        draft.map(|draft| self.sign_and_admit(record, &writer, draft)).transpose()
+    }
+
+    /// Marks a record or one of its members gone. Nothing is deleted.
+    ///
+    /// # Errors
+    /// If this device may not write there or there is no such record or member.
+    pub fn mark_gone(
+        &mut self,
+        now: Moment,
+        record: &RecordId,
+        member: Option<MemberId>,
+        reason: &str,
+        ink: Option<Ink>,
+    ) -> Result<ChangeId, ActionError> {
+        if reason.trim().is_empty() {
+            return Err(ActionError::NoReason);
+        }
+        let (held, reading) = self.held_known(record)?;
+        if let Some(member) = member.filter(|member| !reading.all_members().contains(member)) {
+            return Err(ActionError::NoMember { record: *record, member });
+        }
+        let place = Place { member, field: "gone".into() };
+        let writes = [(place, Scalar::Text(reason.into()))];
+        let writer = self.writer(now, record, ink)?;
+        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
+        let draft = write(&reading, &held, questionnaire, &writer, &writes, "")?.ok_or(ActionError::Empty)?;
+        self.sign_and_admit(record, &writer, draft)
+    }
+
+    /// The conflicts of a record, remembered as shown: a resolution chooses among these.
+    ///
+    /// # Errors
+    /// If there is no such record.
+    pub fn show_conflicts(&mut self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
+        let conflicts = self.conflicts_of(record)?;
+        let shown = candidates(&conflicts);
+        let shown: Vec<u8> = shown.iter().flat_map(|id| *id.as_bytes()).collect();
+        self.store.set_setting(&shown_name(record), Some(&shown)).map_err(ReplicaError::from)?;
+        Ok(conflicts)
+    }
+
+    /// Settles a conflict by an ordinary change that has seen all candidates.
+    ///
+    /// # Errors
+    /// If the candidates were never shown or have changed since, if there is no conflict in that
+    /// place, or if this device may not write there.
+    pub fn resolve(
+        &mut self,
+        now: Moment,
+        record: &RecordId,
+        place: &Place,
+        choice: &Choice,
+        ink: Option<Ink>,
+    ) -> Result<ChangeId, ActionError> {
+        let (held, reading) = self.held_known(record)?;
+        let conflicts = self.conflicts_of(record)?;
+        let at_place = || conflicts.iter().filter(|conflict| conflict.place.as_ref() == Some(place));
+        let among: Vec<&Candidate> = at_place().flat_map(|conflict| &conflict.candidates).collect();
+        if among.is_empty() {
+            return Err(ActionError::NoConflict { record: *record, place: place.clone() });
+        }
+        let shown = self.store.setting(&shown_name(record)).map_err(ReplicaError::from)?;
+        let shown = shown.ok_or(ActionError::NotShown { record: *record })?;
+        if let Some(news) =
+            among.iter().find(|candidate| !shown.chunks(32).any(|id| id == candidate.change.as_bytes()))
+        {
+            return Err(ActionError::NewCandidate { record: *record, change: news.change });
+        }
+        let value = match choice {
+            Choice::Pick(change) => {
+                let picked = among.iter().find(|candidate| candidate.change == *change);
+                picked
+                    .map(|candidate| candidate.value.clone())
+                    .ok_or(ActionError::NoCandidate { change: *change })?
+            }
+            Choice::Value(value) => value.clone(),
+        };
+        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
+        let mut named: Vec<String> = among.iter().map(|candidate| candidate.change.to_string()).collect();
+        named.sort_unstable();
+        named.dedup();
+        let writer = self.writer(now, record, ink)?;
+        let message = format!("resolve {}", named.join(","));
+        let draft = write(&reading, &held, questionnaire, &writer, &[(place.clone(), value)], &message)?;
+        self.sign_and_admit(record, &writer, draft.ok_or(ActionError::Empty)?)
+    }
+
+    /// The record of a whole id or of a beginning that only one id has.
+    ///
+    /// # Errors
+    /// If none or more than one begins so.
+    pub fn find_record(&self, text: &str) -> Result<RecordId, ActionError> {
+        if let Ok(record) = text.parse::<RecordId>() {
+            return Ok(record);
+        }
+        let digits = text.split('-').next().unwrap_or_default();
+        let region = (2..=digits.len().min(16)).rev().find_map(|len| digits.get(..len)?.parse().ok());
+        let records = self.store.records(region.as_ref(), None, usize::MAX).map_err(ReplicaError::from)?;
+        let mut found = records.into_iter().filter(|record| {
+            let id = record.to_string();
+            id.starts_with(text) || id.split_once('-').is_some_and(|(_, salt)| salt.starts_with(text))
+        });
+        let first = found.next().ok_or_else(|| ActionError::NoRecord { text: text.into() })?;
+        match found.next() {
+            None => Ok(first),
+            Some(second) => Err(ActionError::Ambiguous { text: text.into(), first, second }),
+        }
+    }
+
+    /// What is read in a record.
+    ///
+    /// # Errors
+    /// If there is no such record.
+    pub fn reading(&self, record: &RecordId) -> Result<Reading, ActionError> {
+        Ok(self.held_known(record)?.1)
+    }
+
+    /// The changes held of a record with their standing, and what is read in them.
+    pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
+        let mut held = Vec::new();
+        for change in self.store.record_changes(record)? {
+            let made = change.change();
+            let same_number = self.store.same_number(&made.author, made.n)?.len();
+            let standing = self.trust.as_ref().map(|trust| trust.standing(&change, same_number));
+            held.push((change, standing.unwrap_or(Standing::Good)));
+        }
+        let reading = Reading::read(*record, &held);
+        Ok((held, reading))
+    }
+
+    fn held_known(&self, record: &RecordId) -> Result<(Held, Reading), ActionError> {
+        let (held, reading) = self.held(record)?;
+        if held.is_empty() {
+            return Err(ActionError::NoRecord { text: record.to_string() });
+        }
+        Ok((held, reading))
+    }
+
+    /// Who writes there, in the ink asked for or the usual one of this device's role there.
+    fn writer(&self, now: Moment, record: &RecordId, ink: Option<Ink>) -> Result<Writer, ActionError> {
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let home = record.home();
+        let roles = trust.roles_at(&self.device(), &home);
+        let mut inks = roles.iter().flat_map(|role: &Role| role.inks());
+        let usual = *inks.clone().next().ok_or(ActionError::NotGranted { home })?;
+        let ink = ink.unwrap_or(usual);
+        if !inks.any(|may| *may == ink) {
+            let roles = roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
+            return Err(ActionError::Ink { ink, roles, usual });
+        }
+        Ok(Writer { author: self.author(), ink, time_ms: now.wall_ms })
+    }
+
+    fn sign_and_admit(
+        &mut self,
+        record: &RecordId,
+        writer: &Writer,
+        draft: Draft,
+    ) -> Result<ChangeId, ActionError> {
+        let survey = self.survey().ok_or(ActionError::NoCharter)?;
+        let n = self.store.next_n().map_err(ReplicaError::from)?;
+        let Draft { body, seen, .. } = draft;
+        let change = Change { author: writer.author, n, record: *record, ink: writer.ink, seen, body };
+        let signed =
+            sign(&self.keypair, change, &survey).map_err(|error| ActionError::Own(error.to_string()))?;
+        let verified =
+            VerifiedChange::verify(signed, &survey).map_err(|error| ActionError::Own(error.to_string()))?;
+        let id = verified.id();
+        match self.admit(verified, None)? {
+            Admission::Done(_) => Ok(id),
+            Admission::Waits | Admission::NoRoom => Err(ActionError::Own("a cause of it is missing".into())),
+        }
+    }
+}
+
+/// Every change that a conflict of this record offers as a candidate, ascending.
+fn candidates(conflicts: &[Conflict]) -> Vec<ChangeId> {
+    let candidates = conflicts.iter().flat_map(|conflict| &conflict.candidates);
+    let mut ids: Vec<ChangeId> = candidates.map(|candidate| candidate.change).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn shown_name(record: &RecordId) -> String {
+    format!("shown/{record}")
+}
+
+/// Why nothing was done. What a person at this device can mend, but for the last two.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// The device is in a survey already.
+    #[error("this device takes part in survey {survey} already; use another data folder for another survey")]
+    InSurvey {
+        /// Which.
+        survey: SurveyId,
+    },
+    /// The charter has not come yet.
+    #[error(
+        "the survey's charter is not here yet; connect once to the office (rukun peer add HOST:PORT), or found a survey (rukun init)"
+    )]
+    NoCharter,
+    /// The questionnaire has not come yet.
+    #[error("the survey's questionnaire is not here yet; connect once to a node that has it")]
+    NoQuestionnaire,
+    /// A questionnaire that does not parse.
+    #[error("the questionnaire can't be used: {0}")]
+    Questionnaire(String),
+    /// A charter that founds nothing.
+    #[error("the charter can't be used: {0}")]
+    Charter(String),
+    /// A grant that others would refuse.
+    #[error("the grant can't be made: {0}")]
+    Grant(String),
+    /// Nothing that such a grant could rest on.
+    #[error(
+        "this device has no grant from which it could grant the role {role} in {regions}; ask the tier above, or use the root key for a district"
+    )]
+    MayNotGrant {
+        /// The role.
+        role: Role,
+        /// Where.
+        regions: String,
+    },
+    /// A place where this device has no role.
+    #[error("this device has no role in {home}; ask the office for a grant there")]
+    NotGranted {
+        /// Where.
+        home: SubSls,
+    },
+    /// An ink that none of this device's roles there writes.
+    #[error("the role {roles} does not write {ink} there; its ink is {usual}")]
+    Ink {
+        /// The ink.
+        ink: Ink,
+        /// The device's roles there.
+        roles: String,
+        /// What they write.
+        usual: Ink,
+    },
+    /// No such record.
+    #[error("no record {text} is held here; rukun record list shows those that are")]
+    NoRecord {
+        /// What was given.
+        text: String,
+    },
+    /// More than one such record.
+    #[error("{text} begins more than one record id, {first} and {second} among them; type more of it")]
+    Ambiguous {
+        /// What was given.
+        text: String,
+        /// One.
+        first: RecordId,
+        /// Another.
+        second: RecordId,
+    },
+    /// No such member.
+    #[error("record {record} has no member {member}; rukun record show lists them")]
+    NoMember {
+        /// The record.
+        record: RecordId,
+        /// The member.
+        member: MemberId,
+    },
+    /// A mark without a reason.
+    #[error("say why it is gone: --reason TEXT")]
+    NoReason,
+    /// A patch that changes nothing where something must change.
+    #[error("nothing to write: every answer given is there already")]
+    Empty,
+    /// An answer that does not fit.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// No conflict where one was to be resolved.
+    #[error("no conflict in {place} of record {record}; rukun conflicts show {record} lists what there is")]
+    NoConflict {
+        /// The record.
+        record: RecordId,
+        /// The place.
+        place: Place,
+    },
+    /// Candidates that nobody has looked at.
+    #[error("look at the candidates first: rukun conflicts show {record}")]
+    NotShown {
+        /// The record.
+        record: RecordId,
+    },
+    /// A candidate that came since.
+    #[error(
+        "the candidates have changed since they were shown (change {change:.12} is new); look again: rukun conflicts show {record}"
+    )]
+    NewCandidate {
+        /// The record.
+        record: RecordId,
+        /// The new one.
+        change: ChangeId,
+    },
+    /// Picked what is no candidate.
+    #[error("change {change:.12} is no candidate there; pick one of those shown, or give --value")]
+    NoCandidate {
+        /// The change.
+        change: ChangeId,
+    },
+    /// Our own change was refused by our own gate: our fault.
+    #[error("this device's own change did not pass the gate: {0}; please report this")]
+    Own(String),
+    /// The disk's fault: the process must stop.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+}

@@ -1,0 +1,241 @@
+//! The node: its store, its trust, its links, and the four verbs. What is staged while inputs are
+//! handled leaves only after a successful commit; a failed commit is final.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rukun_authority::{Keypair, Statement, StatementVerdict, Trust};
+use rukun_change::{Author, DeviceKey, Fingerprint, Moment, StatementId, SurveyId};
+use rukun_document::Questionnaire;
+use rukun_store::{Store, StoreError};
+
+use crate::input::{Event, Input, LinkId, Output};
+use crate::link::Link;
+
+/// The most statements that may wait for what they rest on.
+const WAITING_STATEMENTS_MAX: usize = 1_024;
+
+/// One node.
+pub struct Replica {
+    pub(crate) store: Store,
+    pub(crate) entropy: ChaCha20Rng,
+    pub(crate) keypair: Keypair,
+    pub(crate) trust: Option<Trust>,
+    pub(crate) questionnaire: Option<Questionnaire>,
+    pub(crate) statements: Fingerprint,
+    pub(crate) waiting_statements: Vec<Statement>,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    /// What was refused from each peer since the start.
+    pub(crate) refused: BTreeMap<DeviceKey, u64>,
+    staged: VecDeque<Output>,
+    released: VecDeque<Output>,
+}
+
+impl Replica {
+    /// The node that lives in this store.
+    ///
+    /// # Errors
+    /// If the store can't be read or holds statements that no charter founds.
+    pub fn open(store: Store, entropy: [u8; 32]) -> Result<Self, ReplicaError> {
+        let keypair = Keypair::from_seed(store.device_seed());
+        let mut replica = Self {
+            store,
+            entropy: ChaCha20Rng::from_seed(entropy),
+            keypair,
+            trust: None,
+            questionnaire: None,
+            statements: Fingerprint::default(),
+            waiting_statements: Vec::new(),
+            links: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            staged: VecDeque::new(),
+            released: VecDeque::new(),
+        };
+        for (id, bytes) in replica.store.statements()? {
+            replica.recall_statement(id, &bytes)?;
+        }
+        replica.load_questionnaire()?;
+        Ok(replica)
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceKey {
+        self.keypair.key()
+    }
+
+    /// This device in its present incarnation.
+    pub fn author(&self) -> Author {
+        Author { device: self.device(), incarnation: self.store.incarnation() }
+    }
+
+    /// The survey this node takes part in.
+    pub fn survey(&self) -> Option<SurveyId> {
+        self.store.survey()
+    }
+
+    /// The trust statements held, once the charter has come.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
+    }
+
+    /// The questionnaire, once it has come.
+    pub fn questionnaire(&self) -> Option<&Questionnaire> {
+        self.questionnaire.as_ref()
+    }
+
+    /// Decides what an input means. Effects are staged until [`Self::commit`].
+    ///
+    /// # Errors
+    /// If the store fails: the process must stop.
+    pub fn handle(&mut self, now: Moment, input: Input) -> Result<(), ReplicaError> {
+        match input {
+            Input::LinkOpened { link, peer, dialed } => self.link_opened(now, link, peer, dialed),
+            Input::Received { link, frame } => self.received(now, link, frame),
+            Input::LinkClosed { link, reason } => self.link_closed(now, link, reason),
+            Input::Tick => {
+                self.close_the_silent(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes everything durable that was handled, and only then releases its effects.
+    ///
+    /// # Errors
+    /// If the store fails: the process must stop, and nothing is released.
+    pub fn commit(&mut self) -> Result<(), ReplicaError> {
+        self.send_what_is_due()?;
+        if self.store.is_dirty() {
+            self.store.commit()?;
+        }
+        self.released.append(&mut self.staged);
+        Ok(())
+    }
+
+    /// One effect, or nothing for now.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.released.pop_front()
+    }
+
+    /// When [`Input::Tick`] is wanted, by the steady clock.
+    pub fn deadline(&self) -> Option<u64> {
+        self.links.values().filter_map(Link::deadline_ms).min()
+    }
+
+    pub(crate) fn stage(&mut self, output: Output) {
+        self.staged.push_back(output);
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.stage(Output::Event(event));
+    }
+
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// Takes a statement in if it can be placed, keeps it back if what it rests on is missing.
+    /// Gives whether anything new is held.
+    pub(crate) fn take_statement(
+        &mut self,
+        statement: &Statement,
+        from: Option<&DeviceKey>,
+    ) -> Result<bool, ReplicaError> {
+        let Some(survey) = self.survey() else { return Ok(false) };
+        if self.trust.is_none() {
+            let founded = Trust::found(statement).ok().filter(|trust| *trust.survey() == survey);
+            let Some(trust) = founded else { return Ok(false) };
+            self.trust = Some(trust);
+        }
+        let Some(trust) = &mut self.trust else { return Ok(false) };
+        match trust.judge_statement(statement) {
+            StatementVerdict::Admit(id) => {
+                if self.store.append_statement(&id, &statement.to_bytes(), from)?.is_none() {
+                    return Ok(false);
+                }
+                self.statements.insert(id.as_bytes());
+                self.tell(Event::Trusted { statement: id });
+                self.place_waiting_statements(from)?;
+                Ok(true)
+            }
+            StatementVerdict::Wait(_) => {
+                let known = self.waiting_statements.contains(statement);
+                if !known && self.waiting_statements.len() < WAITING_STATEMENTS_MAX {
+                    self.waiting_statements.push(statement.clone());
+                }
+                Ok(false)
+            }
+            StatementVerdict::Refuse(refusal) => {
+                if let Some(peer) = from {
+                    self.count_refused(*peer, format!("statement refused: {refusal}"));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// What follows from new statements: more may be read, written and admitted than before.
+    pub(crate) fn statements_changed(&mut self) -> Result<(), ReplicaError> {
+        if self.store.change_count()? > 0 {
+            self.store.mark_stale(None)?;
+        }
+        self.rescope_links();
+        self.judge_waiting()
+    }
+
+    pub(crate) fn count_refused(&mut self, peer: DeviceKey, reason: String) {
+        *self.refused.entry(peer).or_default() += 1;
+        self.tell(Event::Refused { peer, reason });
+    }
+
+    pub(crate) fn load_questionnaire(&mut self) -> Result<(), ReplicaError> {
+        let Some(trust) = &self.trust else { return Ok(()) };
+        if let (None, Some(bytes)) = (&self.questionnaire, self.store.blob(&trust.charter().questionnaire)?) {
+            let parsed = Questionnaire::parse(&bytes);
+            self.questionnaire =
+                Some(parsed.map_err(|error| ReplicaError::Questionnaire(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    fn place_waiting_statements(&mut self, from: Option<&DeviceKey>) -> Result<(), ReplicaError> {
+        for statement in std::mem::take(&mut self.waiting_statements) {
+            self.take_statement(&statement, from)?;
+        }
+        Ok(())
+    }
+
+    fn recall_statement(&mut self, id: StatementId, bytes: &[u8]) -> Result<(), ReplicaError> {
+        let damaged = || ReplicaError::Statement { id };
+        let statement = Statement::from_bytes(bytes).map_err(|_| damaged())?;
+        if self.trust.is_none() {
+            self.trust = Some(Trust::found(&statement).map_err(|_| damaged())?);
+        }
+        let verdict = self.trust.as_mut().map(|trust| trust.judge_statement(&statement));
+        match verdict {
+            Some(StatementVerdict::Admit(held)) if held == id => self.statements.insert(id.as_bytes()),
+            _ => return Err(damaged()),
+        }
+        Ok(())
+    }
+}
+
+/// Why a node can't go on: its own disk's fault, never a peer's.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A statement in the log that does not follow from those before it.
+    #[error("statement {id:.12} in the store is damaged; restore the store from a backup")]
+    Statement {
+        /// The statement.
+        id: StatementId,
+    },
+    /// The survey's questionnaire, whose hash fits the charter, does not parse.
+    #[error("the survey's questionnaire can't be read: {0}; the survey needs a new charter")]
+    Questionnaire(String),
+}

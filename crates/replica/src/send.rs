@@ -1,0 +1,213 @@
+//! What goes to peers: the log from their cursor on, then what their summaries show them to lack.
+//! Everything is looked up here that [`rukun_reconcile::Outgoing`] asks for.
+
+use std::collections::BTreeSet;
+
+use rukun_change::{ChangeId, Fingerprint, Region, SubSls};
+use rukun_reconcile::Work;
+use rukun_store::EntryKind;
+use rukun_wire::limits::{BATCH_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
+use rukun_wire::{Changes, Exception, Message};
+
+use crate::input::{Event, LinkId};
+use crate::link::Outcome;
+use crate::replica::{Replica, ReplicaError};
+
+/// How many entries of the log are looked at for one frame.
+const SCAN_ENTRIES_MAX: usize = 512;
+
+impl Replica {
+    /// Sends every peer what it lacks, as far as its window allows.
+    pub(crate) fn send_what_is_due(&mut self) -> Result<(), ReplicaError> {
+        let live: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.is_live()).map(|(id, _)| *id).collect();
+        for link in live {
+            while self.send_next(link)? {}
+            self.keep_state(link)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_ack(
+        &mut self,
+        link: LinkId,
+        frame: u64,
+        exceptions: &[(ChangeId, Exception)],
+    ) -> Outcome {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let ids: Vec<ChangeId> = exceptions.iter().map(|(id, _)| *id).collect();
+        match open.outgoing.acknowledged(frame, &ids) {
+            Ok(upto) => open.state.acknowledged = upto,
+            Err(violation) => return Err(violation.into()),
+        }
+        open.state_is_news = true;
+        let peer = open.peer;
+        for (id, exception) in exceptions {
+            let reason = match exception {
+                Exception::Waiting => format!("change {id:.12} waits at the peer"),
+                Exception::Refused(why) => format!("change {id:.12} was refused by the peer: {why}"),
+            };
+            self.tell(Event::Refused { peer, reason });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_differ(&mut self, link: LinkId, places: &[SubSls]) -> Outcome {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        open.outgoing.differs(places).map_err(Into::into)
+    }
+
+    /// The peer wants these: they go in the order of our log, causes first.
+    pub(crate) fn take_want(&mut self, link: LinkId, ids: &[ChangeId]) -> Result<Outcome, ReplicaError> {
+        let mut by_log = Vec::with_capacity(ids.len());
+        for id in ids {
+            by_log.push((self.store.change_seq(id)?, *id));
+        }
+        by_log.sort_unstable();
+        let ids: Vec<ChangeId> = by_log.into_iter().map(|(_, id)| id).collect();
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        Ok(open.outgoing.wants(&ids).map_err(Into::into))
+    }
+
+    /// One step for one peer; whether there may be another.
+    fn send_next(&mut self, link: LinkId) -> Result<bool, ReplicaError> {
+        let head = self.store.head();
+        let Some(open) = self.links.get_mut(&link) else { return Ok(false) };
+        match open.outgoing.next(head, open.incoming.is_quiet()) {
+            Work::Log { after } => self.send_log(link, after)?,
+            Work::Changes(ids) => self.send_changes(link, None, ids)?,
+            Work::List(sub_sls) => self.send_ids(link, sub_sls)?,
+            Work::SayQuiet => self.send(link, &Message::Summary(Vec::new())),
+            Work::Summarise(places) => self.send_summary(link, places)?,
+            Work::Nothing => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {
+        let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
+        let Some(open) = self.links.get(&link) else { return Ok(()) };
+        let (peer, statements_upto) = (open.peer, open.statements_upto);
+        let mut upto = after;
+        let mut statements = Vec::new();
+        let mut changes = Vec::new();
+        for entry in entries {
+            if changes.len() == FRAME_CHANGES_MAX {
+                break;
+            }
+            upto = entry.seq;
+            if entry.from == Some(peer) {
+                continue;
+            }
+            match entry.kind {
+                EntryKind::Statement { id } if entry.seq > statements_upto => {
+                    statements.extend(self.store.statement(&id)?);
+                }
+                EntryKind::Change { id, record } if covers(&open.reads, &record.home()) => changes.push(id),
+                EntryKind::Statement { .. } | EntryKind::Change { .. } => {}
+            }
+        }
+        if !statements.is_empty() {
+            self.send(link, &Message::Statements { items: statements, last: true });
+        }
+        if changes.is_empty() {
+            if let Some(open) = self.links.get_mut(&link) {
+                open.outgoing.passed(upto);
+            }
+            return Ok(());
+        }
+        self.send_changes(link, Some(upto), changes)
+    }
+
+    /// Sends changes in frames that keep their limit. Only the last says how far the log is sent.
+    fn send_changes(
+        &mut self,
+        link: LinkId,
+        upto: Option<u64>,
+        ids: Vec<ChangeId>,
+    ) -> Result<(), ReplicaError> {
+        let mut frames: Vec<Vec<_>> = vec![Vec::new()];
+        let mut bytes = 0;
+        for id in ids {
+            let Some(change) = self.store.change(&id)? else { continue };
+            let size = change.change().body.len() + 256 + 34 * change.change().seen.len();
+            if bytes + size > BATCH_BYTES_MAX {
+                frames.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += size;
+            frames.last_mut().expect("there is always a frame being filled").push(change);
+        }
+        let last = frames.len() - 1;
+        for (index, frame) in frames.into_iter().enumerate() {
+            let upto = upto.filter(|_| index == last);
+            let homes = frame.iter().map(|change| (change.id(), change.change().record.home()));
+            let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+            let number = open.outgoing.sent(upto, homes);
+            let items = frame.iter().map(|change| change.signed().clone()).collect();
+            self.send(link, &Message::Changes(Changes { frame: number, upto, items }));
+        }
+        Ok(())
+    }
+
+    fn send_ids(&mut self, link: LinkId, sub_sls: SubSls) -> Result<(), ReplicaError> {
+        let ids = self.store.ids(&sub_sls)?;
+        let parts = ids.chunks(CHANGE_IDS_MAX).count().max(1);
+        for part in 0..parts {
+            let ids: Vec<ChangeId> =
+                ids.iter().skip(part * CHANGE_IDS_MAX).take(CHANGE_IDS_MAX).copied().collect();
+            if let Some(open) = self.links.get_mut(&link) {
+                open.outgoing.listed(sub_sls, ids.iter().copied());
+            }
+            self.send(link, &Message::Ids { sub_sls, ids, last: part + 1 == parts });
+        }
+        Ok(())
+    }
+
+    fn send_summary(&mut self, link: LinkId, places: Option<BTreeSet<SubSls>>) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(()) };
+        let regions = match places {
+            None => open.reads.clone(),
+            Some(places) => places.iter().map(SubSls::region).collect(),
+        };
+        let rows: Vec<(SubSls, Fingerprint)> = self.store.fingerprints(&regions)?.into_iter().collect();
+        let places: Vec<SubSls> = rows.iter().map(|(place, _)| *place).collect();
+        for rows in rows.chunks(SUMMARY_SUB_SLS_MAX) {
+            self.send(link, &Message::Summary(rows.to_vec()));
+        }
+        if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.summarised(&places);
+        }
+        Ok(())
+    }
+
+    /// Writes down what the peer is known to hold, and tells when it holds everything.
+    fn keep_state(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let agreed = open.outgoing.agreed();
+        let newly = agreed && !open.state.in_sync;
+        if agreed != open.state.in_sync {
+            open.state.in_sync = agreed;
+            open.state_is_news = true;
+        }
+        if agreed {
+            open.state.acknowledged = open.outgoing.position();
+        }
+        let peer = open.peer;
+        // What is known of a peer is a hint, so it alone is never worth a sync of the disk: it goes
+        // along with the next commit, or when the peers have come to agree.
+        if open.state_is_news && (newly || self.store.is_dirty()) {
+            open.state_is_news = false;
+            let state = open.state;
+            self.store.set_peer(&peer, &state)?;
+        }
+        if newly {
+            self.tell(Event::InSync { peer });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn covers(regions: &[Region], home: &SubSls) -> bool {
+    regions.iter().any(|region| region.covers_sub_sls(home))
+}

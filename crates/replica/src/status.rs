@@ -1,0 +1,189 @@
+//! How a node is: who it is, what it holds, and what each peer is known to lack of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_authority::{GrantView, Role};
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, Region, SurveyId};
+use rukun_document::ConflictKind;
+use rukun_store::EntryKind;
+
+use crate::local::ActionError;
+use crate::replica::{Replica, ReplicaError};
+use crate::send::covers;
+use crate::view::everywhere;
+
+/// How many records status makes up before it answers; the rest is told as `unread`.
+const REFRESH_RECORDS_MAX: usize = 2_000;
+const SCAN_ENTRIES_MAX: usize = 4_096;
+const ADDRESSES: &str = "addresses";
+
+/// How a node is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// This device.
+    pub device: DeviceKey,
+    /// Its present incarnation.
+    pub incarnation: Incarnation,
+    /// The survey, once joined.
+    pub survey: Option<SurveyLine>,
+    /// This device's own grants.
+    pub grants: Vec<GrantView>,
+    /// What it may read now.
+    pub regions: Vec<Region>,
+    /// Records held.
+    pub records: u64,
+    /// Changes held.
+    pub changes: u64,
+    /// Statements held.
+    pub statements: u64,
+    /// Conflicts by kind, as far as records are read.
+    pub conflicts: BTreeMap<ConflictKind, u64>,
+    /// Records that nobody has read since they changed.
+    pub unread: u64,
+    /// Changes that wait outside the set.
+    pub waiting: u64,
+    /// The size of the store.
+    pub disk_bytes: u64,
+    /// The fingerprint of all that is held.
+    pub fingerprint: Fingerprint,
+    /// Who is or was linked.
+    pub peers: Vec<PeerLine>,
+}
+
+/// The survey as its charter names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SurveyLine {
+    /// Its id.
+    pub id: SurveyId,
+    /// Its name; empty until the charter has come.
+    pub name: String,
+    /// Its code.
+    pub code: String,
+    /// First and last day.
+    pub period: (String, String),
+    /// Whether the questionnaire is here.
+    pub has_questionnaire: bool,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerLine {
+    /// Its device.
+    pub key: DeviceKey,
+    /// Whose it is.
+    pub name: String,
+    /// Its highest role in force.
+    pub role: Option<Role>,
+    /// What it may read.
+    pub regions: Vec<Region>,
+    /// Whether a session with it is open.
+    pub linked: bool,
+    /// When it was last heard, by this device's clock.
+    pub last_contact_ms: i64,
+    /// How many of our changes in its scope it is not known to have.
+    pub lacks: u64,
+    /// Whether it was found to hold all that it may read of ours when last compared.
+    pub in_sync: bool,
+    /// What was refused from it since this process started.
+    pub refused: u64,
+}
+
+impl Replica {
+    /// How this node is.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn status(&mut self) -> Result<Status, ReplicaError> {
+        self.refresh(REFRESH_RECORDS_MAX)?;
+        let stats = self.store.stats()?;
+        let device = self.device();
+        let mut fingerprint = Fingerprint::default();
+        for part in self.store.fingerprints(&everywhere())?.into_values() {
+            fingerprint += part;
+        }
+        Ok(Status {
+            device,
+            incarnation: self.store.incarnation(),
+            survey: self.survey_line(),
+            grants: self.trust.as_ref().map(|trust| trust.grants_of(&device)).unwrap_or_default(),
+            regions: self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default(),
+            records: stats.records,
+            changes: stats.changes,
+            statements: stats.statements,
+            conflicts: self.conflict_counts()?,
+            unread: stats.stale,
+            waiting: stats.waiting,
+            disk_bytes: stats.disk_bytes,
+            fingerprint,
+            peers: self.peer_lines()?,
+        })
+    }
+
+    /// Whom to dial, as `host:port`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn addresses(&self) -> Result<Vec<String>, ActionError> {
+        let stored = self.store.setting(ADDRESSES).map_err(ReplicaError::from)?.unwrap_or_default();
+        let stored = String::from_utf8(stored).unwrap_or_default();
+        Ok(stored.lines().map(String::from).collect())
+    }
+
+    /// Says whom to dial.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn set_addresses(&mut self, addresses: &[String]) -> Result<(), ActionError> {
+        let stored = addresses.join("\n");
+        Ok(self.store.set_setting(ADDRESSES, Some(stored.as_bytes())).map_err(ReplicaError::from)?)
+    }
+
+    fn survey_line(&self) -> Option<SurveyLine> {
+        let id = self.survey()?;
+        let charter = self.trust.as_ref().map(|trust| trust.charter().clone());
+        let (name, code, period) =
+            charter.map(|charter| (charter.name, charter.code, charter.period)).unwrap_or_default();
+        Some(SurveyLine { id, name, code, period, has_questionnaire: self.questionnaire.is_some() })
+    }
+
+    fn peer_lines(&self) -> Result<Vec<PeerLine>, ReplicaError> {
+        let mut states: BTreeMap<DeviceKey, _> = self.store.peers()?.into_iter().collect();
+        let live: BTreeSet<DeviceKey> =
+            self.links.values().filter(|link| link.is_live()).map(|link| link.peer).collect();
+        for link in self.links.values().filter(|link| link.is_live()) {
+            states.insert(link.peer, link.state);
+        }
+        let mut lines = Vec::new();
+        for (key, state) in states {
+            let Some(trust) = &self.trust else { continue };
+            let regions = trust.reads(&key);
+            let in_force = trust.grants_of(&key).into_iter().filter(|grant| !grant.in_force.is_empty());
+            lines.push(PeerLine {
+                key,
+                name: trust.name_of(&key).unwrap_or_default().into(),
+                role: in_force.map(|grant| grant.role).min(),
+                linked: live.contains(&key),
+                last_contact_ms: state.last_contact_ms,
+                lacks: self.lacks(&key, &regions, state.acknowledged)?,
+                in_sync: state.in_sync,
+                refused: self.refused.get(&key).copied().unwrap_or_default(),
+                regions,
+            });
+        }
+        Ok(lines)
+    }
+
+    fn lacks(&self, key: &DeviceKey, regions: &[Region], acknowledged: u64) -> Result<u64, ReplicaError> {
+        let mut lacks = 0;
+        let mut after = acknowledged;
+        loop {
+            let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
+            let Some(last) = entries.last() else { return Ok(lacks) };
+            after = last.seq;
+            let theirs = entries.iter().filter(|entry| entry.from.as_ref() != Some(key));
+            lacks += theirs
+                .filter(|entry| matches!(entry.kind, EntryKind::Change { record, .. } if covers(regions, &record.home())))
+                .count() as u64;
+        }
+    }
+}

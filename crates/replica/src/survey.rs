@@ -1,0 +1,121 @@
+//! How a survey begins and who takes part: founding, joining, granting. Statements are signed here
+//! and go through the same gate as a stranger's.
+
+use rukun_authority::{Charter, Grant, GrantView, Keypair, Role, Said, Statement, StatementVerdict, Trust};
+use rukun_change::{DeviceKey, Digest, Incarnation, Region, StatementId, SurveyId};
+use rukun_document::Questionnaire;
+
+use crate::local::ActionError;
+use crate::replica::{Replica, ReplicaError};
+
+/// What is to be granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewGrant {
+    /// To which device.
+    pub subject: DeviceKey,
+    /// In which role.
+    pub role: Role,
+    /// Where.
+    pub regions: Vec<Region>,
+    /// Whose device it is.
+    pub name: String,
+}
+
+impl Replica {
+    /// Founds a survey under the root key, and grants this device the district.
+    ///
+    /// # Errors
+    /// If this device is in a survey already, or the questionnaire does not parse.
+    pub fn found(
+        &mut self,
+        root: &Keypair,
+        charter: Charter,
+        questionnaire: &[u8],
+        office: NewGrant,
+    ) -> Result<SurveyId, ActionError> {
+        if let Some(survey) = self.survey() {
+            return Err(ActionError::InSurvey { survey });
+        }
+        Questionnaire::parse(questionnaire).map_err(|error| ActionError::Questionnaire(error.to_string()))?;
+        let digest = Digest::of(questionnaire);
+        assert_eq!(charter.questionnaire, digest, "a charter names the questionnaire it is founded with");
+        // The root signs seldom and keeps no count: each signature has an incarnation of its own.
+        let incarnation = Incarnation::from_bytes(self.random());
+        let charter = Statement::sign(root, incarnation, 1, None, Said::Charter(charter));
+        let trust = Trust::found(&charter).map_err(|error| ActionError::Charter(error.to_string()))?;
+        let survey = *trust.survey();
+        self.store.set_survey(&survey).map_err(ReplicaError::from)?;
+        let total = questionnaire.len() as u64;
+        self.store.put_blob(&digest, 0, total, questionnaire).map_err(ReplicaError::from)?;
+        self.take_statement(&charter, None)?;
+        self.load_questionnaire()?;
+        self.grant(Some(root), office)?;
+        Ok(survey)
+    }
+
+    /// Takes part in a survey. Everything else comes from the first peer and is checked against
+    /// this id.
+    ///
+    /// # Errors
+    /// If this device is in another survey already.
+    pub fn join(&mut self, survey: SurveyId) -> Result<(), ActionError> {
+        match self.survey() {
+            Some(held) if held == survey => Ok(()),
+            Some(held) => Err(ActionError::InSurvey { survey: held }),
+            None => Ok(self.store.set_survey(&survey).map_err(ReplicaError::from)?),
+        }
+    }
+
+    /// Grants a role, under the root key or as this device.
+    ///
+    /// # Errors
+    /// If the issuer holds no grant in force that this one could rest on.
+    pub fn grant(&mut self, root: Option<&Keypair>, new: NewGrant) -> Result<GrantView, ActionError> {
+        let regions = tidy(&new.regions);
+        let issuer = root.unwrap_or(&self.keypair).clone();
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let parent = trust.grant_to_rest_on(&issuer.key(), new.role, &regions);
+        let parent = parent.ok_or_else(|| ActionError::MayNotGrant {
+            role: new.role,
+            regions: regions.iter().map(Region::to_string).collect::<Vec<_>>().join(", "),
+        })?;
+        let serial = trust.next_serial(&new.subject);
+        let survey = *trust.survey();
+        let said = Said::Grant(Grant {
+            parent,
+            subject: new.subject,
+            role: new.role,
+            regions,
+            serial,
+            name: new.name,
+        });
+        let (incarnation, n) = match root {
+            Some(_) => (Incarnation::from_bytes(self.random()), 1),
+            None => (self.store.incarnation(), self.store.next_n().map_err(ReplicaError::from)?),
+        };
+        let statement = Statement::sign(&issuer, incarnation, n, Some(&survey), said);
+        let id = statement.id(Some(&survey));
+        self.check_statement(&statement, id)?;
+        self.take_statement(&statement, None)?;
+        self.statements_changed()?;
+        let views = self.trust.as_ref().map(|trust| trust.grants_of(&new.subject)).unwrap_or_default();
+        views.into_iter().find(|view| view.id == id).ok_or(ActionError::NoCharter)
+    }
+
+    fn check_statement(&self, statement: &Statement, id: StatementId) -> Result<(), ActionError> {
+        let mut trust = self.trust.clone().ok_or(ActionError::NoCharter)?;
+        match trust.judge_statement(statement) {
+            StatementVerdict::Admit(admitted) if admitted == id => Ok(()),
+            StatementVerdict::Refuse(refusal) => Err(ActionError::Grant(refusal.to_string())),
+            _ => Err(ActionError::Grant("what it rests on is not held here".into())),
+        }
+    }
+}
+
+/// Ascending, none inside another: the one spelling of a set of places.
+fn tidy(regions: &[Region]) -> Vec<Region> {
+    let mut regions = regions.to_vec();
+    regions.sort_unstable();
+    regions.dedup_by(|inner, outer| outer.covers(inner));
+    regions
+}

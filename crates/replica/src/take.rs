@@ -1,0 +1,219 @@
+//! What comes from peers: changes go through the gate, summaries are compared, ids are looked up.
+//! What can't be placed yet waits outside the set, bounded for each peer.
+
+use std::collections::BTreeSet;
+
+use rukun_authority::{AdmittedChange, Verdict, VerifiedChange};
+use rukun_change::{ChangeId, DeviceKey, Fingerprint, Region, SignedChange, SubSls};
+use rukun_store::EntryKind;
+use rukun_wire::{CloseCode, Exception, Message};
+
+use crate::input::{Checked, Event, LinkId};
+use crate::link::{Fault, Outcome};
+use crate::replica::{Replica, ReplicaError};
+use crate::send::covers;
+
+/// The most changes of one peer that may wait.
+const WAITING_MAX: usize = 1_024;
+/// How far ahead the log is looked through for what a peer has not been sent yet.
+const UNSENT_ENTRIES_MAX: usize = 4_096;
+
+impl Replica {
+    pub(crate) fn take_changes(
+        &mut self,
+        link: LinkId,
+        frame: u64,
+        upto: Option<u64>,
+        items: Vec<Checked>,
+    ) -> Result<Outcome, ReplicaError> {
+        let device = self.device();
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if !open.is_live() {
+            let text = format!("changes came {}", open.phase.name());
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
+        if let Err(violation) = open.incoming.frame(frame, upto) {
+            return Ok(Err(violation.into()));
+        }
+        let (peer, epoch, upto) = (open.peer, open.their_epoch, open.incoming.upto());
+        let mut exceptions = Vec::new();
+        let mut admitted = false;
+        for item in items {
+            let change = match item {
+                Checked::Good(change) => *change,
+                Checked::Bad(id, refusal) => {
+                    self.count_refused(peer, format!("change {id:.12} refused: {refusal}"));
+                    exceptions.push((id, Exception::Refused(refusal.to_string())));
+                    continue;
+                }
+            };
+            let home = change.change().record.home();
+            let Some(trust) = &self.trust else { return Ok(Ok(())) };
+            if !trust.ever_covered(&device, &home) {
+                let text = format!("a change in {home} came, where this device was never granted anything");
+                return Ok(Err(Fault { code: CloseCode::OutOfScope, text }));
+            }
+            if !covers(&trust.reads(&device), &home) {
+                let why = format!("{home} is outside what this device may read now");
+                exceptions.push((change.id(), Exception::Refused(why)));
+                continue;
+            }
+            let id = change.id();
+            match self.admit(change, Some(&peer))? {
+                Admission::Done(new) => admitted |= new,
+                Admission::Waits => exceptions.push((id, Exception::Waiting)),
+                Admission::NoRoom => {
+                    let why = format!("more than {WAITING_MAX} changes of this peer wait already");
+                    exceptions.push((id, Exception::Refused(why)));
+                }
+            }
+        }
+        if admitted {
+            self.judge_waiting()?;
+        }
+        if let Some(open) = self.links.get_mut(&link) {
+            open.state.received = Some((epoch, upto));
+            let state = open.state;
+            // The cursor is durable with what it counts, or a crash would skip changes for good.
+            self.store.set_peer(&peer, &state)?;
+        }
+        self.send(link, &Message::Ack { frame, exceptions });
+        Ok(Ok(()))
+    }
+
+    /// Judges once more what waits, until nothing more can be placed.
+    pub(crate) fn judge_waiting(&mut self) -> Result<(), ReplicaError> {
+        let Some(survey) = self.survey() else { return Ok(()) };
+        loop {
+            let mut placed = false;
+            for (from, id, bytes) in self.store.waiting()? {
+                let claim = SignedChange::from_bytes(&bytes).ok();
+                let verified = claim.and_then(|claim| VerifiedChange::verify(claim, &survey).ok());
+                let done = match verified {
+                    Some(change) => matches!(self.admit(change, Some(&from))?, Admission::Done(_)),
+                    None => true,
+                };
+                if done {
+                    self.store.remove_waiting(&from, &id)?;
+                    placed = true;
+                }
+            }
+            if !placed {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The gate, for a stranger's change and our own alike.
+    pub(crate) fn admit(
+        &mut self,
+        change: VerifiedChange,
+        from: Option<&DeviceKey>,
+    ) -> Result<Admission, ReplicaError> {
+        let id = change.id();
+        if self.store.has_change(&id)? {
+            return Ok(Admission::Done(false));
+        }
+        let record = change.change().record;
+        let Some(trust) = &self.trust else { return Ok(Admission::NoRoom) };
+        let store = &self.store;
+        let verdict = trust.judge(change, |ink, cause| store.has_cause(&record, ink, cause))?;
+        match verdict {
+            Verdict::Admit(change) => {
+                self.append(&change, from)?;
+                Ok(Admission::Done(true))
+            }
+            Verdict::Wait(change, _) => {
+                let from = from.copied().unwrap_or(self.device());
+                if self.store.waiting_count(&from) >= WAITING_MAX {
+                    return Ok(Admission::NoRoom);
+                }
+                self.store.put_waiting(&from, &id, &change.signed().to_bytes())?;
+                Ok(Admission::Waits)
+            }
+        }
+    }
+
+    /// A summary without rows says that the peer has nothing more to send; any other is compared.
+    pub(crate) fn take_summary(
+        &mut self,
+        link: LinkId,
+        rows: &[(SubSls, Fingerprint)],
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if rows.is_empty() {
+            open.incoming.said_quiet();
+            return Ok(Ok(()));
+        }
+        let unsent = self.unsent(link)?;
+        let device = self.device();
+        let reads = self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default();
+        let regions: Vec<Region> = rows.iter().map(|(place, _)| place.region()).collect();
+        let ours = self.store.fingerprints(&regions)?;
+        let differ: Vec<SubSls> = rows
+            .iter()
+            .filter(|(place, theirs)| ours.get(place).copied().unwrap_or_default() != *theirs)
+            .map(|(place, _)| *place)
+            .filter(|place| covers(&reads, place) && !unsent.contains(place))
+            .collect();
+        if let Some(open) = self.links.get_mut(&link) {
+            open.incoming.named(&differ);
+        }
+        self.send(link, &Message::Differ(differ));
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn take_ids(
+        &mut self,
+        link: LinkId,
+        sub_sls: SubSls,
+        ids: &[ChangeId],
+        last: bool,
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if let Err(violation) = open.incoming.listed(sub_sls, last) {
+            return Ok(Err(violation.into()));
+        }
+        let mut want = Vec::new();
+        for id in ids {
+            if !self.store.has_change(id)? {
+                want.push(*id);
+            }
+        }
+        self.send(link, &Message::Want(want));
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn append(
+        &mut self,
+        change: &AdmittedChange,
+        from: Option<&DeviceKey>,
+    ) -> Result<(), ReplicaError> {
+        self.store.append_change(change, from)?;
+        self.tell(Event::Changed { record: change.change().record, change: change.id() });
+        Ok(())
+    }
+
+    /// The sub-SLS in which we hold something that this peer has not acknowledged: a difference
+    /// there is no news, since what makes it is on its way.
+    fn unsent(&self, link: LinkId) -> Result<BTreeSet<SubSls>, ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(BTreeSet::new()) };
+        let mut places = open.outgoing.busy();
+        for entry in self.store.scan(open.outgoing.position(), UNSENT_ENTRIES_MAX)? {
+            if let EntryKind::Change { record, .. } = entry.kind {
+                places.insert(record.home());
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// What became of a change at the gate.
+pub(crate) enum Admission {
+    /// It is in the set; whether that is new.
+    Done(bool),
+    /// It waits.
+    Waits,
+    /// It would wait, but there is no room.
+    NoRoom,
+}
