@@ -1,0 +1,12 @@
+//! What the store promises, each promise a test: over a backend that loses power, against a model,
+//! and of the bytes that a lost phone would yield.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod backend;
+mod changes;
+mod durability;
+mod figures;
+mod golden;
+mod meaning;
+mod model;
+mod sealing;

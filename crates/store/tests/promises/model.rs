@@ -1,0 +1,333 @@
+//! The store against a model of plain maps, through commits, crashes and reopenings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId};
+use rukun_store::{BlobState, Duplicate, EntryKind, IdentityKind, PeerState, Store};
+
+use crate::backend::CrashBackend;
+use crate::changes::{author, create, device, open, pool};
+
+/// One thing done to a store.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    Change(usize, Option<u8>),
+    Statement(u8),
+    NextN,
+    Setting(u8, Option<u8>),
+    Peer(u8, u64),
+    Wait(u8, usize),
+    Waited(u8, usize),
+    Derive(usize, Vec<u8>),
+    Stale,
+    Piece(u8),
+    Commit,
+    Drop,
+    PowerLoss(u64),
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Model {
+    log: Vec<(Entry, Option<u8>)>,
+    n: u64,
+    settings: BTreeMap<u8, u8>,
+    peers: BTreeMap<DeviceKey, u64>,
+    waiting: BTreeMap<(DeviceKey, ChangeId), usize>,
+    derived: BTreeMap<RecordId, Vec<u8>>,
+    stale: BTreeSet<RecordId>,
+    pieces: BTreeMap<u8, usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Change(usize),
+    Statement(u8),
+}
+
+const PIECES: usize = 3;
+
+pub(crate) fn act() -> impl Strategy<Value = Act> {
+    let from = proptest::option::of(1..4u8);
+    prop_oneof![
+        8 => (0..pool().len(), from).prop_map(|(at, from)| Act::Change(at, from)),
+        2 => (0..9u8).prop_map(Act::Statement),
+        2 => Just(Act::NextN),
+        1 => (0..3u8, proptest::option::of(any::<u8>())).prop_map(|(name, value)| Act::Setting(name, value)),
+        1 => (1..4u8, any::<u64>()).prop_map(|(number, place)| Act::Peer(number, place)),
+        1 => (1..4u8, 0..pool().len()).prop_map(|(from, at)| Act::Wait(from, at)),
+        1 => (1..4u8, 0..pool().len()).prop_map(|(from, at)| Act::Waited(from, at)),
+        4 => (0..pool().len(), vec(0..3u8, 0..3)).prop_map(|(at, numbers)| Act::Derive(at, numbers)),
+        1 => Just(Act::Stale),
+        2 => (0..2u8).prop_map(Act::Piece),
+        3 => Just(Act::Commit),
+        1 => Just(Act::Drop),
+        1 => any::<u64>().prop_map(Act::PowerLoss),
+    ]
+}
+
+impl Model {
+    /// Does it to both; a store must answer as the model does.
+    pub(crate) fn act(&mut self, store: &mut Store, act: &Act) -> Result<(), rukun_store::StoreError> {
+        match act {
+            Act::Change(at, from) => {
+                let change = &pool()[*at];
+                let fresh = !self.log.iter().any(|(entry, _)| *entry == Entry::Change(*at));
+                let place = store.append_change(change, from.map(device).as_ref())?;
+                assert_eq!(place, fresh.then_some(self.log.len() as u64 + 1));
+                if fresh {
+                    self.log.push((Entry::Change(*at), *from));
+                    self.stale.insert(change.change().record);
+                }
+            }
+            Act::Statement(name) => {
+                let fresh = !self.log.iter().any(|(entry, _)| *entry == Entry::Statement(*name));
+                let place = store.append_statement(&statement_id(*name), &[*name; 100], None)?;
+                assert_eq!(place, fresh.then_some(self.log.len() as u64 + 1));
+                if fresh {
+                    self.log.push((Entry::Statement(*name), None));
+                }
+            }
+            Act::NextN => {
+                assert_eq!(store.next_n()?, self.n + 1);
+                self.n += 1;
+            }
+            Act::Setting(name, value) => {
+                store
+                    .set_setting(&name.to_string(), value.map(|value| [value; 7]).as_ref().map(|v| &v[..]))?;
+                match value {
+                    Some(value) => self.settings.insert(*name, *value),
+                    None => self.settings.remove(name),
+                };
+            }
+            Act::Peer(number, place) => {
+                store.set_peer(&device(*number), &peer(*place))?;
+                self.peers.insert(device(*number), *place);
+            }
+            Act::Wait(from, at) => {
+                let change = &pool()[*at];
+                store.put_waiting(&device(*from), &change.id(), &change.signed().to_bytes())?;
+                self.waiting.insert((device(*from), change.id()), *at);
+            }
+            Act::Waited(from, at) => {
+                let key = (device(*from), pool()[*at].id());
+                assert_eq!(store.remove_waiting(&key.0, &key.1)?, self.waiting.remove(&key).is_some());
+            }
+            Act::Derive(at, numbers) => self.derive(store, pool()[*at].change().record, numbers)?,
+            Act::Stale => {
+                store.mark_stale(None)?;
+                self.stale = self.records();
+            }
+            Act::Piece(file) => self.piece(store, *file)?,
+            Act::Commit | Act::Drop | Act::PowerLoss(_) => {}
+        }
+        Ok(())
+    }
+
+    fn derive(
+        &mut self,
+        store: &mut Store,
+        record: RecordId,
+        numbers: &[u8],
+    ) -> Result<(), rukun_store::StoreError> {
+        if !self.records().contains(&record) {
+            return Ok(());
+        }
+        let texts: Vec<String> = numbers.iter().map(u8::to_string).collect();
+        let identities: Vec<_> = texts.iter().map(|text| (IdentityKind::Nik, text.as_str())).collect();
+        store.put_derived(&record, numbers, &identities)?;
+        self.derived.insert(record, numbers.to_vec());
+        self.stale.remove(&record);
+        Ok(())
+    }
+
+    fn piece(&mut self, store: &mut Store, file: u8) -> Result<(), rukun_store::StoreError> {
+        let whole = vec![file; PIECES * 10];
+        let held = self.pieces.entry(file).or_default();
+        let offset = PIECES.saturating_sub(1).min(*held) as u64 * 10;
+        let state = store.put_blob(&Digest::of(&whole), offset, whole.len() as u64, &[file; 10])?;
+        *held = PIECES.min(*held + 1);
+        let expected = match *held {
+            PIECES => BlobState::Complete,
+            held => BlobState::Partial { offset: held as u64 * 10 },
+        };
+        assert_eq!(state, expected);
+        Ok(())
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.log.len() as u64
+    }
+
+    fn records(&self) -> BTreeSet<RecordId> {
+        self.changes().map(|at| pool()[at].change().record).collect()
+    }
+
+    fn changes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.log.iter().filter_map(|(entry, _)| match entry {
+            Entry::Change(at) => Some(*at),
+            Entry::Statement(_) => None,
+        })
+    }
+
+    /// Whether the store holds what the model holds, asked in every way.
+    pub(crate) fn agrees(&self, store: &Store) {
+        self.log_agrees(store);
+        self.indexes_agree(store);
+        for name in 0..3u8 {
+            let value = self.settings.get(&name).map(|value| vec![*value; 7]);
+            assert_eq!(store.setting(&name.to_string()).unwrap(), value);
+        }
+        let peers: Vec<_> = self.peers.iter().map(|(key, place)| (*key, peer(*place))).collect();
+        assert_eq!(store.peers().unwrap(), peers);
+        let waiting = self.waiting.iter();
+        let waiting: Vec<_> =
+            waiting.map(|((from, id), at)| (*from, *id, pool()[*at].signed().to_bytes())).collect();
+        assert_eq!(store.waiting().unwrap(), waiting);
+        for number in 1..4 {
+            let count = waiting.iter().filter(|(from, ..)| *from == device(number)).count();
+            assert_eq!(store.waiting_count(&device(number)), count);
+        }
+        self.derived_agrees(store);
+        for file in 0..2u8 {
+            let whole = vec![file; PIECES * 10];
+            let held = self.pieces.get(&file).copied().unwrap_or_default();
+            assert_eq!(store.blob_offset(&Digest::of(&whole)).unwrap(), held as u64 * 10);
+            assert_eq!(store.blob(&Digest::of(&whole)).unwrap(), (held == PIECES).then_some(whole));
+        }
+    }
+
+    fn log_agrees(&self, store: &Store) {
+        assert_eq!(store.head(), self.log.len() as u64);
+        let entries = store.scan(0, usize::MAX).unwrap();
+        assert_eq!(entries.len(), self.log.len());
+        for (at, (entry, (expected, from))) in entries.iter().zip(&self.log).enumerate() {
+            assert_eq!((entry.seq, entry.from), (at as u64 + 1, from.map(device)));
+            match expected {
+                Entry::Change(at) => {
+                    let change = &pool()[*at];
+                    let record = change.change().record;
+                    assert_eq!(entry.kind, EntryKind::Change { id: change.id(), record });
+                    assert_eq!(store.change(&change.id()).unwrap().as_ref(), Some(change));
+                }
+                Entry::Statement(name) => {
+                    let id = statement_id(*name);
+                    assert_eq!(entry.kind, EntryKind::Statement { id });
+                    assert_eq!(store.statement(&id).unwrap(), Some(vec![*name; 100]));
+                }
+            }
+        }
+        let statements: Vec<_> = store.statements().unwrap().into_iter().map(|(id, _)| id).collect();
+        let expected = self.log.iter().filter_map(|(entry, _)| match entry {
+            Entry::Statement(name) => Some(statement_id(*name)),
+            Entry::Change(_) => None,
+        });
+        assert_eq!(statements, expected.collect::<Vec<_>>());
+        assert_eq!(store.scan(self.log.len() as u64 / 2, 2).unwrap(), {
+            let rest = entries.iter().skip(self.log.len() / 2).take(2);
+            rest.copied().collect::<Vec<_>>()
+        });
+    }
+
+    fn indexes_agree(&self, store: &Store) {
+        let records: Vec<_> = self.records().into_iter().collect();
+        assert_eq!(store.records(None, None, usize::MAX).unwrap(), records);
+        assert_eq!(store.change_count().unwrap(), self.changes().count() as u64);
+        for record in &records {
+            let expected = self.changes().filter(|at| pool()[*at].change().record == *record);
+            let expected: Vec<_> = expected.map(|at| pool()[at].clone()).collect();
+            assert_eq!(store.record_changes(record).unwrap(), expected);
+        }
+        for (at, change) in pool().iter().enumerate() {
+            let held = self.changes().any(|held| held == at);
+            assert_eq!(store.has_change(&change.id()).unwrap(), held);
+            let (record, ink) = (change.change().record, change.change().ink);
+            let caused = self.changes().map(|at| &pool()[at]).any(|other| {
+                other.change().record == record
+                    && other.change().ink == ink
+                    && other.body().hash == change.body().hash
+            });
+            assert_eq!(store.has_cause(&record, ink, &change.body().hash).unwrap(), caused);
+        }
+        let fork = self.changes().filter(|at| pool()[*at].change().n == 99).map(|at| pool()[at].id());
+        assert_eq!(store.same_number(&author(2), 99).unwrap(), fork.collect::<Vec<_>>());
+        let mut sets: BTreeMap<_, BTreeSet<ChangeId>> = BTreeMap::new();
+        for change in self.changes().map(|at| &pool()[at]) {
+            sets.entry(change.change().record.home()).or_default().insert(change.id());
+        }
+        let fingerprints = store.fingerprints(&["1811".parse().unwrap()]).unwrap();
+        assert_eq!(fingerprints.len(), sets.len());
+        for (home, ids) in sets {
+            assert_eq!(fingerprints[&home], ids.iter().map(ChangeId::as_bytes).collect::<Fingerprint>());
+            assert_eq!(store.ids(&home).unwrap(), ids.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    fn derived_agrees(&self, store: &Store) {
+        let stale = store.stale_records(usize::MAX).unwrap();
+        assert_eq!(stale, self.stale.iter().copied().collect::<Vec<_>>());
+        let views: Vec<_> = self.derived.clone().into_iter().collect();
+        assert_eq!(store.derived_range(None, None, usize::MAX).unwrap(), views);
+        let mut duplicates = Vec::new();
+        for number in 0..3u8 {
+            let having = self.derived.iter().filter(|(_, numbers)| numbers.contains(&number));
+            let having: Vec<_> = having.map(|(record, _)| *record).collect();
+            assert_eq!(store.same_identity(IdentityKind::Nik, &number.to_string()).unwrap(), having);
+            if having.len() > 1 {
+                duplicates.push(Duplicate { kind: IdentityKind::Nik, records: having });
+            }
+        }
+        duplicates.sort();
+        assert_eq!(store.duplicates().unwrap(), duplicates);
+    }
+}
+
+pub(crate) fn statement_id(name: u8) -> StatementId {
+    StatementId::from_bytes([name; 32])
+}
+
+fn peer(place: u64) -> PeerState {
+    PeerState {
+        received: (place % 2 == 0).then_some((Incarnation::from_bytes([7; 4]), place)),
+        acknowledged: place / 3,
+        last_contact_ms: place as i64,
+        knows_us: place % 5 == 0,
+        in_sync: place % 7 == 0,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_store_holds_what_was_committed_and_shows_what_is_staged(acts in vec(act(), 1..60)) {
+        let mut disk = CrashBackend::default();
+        let mut store = create(disk.clone()).unwrap();
+        let (mut model, mut committed) = (Model::default(), Model::default());
+        for act in acts {
+            model.act(&mut store, &act).unwrap();
+            match act {
+                Act::Commit => {
+                    store.commit().unwrap();
+                    prop_assert!(!store.is_dirty());
+                    committed = model.clone();
+                }
+                Act::Drop | Act::PowerLoss(_) => {
+                    let power_lost = match act {
+                        Act::PowerLoss(seed) => Some(disk.after_power_loss(seed)),
+                        _ => None,
+                    };
+                    drop(store);
+                    disk = CrashBackend::with_image(power_lost.unwrap_or_else(|| disk.image()));
+                    store = open(disk.clone()).unwrap();
+                    model = committed.clone();
+                    model.agrees(&store);
+                }
+                _ => {}
+            }
+        }
+        model.agrees(&store);
+    }
+}
