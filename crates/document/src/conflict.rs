@@ -160,3 +160,6 @@ fn named(places: &[String]) -> String {
         (shown, more) => format!("{} and {more} more", shown.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

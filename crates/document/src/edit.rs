@@ -159,3 +159,6 @@ pub enum EditError {
 fn lines(faults: &[AnswerFault]) -> String {
     faults.iter().map(AnswerFault::to_string).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;

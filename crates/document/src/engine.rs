@@ -165,3 +165,6 @@ fn caught<T>(run: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, Strin
         Err(_) => Err("it panicked".into()),
     }
 }
+
+#[cfg(test)]
+mod oracle;

@@ -276,3 +276,6 @@ fn heads(changes: &[&AdmittedChange]) -> BTreeMap<Ink, Vec<CauseHash>> {
     }
     heads
 }
+
+#[cfg(test)]
+mod tests;
