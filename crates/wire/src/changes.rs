@@ -175,3 +175,51 @@ fn with_head(rest: &[u8]) -> Vec<u8> {
     let checksum = digest.as_bytes().first_chunk::<CHECKSUM_BYTES>().expect("a digest has 32 bytes");
     [&CHUNK_MAGIC[..], checksum, rest].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The columns that name authors, as a peer may spell them.
+    fn read(table: &[u8], named: &[u64]) -> Result<Vec<usize>, Fault> {
+        let mut out = Writer::new();
+        write_column(&mut out, table, |out, device| {
+            out.array(2).bytes(&[*device; 32]).bytes(&[0; 4]);
+        });
+        write_column(&mut out, named, |out, index| _ = out.uint(*index));
+        let bytes = out.finish();
+        let mut reader = Reader::new(&bytes);
+        let table = read_table(&mut reader)?;
+        read_named(&mut reader, table.len())
+    }
+
+    #[test]
+    fn the_table_of_authors_has_one_spelling() {
+        assert_eq!(read(&[5, 6], &[0, 0, 1, 0]), Ok(vec![0, 0, 1, 0]));
+        assert_eq!(read(&[], &[]), Ok(vec![]));
+        assert_eq!(read(&[5, 5], &[0, 1]), Err(Fault::Authors { index: 1 }), "listed twice");
+        assert_eq!(read(&[5, 6], &[0, 0]), Err(Fault::Authors { index: 1 }), "never used");
+        assert_eq!(read(&[5, 6], &[1, 0]), Err(Fault::Authors { index: 1 }), "not in the order of use");
+        assert_eq!(read(&[5], &[0, 1]), Err(Fault::Authors { index: 1 }), "not listed");
+        assert_eq!(read(&[5], &[0, 1 << 63]), Err(Fault::Authors { index: 1 << 63 }), "not listed");
+    }
+
+    #[test]
+    fn running_numbers_arrive_whatever_they_are() {
+        let (mut sender, mut receiver) = (Steps::new(2), Steps::new(2));
+        for (author, n) in [(0, 5), (1, u64::MAX), (0, 6), (1, 0), (0, 3), (0, 3)] {
+            let step = sender.step_to(author, n);
+            assert_eq!(receiver.number_after(author, step), n);
+        }
+    }
+
+    #[test]
+    fn columns_of_unequal_length_are_refused() {
+        let bytes = Writer::new().array(1).uint(1).finish();
+        let column = read_column(&mut Reader::new(&bytes), &[0, 0], |reader, _| Ok(reader.uint()?));
+        assert!(matches!(column, Err(Fault::Cbor(_))), "{column:?}");
+        let bytes = Writer::new().bytes(&[0; 16]).finish();
+        let rows = read_rows_exactly::<16>(&mut Reader::new(&bytes), 2);
+        assert!(matches!(rows, Err(Fault::Cbor(_))), "{rows:?}");
+    }
+}

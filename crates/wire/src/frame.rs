@@ -82,3 +82,43 @@ pub(crate) fn framed(fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     }
     frame
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_as_soon_as_it_is_read() {
+        for length in [FRAME_BYTES_MAX as u32 + 1, 1 << 31, u32::MAX] {
+            let mut deframer = Deframer::new();
+            deframer.push(&length.to_be_bytes());
+            let error = WireError::FrameTooLong { bytes: length as usize, max: FRAME_BYTES_MAX };
+            assert_eq!(deframer.next_frame(), Err(error.clone()));
+            deframer.push(&framed(|frame| frame.push(1)));
+            assert_eq!(deframer.next_frame(), Err(error), "a link that lied once is not heard again");
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_is_refused() {
+        let mut deframer = Deframer::new();
+        deframer.push(&[0; 4]);
+        assert_eq!(deframer.next_frame(), Err(WireError::EmptyFrame));
+    }
+
+    #[test]
+    fn frames_before_a_refused_one_are_given_out() {
+        let mut deframer = Deframer::new();
+        deframer.push(&[&framed(|frame| frame.push(7))[..], &[0xff; 9]].concat());
+        assert_eq!(deframer.next_frame(), Ok(Some(vec![7])));
+        assert!(deframer.next_frame().is_err());
+    }
+
+    #[test]
+    fn a_link_at_rest_holds_little_memory() {
+        let mut deframer = Deframer::new();
+        deframer.push(&framed(|frame| frame.resize(FRAME_BYTES_MAX, 1)));
+        assert!(deframer.next_frame().unwrap().is_some());
+        assert!(deframer.buffer.capacity() <= KEPT_BYTES_MAX);
+    }
+}

@@ -272,3 +272,58 @@ fn read_differ(reader: &mut Reader<'_>) -> Result<Vec<SubSls>, Fault> {
     check_ascending(rows.iter())?;
     rows.iter().map(|row| Ok(SubSls::from_bytes(*row)?)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(message: &Message) -> Option<Fault> {
+        match Message::decode(message.encode().get(4..).unwrap()) {
+            Err(WireError::Malformed { fault, .. }) => Some(fault),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn lists_that_must_ascend_are_refused_when_they_do_not() {
+        let ids = [[2; 32], [1; 32]].map(StatementId::from_bytes);
+        assert_eq!(refusal(&Message::StatementIds(ids.into())), Some(Fault::OutOfOrder { index: 1 }));
+        let code: SubSls = "1811010005000300".parse().unwrap();
+        assert_eq!(refusal(&Message::Differ(vec![code, code])), Some(Fault::OutOfOrder { index: 1 }));
+        let row = (code, Fingerprint::default());
+        assert_eq!(refusal(&Message::Summary(vec![row, row])), Some(Fault::OutOfOrder { index: 1 }));
+    }
+
+    #[test]
+    fn a_piece_outside_its_file_and_a_file_too_long_are_refused() {
+        let digest = Digest::of(b"questionnaire");
+        let max = BLOB_BYTES_MAX;
+        for (offset, total, bytes) in [(90, 100, 11), (u64::MAX, 100, 1), (0, max + 1, 1)] {
+            let end = offset.saturating_add(bytes);
+            let piece = Message::Blob { digest, offset, total, bytes: vec![0; bytes as usize] };
+            assert_eq!(refusal(&piece), Some(Fault::OutsideBlob { offset, end, total, max }));
+        }
+        assert!(refusal(&Message::BlobWant { digest, offset: max + 1 }).is_some());
+    }
+
+    #[test]
+    fn lists_over_their_limits_are_refused() {
+        let id = ChangeId::from_bytes([1; 32]);
+        let strings = vec![Vec::new(); STATEMENTS_MAX + 1];
+        for message in [
+            Message::Want(vec![id; CHANGE_IDS_MAX + 1]),
+            Message::Statements { items: strings, last: false },
+            Message::Ack { frame: 1, exceptions: vec![(id, Exception::Waiting); FRAME_CHANGES_MAX + 1] },
+        ] {
+            assert!(matches!(refusal(&message), Some(Fault::Cbor(_))), "{}", message.name());
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_is_told_from_a_malformed_message() {
+        assert_eq!(Message::decode(&[]), Err(WireError::EmptyFrame));
+        assert_eq!(Message::decode(&[13]), Err(WireError::UnknownType { number: 13 }));
+        let error = Message::decode(&[Kind::Want as u8, 0x41, 0]).unwrap_err().to_string();
+        assert_eq!(error, "peer sent a malformed want: 1 bytes are no whole number of rows of 32");
+    }
+}

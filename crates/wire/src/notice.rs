@@ -116,3 +116,31 @@ fn read_line(reader: &mut Reader<'_>, max: usize) -> Result<String, Fault> {
     let text = reader.text(max)?;
     if text.chars().any(char::is_control) { Err(Fault::ControlCharacter) } else { Ok(text.to_owned()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_letters_and_made_one_line() {
+        let text = format!("{}\r\n\u{1b}[31mé", "é".repeat(254));
+        let mut out = Writer::new();
+        CloseReason { code: CloseCode::Malformed, text }.write(&mut out);
+        let bytes = out.finish();
+        let read = CloseReason::read(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(read.text, format!("{}   [", "é".repeat(254)));
+        assert_eq!(one_line("aé", 2), "a");
+    }
+
+    #[test]
+    fn a_text_that_would_steer_a_terminal_is_refused() {
+        let bytes = Writer::new().text("\u{1b}[2J").finish();
+        assert_eq!(Exception::read(&mut Reader::new(&bytes)), Err(Fault::ControlCharacter));
+    }
+
+    #[test]
+    fn a_code_that_there_is_not_is_refused() {
+        let bytes = Writer::new().array(2).uint(10).text("").finish();
+        assert_eq!(CloseReason::read(&mut Reader::new(&bytes)), Err(Fault::CloseCode { number: 10 }));
+    }
+}

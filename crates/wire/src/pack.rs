@@ -27,3 +27,64 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
     let content = Decompressor::new().and_then(|mut context| context.decompress(packed, bytes));
     content.ok().filter(|content| content.len() == bytes).ok_or(Fault::Corrupt)
 }
+
+#[cfg(test)]
+mod tests {
+    use zstd::bulk::Compressor;
+
+    use super::*;
+
+    #[test]
+    fn what_is_packed_is_unpacked() {
+        for content in [vec![], vec![1], b"rukun tetangga ".repeat(1_000)] {
+            assert_eq!(unpack(&pack(&content)), Ok(content));
+        }
+    }
+
+    #[test]
+    fn content_up_to_the_limit_is_taken_and_over_it_refused() {
+        assert_eq!(
+            unpack(&pack(&vec![0; UNPACKED_BYTES_MAX])).map(|content| content.len()),
+            Ok(UNPACKED_BYTES_MAX)
+        );
+        let bytes = UNPACKED_BYTES_MAX + 1;
+        let refused = Fault::TooLarge { bytes: bytes as u64, max: UNPACKED_BYTES_MAX };
+        assert_eq!(unpack(&pack(&vec![0; bytes])), Err(refused));
+    }
+
+    #[test]
+    fn a_claim_of_2_to_the_63_is_refused_on_its_word() {
+        // Magic; descriptor: one segment, size in 8 bytes; the size; an empty last block.
+        let claim = [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(1_u64 << 63).to_le_bytes(), &[1, 0, 0]].concat();
+        assert_eq!(unpack(&claim), Err(Fault::TooLarge { bytes: 1 << 63, max: UNPACKED_BYTES_MAX }));
+    }
+
+    #[test]
+    fn content_of_a_size_it_does_not_say_is_refused() {
+        let mut silent = Compressor::new(1).unwrap();
+        silent.include_contentsize(false).unwrap();
+        assert_eq!(unpack(&silent.compress(b"rukun warga").unwrap()), Err(Fault::UnknownSize));
+    }
+
+    #[test]
+    fn content_in_two_frames_or_with_something_after_it_is_refused() {
+        let whole = pack(b"rukun warga");
+        assert_eq!(unpack(&[&whole[..], &whole].concat()), Err(Fault::Corrupt));
+        assert_eq!(unpack(&[&whole[..], &[0]].concat()), Err(Fault::Corrupt));
+        // A frame that zstd skips: magic, length 2.
+        let skipped = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7];
+        assert_eq!(unpack(&[&skipped, &whole[..]].concat()), Err(Fault::Corrupt));
+        assert_eq!(unpack(&[&whole[..], &skipped].concat()), Err(Fault::Corrupt));
+    }
+
+    #[test]
+    fn content_that_is_shorter_or_longer_than_it_says_is_refused() {
+        let whole = pack(&[7; 100]);
+        assert_eq!(whole.get(4..6), Some(&[0x20, 100][..]), "one segment, size in 1 byte");
+        for lie in [99, 101] {
+            let mut liar = whole.clone();
+            liar[5] = lie;
+            assert_eq!(unpack(&liar), Err(Fault::Corrupt));
+        }
+    }
+}

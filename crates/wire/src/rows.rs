@@ -74,3 +74,29 @@ pub(crate) fn read_yes(reader: &mut Reader<'_>) -> Result<bool, Fault> {
         number => Err(Fault::YesOrNo { number }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_row_and_a_row_too_many_are_refused() {
+        let bytes = Writer::new().bytes(&[0; 9]).finish();
+        let rows = |max| read_rows::<8>(&mut Reader::new(&bytes), max).map(<[_]>::len);
+        assert_eq!(rows(2), Err(Fault::BrokenRow { bytes: 9, width: 8 }));
+        assert_eq!(rows(1), Err(Fault::Cbor(CborError::TooMany { items: 9, max: 8 })));
+    }
+
+    #[test]
+    fn what_ascends_has_nothing_twice() {
+        assert_eq!(check_ascending([1, 2, 9].into_iter()), Ok(()));
+        assert_eq!(check_ascending([1, 2, 2].into_iter()), Err(Fault::OutOfOrder { index: 2 }));
+        assert_eq!(check_ascending([2, 1].into_iter()), Err(Fault::OutOfOrder { index: 1 }));
+    }
+
+    #[test]
+    fn yes_and_no_have_one_spelling_each() {
+        assert_eq!(read_yes(&mut Reader::new(&[1])), Ok(true));
+        assert_eq!(read_yes(&mut Reader::new(&[2])), Err(Fault::YesOrNo { number: 2 }));
+    }
+}

@@ -1,0 +1,248 @@
+//! The bytes of version 1, for ever: each message as a literal and as a file that docs cite.
+//! The two compressed messages have as many spellings as zstd has versions: of these the content
+//! is compared, and the file decoded.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use rukun_change::{
+    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, RecordId,
+    SignedChange, StatementId, SubSls, SurveyId,
+};
+use rukun_wire::limits::UNPACKED_BYTES_MAX;
+use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+
+/// Length and type in front of the fields.
+const HEAD_BYTES: usize = 5;
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// That this message is spelled like this, in the literal and in the file.
+fn check(message: &Message, literal: &str, file: &str) {
+    let frame = message.encode();
+    assert_eq!(to_hex(&frame), to_hex(&from_hex(literal)), "{}", message.name());
+    assert_eq!(file.trim_end(), to_hex(&frame), "{}", message.name());
+    assert_eq!(Message::decode(&frame[4..]).as_ref(), Ok(message));
+}
+
+/// The same for a compressed message, whose literal is length-free: type and content.
+fn check_packed(message: &Message, literal: &str, file: &str) {
+    let file = from_hex(file);
+    for frame in [&message.encode(), &file] {
+        assert_eq!(frame[..4], u32::try_from(frame.len() - 4).unwrap().to_be_bytes());
+        let content = zstd::bulk::decompress(&frame[HEAD_BYTES..], UNPACKED_BYTES_MAX).unwrap();
+        let opened = [&frame[4..HEAD_BYTES], &content].concat();
+        assert_eq!(to_hex(&opened), to_hex(&from_hex(literal)), "{}", message.name());
+        assert_eq!(Message::decode(&frame[4..]).as_ref(), Ok(message));
+    }
+}
+
+fn sub_sls(code: &str) -> SubSls {
+    code.parse().unwrap()
+}
+
+fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    bytes.iter().map(|byte| [*byte; 32]).collect::<Vec<_>>().iter().collect()
+}
+
+fn statement(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+/// A chunk: the magic, the checksum of the rest, the rest.
+fn chunk(rest: &[u8]) -> Vec<u8> {
+    [&[0x85, 0x6f, 0x4a, 0x83], &Digest::of(rest).as_bytes()[..4], rest].concat()
+}
+
+fn change(device: u8, n: u64, ink: Ink, seen: &[u8]) -> SignedChange {
+    let author = Author {
+        device: DeviceKey::from_bytes([device; 32]),
+        incarnation: Incarnation::from_bytes([0xa0; 4]),
+    };
+    let record = RecordId::new(sub_sls("1811010005000300"), [n as u8; 8]);
+    let seen = seen.iter().map(|byte| CauseHash::from_bytes([*byte; 32])).collect();
+    SignedChange {
+        change: Change { author, n, record, ink, seen, body: chunk(&[1, 2, n as u8]) },
+        signature: [0xe0 | device; 64],
+    }
+}
+
+#[test]
+fn bytes_of_hello() {
+    let message = Message::Hello(Hello {
+        versions: (1, 2),
+        survey: SurveyId::from_bytes([0x11; 32]),
+        epoch: Incarnation::from_bytes([0x22; 4]),
+        received: Some(Cursor { epoch: Incarnation::from_bytes([0x33; 4]), seq: 1_000 }),
+        held: 70_000,
+        statements: fingerprint(&[1]),
+        chain: vec![statement("charter"), statement("grant")],
+    });
+    let literal = "00000072018801025820111111111111111111111111111111111111111111111111111111111111111144222222 \
+         228244333333331903e81a00011170582800000000000000012ef2c6ee9e0e267588b3242fd306ce2676b5ce65af \
+         1bf70b1bc9bc616bec2d24824763686172746572456772616e74";
+    check(&message, literal, include_str!("../golden/v1/hello.hex"));
+}
+
+#[test]
+fn bytes_of_hello_of_a_stranger() {
+    let message = Message::Hello(Hello {
+        versions: (1, 1),
+        survey: SurveyId::from_bytes([0x11; 32]),
+        epoch: Incarnation::from_bytes([0x22; 4]),
+        received: None,
+        held: 0,
+        statements: Fingerprint::default(),
+        chain: Vec::new(),
+    });
+    let literal = "00000058018801015820111111111111111111111111111111111111111111111111111111111111111144222222 \
+         22f60058280000000000000000000000000000000000000000000000000000000000000000000000000000000080";
+    check(&message, literal, include_str!("../golden/v1/hello-of-a-stranger.hex"));
+}
+
+#[test]
+fn bytes_of_statement_ids() {
+    let message =
+        Message::StatementIds(vec![StatementId::from_bytes([1; 32]), StatementId::from_bytes([2; 32])]);
+    let literal = "00000043025840010101010101010101010101010101010101010101010101010101010101010102020202020202 \
+         02020202020202020202020202020202020202020202020202";
+    check(&message, literal, include_str!("../golden/v1/statement-ids.hex"));
+}
+
+#[test]
+fn bytes_of_statements() {
+    let message = Message::Statements { items: vec![statement("charter"), statement("grant")], last: true };
+    let literal = "0382824763686172746572456772616e7401";
+    check_packed(&message, literal, include_str!("../golden/v1/statements.hex"));
+}
+
+#[test]
+fn bytes_of_blob_want() {
+    let message = Message::BlobWant { digest: Digest::from_bytes([0x44; 32]), offset: 65_536 };
+    let literal =
+        "000000290482582044444444444444444444444444444444444444444444444444444444444444441a00010000";
+    check(&message, literal, include_str!("../golden/v1/blob-want.hex"));
+}
+
+#[test]
+fn bytes_of_blob() {
+    let message = Message::Blob {
+        digest: Digest::from_bytes([0x44; 32]),
+        offset: 65_536,
+        total: 65_544,
+        bytes: statement("question"),
+    };
+    let literal = "000000370584582044444444444444444444444444444444444444444444444444444444444444441a000100001a \
+         00010008487175657374696f6e";
+    check(&message, literal, include_str!("../golden/v1/blob.hex"));
+}
+
+#[test]
+fn bytes_of_changes() {
+    let message = Message::Changes(Changes {
+        frame: 7,
+        upto: Some(900),
+        items: vec![
+            change(5, 300, Ink::Pencil, &[]),
+            change(6, 12, Ink::Red, &[0x71, 0x72]),
+            change(5, 301, Ink::Pencil, &[]),
+        ],
+    });
+    let literal = "068a0719038482825820050505050505050505050505050505050505050505050505050505050505050544a0a0a0 \
+         a0825820060606060606060606060606060606060606060606060606060606060606060644a0a0a0a08300010083 \
+         19012c0c01583018110100050003002c2c2c2c2c2c2c2c18110100050003000c0c0c0c0c0c0c0c18110100050003 \
+         002d2d2d2d2d2d2d2d83010201838082582071717171717171717171717171717171717171717171717171717171 \
+         717171715820727272727272727272727272727272727272727272727272727272727272727280834301022c4301 \
+         020c4301022d58c0e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6 \
+         e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
+    check_packed(&message, literal, include_str!("../golden/v1/changes.hex"));
+}
+
+#[test]
+fn bytes_of_changes_of_a_repair() {
+    let message = Message::Changes(Changes { frame: 8, upto: None, items: Vec::new() });
+    let literal = "068a08f68080804080808040";
+    check_packed(&message, literal, include_str!("../golden/v1/changes-of-a-repair.hex"));
+}
+
+#[test]
+fn bytes_of_ack() {
+    let message = Message::Ack {
+        frame: 7,
+        exceptions: vec![
+            (ChangeId::from_bytes([0x55; 32]), Exception::Waiting),
+            (ChangeId::from_bytes([0x56; 32]), Exception::Refused("bad signature".into())),
+        ],
+    };
+    let literal = "00000059078207828258205555555555555555555555555555555555555555555555555555555555555555f68258 \
+         2056565656565656565656565656565656565656565656565656565656565656566d626164207369676e61747572 \
+         65";
+    check(&message, literal, include_str!("../golden/v1/ack.hex"));
+}
+
+#[test]
+fn bytes_of_summary() {
+    let message = Message::Summary(vec![
+        (sub_sls("1811010005000300"), fingerprint(&[1])),
+        (sub_sls("1811010005000400"), fingerprint(&[1, 2])),
+    ]);
+    let literal = "00000063085860181101000500030000000000000000012ef2c6ee9e0e267588b3242fd306ce2676b5ce65af1bf7 \
+         0b1bc9bc616bec2d24181101000500040000000000000000022899b02c8b240869da7a5306e00baccecf70291b4c \
+         dccc4047517a45dee3647f";
+    check(&message, literal, include_str!("../golden/v1/summary.hex"));
+}
+
+#[test]
+fn bytes_of_differ() {
+    let message = Message::Differ(vec![sub_sls("1811010005000300"), sub_sls("1811010005000400")]);
+    let literal = "00000012095018110100050003001811010005000400";
+    check(&message, literal, include_str!("../golden/v1/differ.hex"));
+}
+
+#[test]
+fn bytes_of_ids() {
+    let message = Message::Ids {
+        sub_sls: sub_sls("1811010005000300"),
+        ids: vec![ChangeId::from_bytes([0x56; 32]), ChangeId::from_bytes([0x55; 32])],
+        last: false,
+    };
+    let literal = "0000004e0a8348181101000500030058405656565656565656565656565656565656565656565656565656565656 \
+         565656555555555555555555555555555555555555555555555555555555555555555500";
+    check(&message, literal, include_str!("../golden/v1/ids.hex"));
+}
+
+#[test]
+fn bytes_of_want() {
+    let message = Message::Want(vec![ChangeId::from_bytes([0x55; 32])]);
+    let literal = "000000230b58205555555555555555555555555555555555555555555555555555555555555555";
+    check(&message, literal, include_str!("../golden/v1/want.hex"));
+}
+
+#[test]
+fn bytes_of_close() {
+    let message = Message::Close(CloseReason { code: CloseCode::Malformed, text: "blob of 17 MiB".into() });
+    let literal = "000000120c82056e626c6f62206f66203137204d6942";
+    check(&message, literal, include_str!("../golden/v1/close.hex"));
+}
+
+#[test]
+fn close_codes_keep_their_numbers() {
+    let names = CloseCode::ALL.map(|code| format!("{}={code:?}", code.number()));
+    let expected = "0=Done 1=WrongSurvey 2=Version 3=NoGrant 4=OutOfScope 5=Malformed 6=Violation \
+         7=Overload 8=Stopping 9=Replaced";
+    assert_eq!(names.join(" "), expected);
+}
