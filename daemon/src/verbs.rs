@@ -5,11 +5,17 @@
 
 mod answer;
 mod error;
-mod patch;
+mod import;
+mod provenance;
+mod record;
 mod request;
 mod shape;
+mod teller;
+mod typed;
 
-pub use answer::answer;
+pub use answer::{answer, found, grant};
 pub use error::VerbError;
 pub use request::{Edit, PrelistRow, Request};
 pub use shape::*;
+
+pub(crate) use import::REGION;

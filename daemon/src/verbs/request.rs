@@ -159,6 +159,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The verb's name and its own fields: the path and the body of an HTTP call.
+    pub fn into_call(self) -> (String, Value) {
+        let mut body = serde_json::to_value(self).expect("a request is plain JSON");
+        let verb = body.as_object_mut().and_then(|fields| fields.remove("verb"));
+        let verb = verb.as_ref().and_then(Value::as_str).expect("a request is tagged with its verb");
+        (verb.to_owned(), body)
+    }
+}
+
 /// A change to the answers of one record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Edit {
@@ -222,5 +232,27 @@ mod all_as_text {
     {
         let texts = Vec::<String>::deserialize(deserializer)?;
         texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_comes_back_from_its_call() {
+        let edit = Edit { record: "18".into(), ink: None, patch: None, set: vec!["r304=3".into()] };
+        let (verb, mut body) = Request::RecordSet(edit).into_call();
+        assert_eq!((verb.as_str(), &body["set"][0]), ("record-set", &Value::from("r304=3")));
+        body["verb"] = verb.into();
+        let back: Request = serde_json::from_value(body).unwrap();
+        assert!(matches!(back, Request::RecordSet(edit) if edit.set == ["r304=3"]));
+    }
+
+    #[test]
+    fn a_request_with_a_bad_id_says_what_is_wrong_with_it() {
+        let body = serde_json::json!({"verb": "join", "survey": "ABC"});
+        let error = serde_json::from_value::<Request>(body).unwrap_err().to_string();
+        assert!(error.contains("survey id"), "{error}");
     }
 }

@@ -190,7 +190,7 @@ pub struct RecordLineShape {
     /// The inks written in, lowest first.
     pub inks: Vec<String>,
     /// How many open conflicts it has.
-    pub conflicts: usize,
+    pub conflicts: u64,
     /// Whether it is marked gone.
     pub gone: bool,
 }
@@ -360,8 +360,10 @@ pub struct StatusShape {
     pub changes: u64,
     /// How many trust statements.
     pub statements: u64,
-    /// How many open conflicts of each kind.
-    pub conflicts: BTreeMap<String, usize>,
+    /// How many open conflicts of each kind, as far as records are read.
+    pub conflicts: BTreeMap<String, u64>,
+    /// How many records nobody has read since they changed: they may hold more conflicts.
+    pub unread: u64,
     /// How many changes wait for a grant or a cause.
     pub waiting: u64,
     /// How many bytes the store takes on disk.
@@ -396,10 +398,10 @@ pub struct PeerShape {
     /// The device.
     pub device: String,
     /// Whose it is.
-    pub name: Option<String>,
+    pub name: String,
     /// In which role.
     pub role: Option<String>,
-    /// Where.
+    /// What it may read.
     pub regions: Vec<String>,
     /// Whether a link is open.
     pub linked: bool,
@@ -407,6 +409,8 @@ pub struct PeerShape {
     pub in_sync: bool,
     /// How many changes it is known to lack.
     pub lacks: u64,
+    /// How many things were refused from it since this process started.
+    pub refused: u64,
     /// When it was last heard, RFC 3339; null if never.
     pub last_contact: Option<String>,
     /// The same in milliseconds since 1970.

@@ -1,0 +1,323 @@
+//! A prelist file, row by row, into requests of a few hundred rows each, every one of them committed
+//! before the next is read: memory does not grow with the file, but for its KK numbers. What is
+//! wrong with a row is told by line and column; what an answer may be is the node's to say.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use csv::{ReaderBuilder, StringRecord};
+use serde::Serialize;
+
+use crate::node::Node;
+use crate::verbs::{BadRow, HeadingShape, ImportShape, PrelistRow, REGION, Request, ThereRow, VerbError};
+
+/// A batch ends with its sub-SLS once it has so many rows,
+const BATCH_ROWS: usize = 500;
+/// and in any case here.
+const BATCH_ROWS_MAX: usize = 2_000;
+/// Rows named in the report; more are only counted.
+const NAMED_ROWS_MAX: usize = 1_000;
+
+/// What became of a file.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many records were made.
+    pub added: u64,
+    /// How many families were there already.
+    pub there: u64,
+    /// How many rows are bad.
+    pub bad: u64,
+    /// The first of those that were there.
+    pub there_rows: Vec<ThereRow>,
+    /// The first of the bad ones; a row with several faults has a line for each.
+    pub bad_rows: Vec<BadRow>,
+}
+
+/// What the caller hears while a file is imported.
+pub trait Progress {
+    /// So many bytes of the file are done.
+    fn done(&mut self, bytes: u64);
+    /// A row is bad.
+    fn bad(&mut self, row: &BadRow);
+}
+
+/// Imports a file.
+///
+/// # Errors
+/// If the file can't be read, its heading is wrong, or the node takes no records. What was imported
+/// before stays.
+pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Result<Report, ImportError> {
+    let read = |source| ImportError::Read { path: path.into(), source };
+    let file = File::open(path).map_err(read)?;
+    let delimiter = delimiter(&mut File::open(path).map_err(read)?).map_err(read)?;
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
+    let columns: Vec<String> = match reader.headers() {
+        Ok(heading) => heading.iter().map(|column| column.trim().to_owned()).collect(),
+        Err(error) => return Err(ImportError::Csv { path: path.into(), source: error }),
+    };
+    let heading = Request::ImportHeading { columns: columns.clone() };
+    let heading = node.ask::<HeadingShape>(heading);
+    let heading = heading.map_err(|error| ImportError::Heading { path: path.into(), error })?;
+    let mut import = Import {
+        columns,
+        kk: heading.kk,
+        kk_lines: BTreeMap::new(),
+        batch: Vec::new(),
+        report: Report::default(),
+        node,
+        progress,
+    };
+    let mut record = StringRecord::new();
+    loop {
+        let at = reader.position().clone();
+        match reader.read_record(&mut record) {
+            Ok(true) => {
+                // The position of the record itself: the reader's own is before blank lines.
+                let line = record.position().map_or(at.line(), csv::Position::line);
+                import.row(line, &record)?;
+            }
+            Ok(false) => break,
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                let line = error.position().map_or(at.line(), csv::Position::line);
+                import.report.rows += 1;
+                import.bad_row(line, "", "the row is not UTF-8; save the file as CSV UTF-8".into());
+            }
+            Err(error) => return Err(ImportError::Csv { path: path.into(), source: error }),
+        }
+        import.progress.done(reader.position().byte());
+    }
+    import.send()?;
+    Ok(import.report)
+}
+
+struct Import<'a> {
+    columns: Vec<String>,
+    kk: Option<String>,
+    /// On which line each KK number stands first.
+    kk_lines: BTreeMap<String, u64>,
+    batch: Vec<PrelistRow>,
+    report: Report,
+    node: &'a mut Node,
+    progress: &'a mut dyn Progress,
+}
+
+impl Import<'_> {
+    fn row(&mut self, line: u64, record: &StringRecord) -> Result<(), ImportError> {
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            return Ok(());
+        }
+        self.report.rows += 1;
+        if record.len() != self.columns.len() {
+            let message = format!("the row has {} cells, the heading has {}", record.len(), self.columns.len());
+            self.bad_row(line, "", message);
+            return Ok(());
+        }
+        let cells = self.columns.iter().zip(record.iter().map(str::trim));
+        let (mut region, mut rest) = (String::new(), Vec::new());
+        for (column, text) in cells {
+            if column == REGION {
+                text.clone_into(&mut region);
+            } else if !text.is_empty() {
+                rest.push((column.clone(), text.to_owned()));
+            }
+        }
+        if let Some((column, kk)) = rest.iter().find(|(column, _)| Some(column) == self.kk.as_ref()) {
+            let first = *self.kk_lines.entry(kk.clone()).or_insert(line);
+            if first != line {
+                let (column, message) = (column.clone(), format!("the same number stands on line {first}"));
+                self.bad_row(line, &column, message);
+                return Ok(());
+            }
+        }
+        let new_place = self.batch.last().is_some_and(|last| last.region != region);
+        if self.batch.len() >= BATCH_ROWS && (new_place || self.batch.len() >= BATCH_ROWS_MAX) {
+            self.send()?;
+        }
+        self.batch.push(PrelistRow { line, region, cells: rest });
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), ImportError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.batch);
+        let outcome: ImportShape = self.node.ask(Request::Import { rows }).map_err(ImportError::Node)?;
+        self.report.added += outcome.added as u64;
+        self.report.there += outcome.there.len() as u64;
+        let room = NAMED_ROWS_MAX.saturating_sub(self.report.there_rows.len());
+        self.report.there_rows.extend(outcome.there.into_iter().take(room));
+        let mut line_before = None;
+        for row in outcome.bad {
+            self.report.bad += u64::from(line_before.replace(row.line) != Some(row.line));
+            self.name_bad(row);
+        }
+        Ok(())
+    }
+
+    fn bad_row(&mut self, line: u64, column: &str, message: String) {
+        self.report.bad += 1;
+        self.name_bad(BadRow { line, column: column.into(), message });
+    }
+
+    fn name_bad(&mut self, row: BadRow) {
+        self.progress.bad(&row);
+        if self.report.bad_rows.len() < NAMED_ROWS_MAX {
+            self.report.bad_rows.push(row);
+        }
+    }
+}
+
+/// A spreadsheet set to Indonesian writes semicolons.
+fn delimiter(file: &mut File) -> std::io::Result<u8> {
+    let mut start = Vec::new();
+    file.take(4096).read_to_end(&mut start)?;
+    let heading = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let semicolons = heading.contains(&b';') && !heading.contains(&b',');
+    Ok(if semicolons { b';' } else { b',' })
+}
+
+/// Why a file was not imported, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file can't be read.
+    #[error("{path} can't be read: {source}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Not CSV.
+    #[error("{path} is no CSV file: {source}", path = path.display())]
+    Csv {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: csv::Error,
+    },
+    /// Columns that can't be.
+    #[error("{path}, line 1: {}", error.message, path = path.display())]
+    Heading {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        error: VerbError,
+    },
+    /// The node takes no records.
+    #[error("{}", .0.message)]
+    Node(VerbError),
+}
+
+impl From<ImportError> for VerbError {
+    fn from(error: ImportError) -> Self {
+        let remedy = match &error {
+            ImportError::Read { .. } => "is that where the file is?".into(),
+            ImportError::Csv { .. } => "save it as CSV, UTF-8, with a heading in the first line".into(),
+            ImportError::Heading { error, .. } | ImportError::Node(error) => error.remedy.clone(),
+        };
+        Self::new(error, remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use rukun_authority::Keypair;
+
+    use super::*;
+    use crate::disk::Folder;
+    use crate::survey::{BUILT_IN, Survey};
+    use crate::verbs;
+
+    #[derive(Default)]
+    struct Heard(Vec<BadRow>);
+
+    impl Progress for Heard {
+        fn done(&mut self, _: u64) {}
+
+        fn bad(&mut self, row: &BadRow) {
+            self.0.push(row.clone());
+        }
+    }
+
+    /// A founded district in a folder of its own.
+    fn district() -> (tempfile::TempDir, Node) {
+        let parent = tempfile::tempdir().unwrap();
+        let mut node = Node::open_or_make(&Folder::at(parent.path().join("data"))).unwrap();
+        let survey = Survey {
+            name: "Test".into(),
+            code: "test".into(),
+            period: ("2022-10-15".into(), "2022-11-14".into()),
+            questionnaire: BUILT_IN.1.to_vec(),
+            office: "BPS Kabupaten Mesuji".into(),
+            region: "1811".parse().unwrap(),
+        };
+        let root = Keypair::from_seed(&[1; 32]);
+        node.with_root(|replica| verbs::found(replica, &root, &survey)).unwrap();
+        (parent, node)
+    }
+
+    fn import_text(node: &mut Node, text: &str) -> Result<(Report, Heard), ImportError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let mut heard = Heard::default();
+        import(file.path(), node, &mut heard).map(|report| (report, heard))
+    }
+
+    #[test]
+    fn good_rows_go_in_and_bad_ones_are_named_by_line_and_column() {
+        let (_parent, mut node) = district();
+        let text = "region,r108,r110,r111,r114\n\
+            1811010005000300,Siti Aminah,1,1,1811010101100001\n\
+            1811010005000300,Budi,dua,2,1811010101100002\n\
+            \n\
+            18110100050003,Joko,3,3,1811010101100003\n\
+            1811010005000300,Wayan,4,4,1811010101100001\n\
+            1811010005000300,Made,5\n\
+            1811010005000300,Ketut,6,6,1811010101100006\n";
+        let (report, heard) = import_text(&mut node, text).unwrap();
+        assert_eq!((report.rows, report.added, report.there, report.bad), (6, 2, 0, 4));
+        let mut named: Vec<(u64, &str)> = heard.0.iter().map(|row| (row.line, row.column.as_str())).collect();
+        named.sort_unstable();
+        assert_eq!(named, [(3, "r110"), (5, "region"), (6, "r114"), (7, "")]);
+        let twice = heard.0.iter().find(|row| row.line == 6).unwrap();
+        assert!(twice.message.contains("line 2") && !twice.message.contains("1811"), "{}", twice.message);
+    }
+
+    #[test]
+    fn importing_a_file_again_makes_no_family_twice() {
+        let (_parent, mut node) = district();
+        let text = "region;r108;r110;r111;r114\n\
+            1811010005000300;Siti Aminah;1;1;1811010101100001\n\
+            1811010005000300;Budi;1;2;\n";
+        assert_eq!(import_text(&mut node, text).unwrap().0.added, 2);
+        let (report, heard) = import_text(&mut node, text).unwrap();
+        assert_eq!((report.added, report.there, report.bad), (0, 2, 0));
+        assert!(heard.0.is_empty());
+        assert_eq!(report.there_rows[1].line, 3);
+    }
+
+    #[test]
+    fn an_unknown_column_is_named_with_the_nearest() {
+        let (_parent, mut node) = district();
+        let error = import_text(&mut node, "region,r1088\n").unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("r108?"), "{error}");
+        let error = import_text(&mut node, "r108\nSiti\n").unwrap_err().to_string();
+        assert!(error.contains("region is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_row_in_another_encoding_is_bad_and_the_next_one_good() {
+        let (_parent, mut node) = district();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"region,r108\n1811010005000300,Ren\xe9\n1811010005000300,Siti\n").unwrap();
+        let report = import(file.path(), &mut node, &mut Heard::default()).unwrap();
+        assert_eq!((report.added, report.bad, report.bad_rows[0].line), (1, 1, 2));
+    }
+}

@@ -1,0 +1,248 @@
+//! Each request to what answers it.
+
+use rukun_authority::{Charter, Keypair};
+use rukun_change::{Digest, Moment, Region};
+use rukun_replica::{ActionError, NewGrant, Replica, ReplicaError, Status};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::VerbError;
+use super::request::Request;
+use super::shape::{
+    FingerprintsShape, FoundedShape, GrantShape, GrantsShape, IdShape, JoinedShape, PeerShape, PeersShape,
+    StatusShape, SurveyShape,
+};
+use super::teller::{Teller, rfc3339};
+use super::{import, provenance, record};
+
+/// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
+///
+/// # Errors
+/// If it can't be carried out; then nothing was written.
+pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Value, VerbError> {
+    match request {
+        Request::Id => json(id(replica)),
+        Request::Join { survey, peers } => {
+            replica.join(survey)?;
+            let peers = add_addresses(replica, peers)?;
+            json(JoinedShape { survey: survey.to_string(), device: replica.device().to_string(), peers })
+        }
+        Request::Grant { device, role, regions, name } => {
+            let new = NewGrant { subject: device, role, regions, name };
+            json(grant(replica, None, new)?)
+        }
+        Request::Grants => {
+            let teller = Teller::of(replica);
+            let grants = replica.trust().map(rukun_authority::Trust::grants).unwrap_or_default();
+            json(GrantsShape { grants: grants.iter().map(|grant| teller.grant(grant)).collect() })
+        }
+        Request::PeerAdd { address } => json(PeersShape { peers: add_addresses(replica, vec![address])? }),
+        Request::PeerRemove { address } => json(remove_address(replica, &address)?),
+        Request::PeerList => json(PeersShape { peers: replica.addresses()? }),
+        Request::ImportHeading { columns } => json(import::heading(replica, &columns)?),
+        Request::Import { rows } => json(import::import(replica, now, rows)?),
+        Request::RecordAdd { region, ink, patch, set } => {
+            json(record::add(replica, now, &region, ink.as_deref(), patch, &set)?)
+        }
+        Request::RecordSet(edit) => json(record::set(replica, now, edit)?),
+        Request::RecordSetMany { edits } => json(record::set_many(replica, now, edits)?),
+        Request::RecordShow { record } => json(record::show(replica, &record)?),
+        Request::RecordList { region, after, limit } => {
+            json(record::list(replica, region.as_deref(), after.as_deref(), limit)?)
+        }
+        Request::RecordGone { record, member, reason, ink } => {
+            json(record::gone(replica, now, &record, member.as_deref(), &reason, ink.as_deref())?)
+        }
+        Request::Status => {
+            let status = replica.status()?;
+            let dials = replica.addresses()?;
+            json(tell_status(&Teller::of(replica), status, dials))
+        }
+        Request::Log { record } => json(provenance::log(replica, &record)?),
+        Request::Blame { record } => json(provenance::blame(replica, &record)?),
+        Request::Conflicts { region, kind } => {
+            json(provenance::conflicts(replica, region.as_deref(), kind.as_deref())?)
+        }
+        Request::ConflictsShow { record } => json(provenance::show_conflicts(replica, &record)?),
+        Request::Resolve { record, field, pick, value, ink } => {
+            let choice = provenance::typed_choice(pick, value)?;
+            json(provenance::resolve(replica, now, &record, &field, &choice, ink.as_deref())?)
+        }
+        Request::Fingerprints { region } => {
+            let region = self::region(region.as_deref())?;
+            let fingerprints = replica.fingerprints(region.as_ref())?.into_iter();
+            let text = |(home, fingerprint): (rukun_change::SubSls, rukun_change::Fingerprint)| {
+                (home.to_string(), fingerprint.to_string())
+            };
+            json(FingerprintsShape { fingerprints: fingerprints.map(text).collect() })
+        }
+    }
+}
+
+/// Founds a survey under its root key and grants this device the district.
+///
+/// # Errors
+/// If the device is in a survey already, or the questionnaire can't be used.
+pub fn found(
+    replica: &mut Replica,
+    root: &Keypair,
+    survey: &crate::survey::Survey,
+) -> Result<FoundedShape, VerbError> {
+    let charter = Charter {
+        name: survey.name.clone(),
+        code: survey.code.clone(),
+        period: survey.period.clone(),
+        questionnaire: Digest::of(&survey.questionnaire),
+        dictionary: None,
+    };
+    let device = replica.device();
+    let office = NewGrant {
+        subject: device,
+        role: rukun_authority::Role::District,
+        regions: vec![survey.region],
+        name: survey.office.clone(),
+    };
+    let id = replica.found(root, charter, &survey.questionnaire, office)?;
+    Ok(FoundedShape {
+        survey: id.to_string(),
+        name: survey.name.clone(),
+        device: device.to_string(),
+        region: survey.region.to_string(),
+    })
+}
+
+/// Grants a role, under the root key or as this device.
+///
+/// # Errors
+/// If the issuer holds no grant that this one could rest on.
+pub fn grant(
+    replica: &mut Replica,
+    root: Option<&Keypair>,
+    new: NewGrant,
+) -> Result<GrantShape, VerbError> {
+    let view = replica.grant(root, new)?;
+    Ok(Teller::of(replica).grant(&view))
+}
+
+fn id(replica: &Replica) -> IdShape {
+    IdShape {
+        device: replica.device().to_string(),
+        survey: replica.survey().map(|survey| survey.to_string()),
+    }
+}
+
+fn add_addresses(replica: &mut Replica, new: Vec<String>) -> Result<Vec<String>, VerbError> {
+    let mut addresses = replica.addresses()?;
+    for address in new {
+        check_address(&address)?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    replica.set_addresses(&addresses)?;
+    Ok(addresses)
+}
+
+fn remove_address(replica: &mut Replica, address: &str) -> Result<PeersShape, VerbError> {
+    let mut peers = replica.addresses()?;
+    let before = peers.len();
+    peers.retain(|held| held != address);
+    if peers.len() == before {
+        let remedy = "rukun peer list shows the addresses";
+        return Err(VerbError::new(format!("{address} is not among the addresses dialled"), remedy).with_status(404));
+    }
+    replica.set_addresses(&peers)?;
+    Ok(PeersShape { peers })
+}
+
+/// A host and a port; whether anybody answers there is found out by dialling.
+fn check_address(address: &str) -> Result<(), VerbError> {
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(port)) if port > 0 => Ok(()),
+        _ => {
+            let remedy = "write it like 192.168.1.10:7811 or kantor.example.id:7811";
+            Err(VerbError::new(format!("{address:?} is no HOST:PORT"), remedy))
+        }
+    }
+}
+
+fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> StatusShape {
+    let survey = status.survey.map(|line| {
+        let known = !line.name.is_empty();
+        SurveyShape {
+            survey: line.id.to_string(),
+            name: known.then_some(line.name),
+            code: known.then_some(line.code),
+            period: known.then_some(line.period),
+        }
+    });
+    StatusShape {
+        device: status.device.to_string(),
+        survey,
+        grants: status.grants.iter().map(|grant| teller.grant(grant)).collect(),
+        records: status.records,
+        changes: status.changes,
+        statements: status.statements,
+        conflicts: status.conflicts.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
+        unread: status.unread,
+        waiting: status.waiting,
+        disk_bytes: status.disk_bytes,
+        fingerprint: status.fingerprint.to_string(),
+        peers: status.peers.into_iter().map(peer).collect(),
+        dials,
+        traffic: None,
+    }
+}
+
+fn peer(line: rukun_replica::PeerLine) -> PeerShape {
+    let heard = line.last_contact_ms > 0;
+    PeerShape {
+        device: line.key.to_string(),
+        name: line.name,
+        role: line.role.map(|role| role.to_string()),
+        regions: line.regions.iter().map(Region::to_string).collect(),
+        linked: line.linked,
+        in_sync: line.in_sync,
+        lacks: line.lacks,
+        refused: line.refused,
+        last_contact: heard.then(|| rfc3339(line.last_contact_ms)),
+        last_contact_ms: heard.then_some(line.last_contact_ms),
+    }
+}
+
+/// A region, if one is given.
+pub(super) fn region(text: Option<&str>) -> Result<Option<Region>, VerbError> {
+    text.map(|text| text.parse().map_err(|error| VerbError::new(error, ""))).transpose()
+}
+
+fn json(shape: impl Serialize) -> Result<Value, VerbError> {
+    serde_json::to_value(shape)
+        .map_err(|error| VerbError::new(format!("the answer can't be written: {error}"), "").with_status(500))
+}
+
+impl From<ReplicaError> for VerbError {
+    fn from(error: ReplicaError) -> Self {
+        Self::new(error, "the store can't be trusted now; stop, look at the disk, start again").with_status(500)
+    }
+}
+
+impl From<ActionError> for VerbError {
+    fn from(error: ActionError) -> Self {
+        use ActionError as E;
+        let status = match error {
+            E::Replica(error) => return error.into(),
+            E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
+            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } => 403,
+            E::InSurvey { .. } | E::NotShown { .. } | E::NewCandidate { .. } => 409,
+            E::NoCharter | E::NoQuestionnaire => 409,
+            _ => 422,
+        };
+        let text = error.to_string();
+        // The remedy stands after the semicolon; edits name several faults, one a line.
+        let parts = if matches!(error, E::Edit(_)) { None } else { text.split_once("; ") };
+        let (message, remedy) = parts.unwrap_or((&text, ""));
+        Self::new(message, remedy).with_status(status)
+    }
+}
+

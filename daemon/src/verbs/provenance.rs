@@ -1,0 +1,132 @@
+//! The verbs that say where answers come from and settle what is disputed: log, blame, conflicts,
+//! resolve.
+
+use rukun_change::{ChangeId, Moment};
+use rukun_document::{ConflictKind, Logged, Place};
+use rukun_replica::{Choice, Replica};
+
+use super::answer::region;
+use super::error::VerbError;
+use super::record::questionnaire;
+use super::shape::{BlameShape, ConflictsShape, LogLine, LogShape, WriteShape, WrittenShape};
+use super::teller::{Teller, head_name, members, rfc3339, value};
+use super::typed;
+
+/// What the message of a resolution begins with.
+const RESOLVE: &str = "resolve ";
+
+pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError> {
+    let reading = replica.reading(&replica.find_record(record)?)?;
+    let teller = Teller::of(replica);
+    let home = reading.id().home();
+    let line = |logged: &Logged| LogLine {
+        change: logged.change.to_string(),
+        who: teller.who(&logged.author, &home, logged.ink),
+        n: logged.n,
+        ink: logged.ink.to_string(),
+        time: rfc3339(logged.time_ms),
+        time_ms: logged.time_ms,
+        standing: logged.standing.to_string(),
+        resolves: resolves(&logged.message),
+        writes: logged.writes.iter().map(|(place, scalar)| write(&teller, place, scalar)).collect(),
+        made: logged.made.iter().map(ToString::to_string).collect(),
+    };
+    let changes = reading.log().iter().map(line).collect();
+    Ok(LogShape { record: reading.id().to_string(), name: head_name(&reading), changes })
+}
+
+fn write(teller: &Teller<'_>, place: &Place, scalar: &rukun_change::Scalar) -> WriteShape {
+    WriteShape { field: place.to_string(), label: teller.label(&place.field), value: value(scalar) }
+}
+
+/// The changes that a resolution names in its message. Anything else in there is a stranger's text.
+fn resolves(message: &str) -> Vec<String> {
+    let named = message.strip_prefix(RESOLVE).unwrap_or_default().split(',');
+    named.filter_map(|id| id.parse::<ChangeId>().ok()).map(|id| id.to_string()).collect()
+}
+
+pub(super) fn blame(replica: &Replica, record: &str) -> Result<BlameShape, VerbError> {
+    let reading = replica.reading(&replica.find_record(record)?)?;
+    Ok(BlameShape {
+        record: reading.id().to_string(),
+        name: head_name(&reading),
+        members: members(&reading),
+        fields: Teller::of(replica).blame(&reading),
+    })
+}
+
+pub(super) fn conflicts(
+    replica: &mut Replica,
+    within: Option<&str>,
+    kind: Option<&str>,
+) -> Result<ConflictsShape, VerbError> {
+    let within = region(within)?;
+    let kind = kind.map(str::parse::<ConflictKind>).transpose().map_err(|error| VerbError::new(error, ""))?;
+    let found = replica.conflicts(within.as_ref(), kind)?;
+    let teller = Teller::of(replica);
+    let mut conflicts = Vec::new();
+    for (record, of_record) in found {
+        let reading = replica.reading(&record)?;
+        conflicts.extend(of_record.iter().map(|conflict| teller.conflict(conflict, &reading)));
+    }
+    Ok(ConflictsShape { conflicts })
+}
+
+pub(super) fn show_conflicts(replica: &mut Replica, record: &str) -> Result<ConflictsShape, VerbError> {
+    let record = replica.find_record(record)?;
+    let conflicts = replica.show_conflicts(&record)?;
+    let reading = replica.reading(&record)?;
+    let teller = Teller::of(replica);
+    Ok(ConflictsShape {
+        conflicts: conflicts.iter().map(|conflict| teller.conflict(conflict, &reading)).collect(),
+    })
+}
+
+/// What a resolution settles on, as typed.
+pub(super) enum TypedChoice {
+    Pick(String),
+    Value(String),
+}
+
+pub(super) fn typed_choice(pick: Option<String>, value: Option<String>) -> Result<TypedChoice, VerbError> {
+    match (pick, value) {
+        (Some(change), None) => Ok(TypedChoice::Pick(change)),
+        (None, Some(value)) => Ok(TypedChoice::Value(value)),
+        _ => Err(VerbError::new(
+            "a resolution settles on one thing",
+            "give either --pick CHANGE or --value VALUE",
+        )),
+    }
+}
+
+pub(super) fn resolve(
+    replica: &mut Replica,
+    now: Moment,
+    record: &str,
+    field: &str,
+    choice: &TypedChoice,
+    ink: Option<&str>,
+) -> Result<WrittenShape, VerbError> {
+    let record = replica.find_record(record)?;
+    let reading = replica.reading(&record)?;
+    let place = typed::place(&reading, field)?;
+    let choice = match choice {
+        TypedChoice::Pick(change) => Choice::Pick(typed::change(&reading, change)?),
+        TypedChoice::Value(text) => Choice::Value(typed::scalar(questionnaire(replica)?, &place, text)?),
+    };
+    let change = replica.resolve(now, &record, &place, &choice, typed::ink(ink)?)?;
+    Ok(WrittenShape { record: record.to_string(), change: Some(change.to_string()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_no_resolution_names_no_change() {
+        let id = "ab".repeat(32);
+        assert_eq!(resolves(&format!("resolve {id},{id}")), [id.clone(), id]);
+        assert_eq!(resolves("resolve everything"), Vec::<String>::new());
+        assert_eq!(resolves(""), Vec::<String>::new());
+    }
+}
