@@ -118,7 +118,7 @@ fn claims_of_length(dice: &mut Dice) {
     for number in 1..=12 {
         for major in [0x40_u8, 0x60, 0x80, 0xa0] {
             for claim in [1_u64 << 20, 1 << 31, 1 << 32, 1 << 63, (1 << 63) - 1, u64::MAX] {
-                let head = [&[major | 27][..], &claim.to_be_bytes()].concat();
+                let head = [&[major | 0x1b][..], &claim.to_be_bytes()].concat();
                 let tails = [vec![], dice.bytes::<40>().to_vec()];
                 for body in [vec![], vec![0x82], vec![0x83, 0x48], vec![0x82, 1], vec![0x8a, 1, 0xf6]] {
                     for tail in &tails {
@@ -162,8 +162,8 @@ fn a_length_alone_takes_nothing() {
     let mut refusing = Deframer::new();
     refusing.push(&(FRAME_BYTES_MAX as u32 + 1).to_be_bytes());
     assert!(refusing.next_frame().is_err());
-    for _ in 0..100 {
-        refusing.push(&[0; 100_000]);
+    for _ in 0..1_000 {
+        refusing.push(&[0; 10_000]);
         assert!(refusing.next_frame().is_err());
     }
     assert!(MEMORY.peak_usage() - before < 8_192, "a frame takes memory as it arrives, not on its word");

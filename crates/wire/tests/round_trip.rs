@@ -29,7 +29,7 @@ fn noise(dice: &mut Dice, bytes: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_message_arrives_as_it_was_sent(message in claims::message()) {
@@ -141,7 +141,6 @@ fn a_frame_of_interviews_takes_less_than_a_quarter_of_its_changes() {
     let changes = interview::frame(60, 5);
     let raw: usize = changes.items.iter().map(|item| item.to_bytes().len()).sum();
     let sent = Message::Changes(changes).encode().len();
-    println!("60 interviews: {raw} bytes, {sent} on the wire, {} each", sent / 60);
     assert!(sent * 4 < raw, "{sent} of {raw}");
 }
 
