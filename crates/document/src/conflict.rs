@@ -89,7 +89,8 @@ pub struct Conflict {
     pub member: Option<MemberId>,
     /// What a resolution chooses among: the highest ink first, then the greatest id. Of presence:
     /// the marks of being gone, and for each change made without knowing them a null, which takes
-    /// the mark away. Of set-aside: all that the change writes, by place.
+    /// the mark away. Of set-aside: all that the change writes, by place. Of rule: what is read in the
+    /// places involved, in the order in which the rule names them.
     pub candidates: Vec<Candidate>,
     /// One sentence for people.
     pub cause: String,

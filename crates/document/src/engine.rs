@@ -158,7 +158,8 @@ fn scalar(value: &Scalar) -> ScalarValue {
     }
 }
 
-/// Runs the library, and turns its panic into an error.
+/// Runs the library, and turns its panic into an error: a change that names an actor which no
+/// change held is by is enough to make it panic. It needs panics to unwind.
 fn caught<T>(run: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(|error| error.to_string()),
@@ -166,5 +167,7 @@ fn caught<T>(run: impl FnOnce() -> Result<T, AutomergeError>) -> Result<T, Strin
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod oracle;

@@ -58,7 +58,9 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    /// Takes a change if all that it rests on is there and it takes nobody's place.
+    /// Takes a change if all that it rests on is there and it takes nobody's place. Its operations
+    /// are counted from those it rests on, without a gap: one device alone could otherwise use up
+    /// all numbers, and then nobody could write there.
     fn take(&mut self, reading: &Reading, at: usize, change: &'a AdmittedChange) {
         let body = change.body();
         let tops: Option<Vec<u64>> = body.deps.iter().map(|dep| self.tops.get(dep).copied()).collect();
@@ -78,7 +80,7 @@ impl<'a> Held<'a> {
         };
         let mut written: Vec<&MapRef> = body.writes.iter().map(|write| &write.map).collect();
         written.dedup();
-        if self.tops.contains_key(&body.hash) || !follows || body.start_op <= top {
+        if self.tops.contains_key(&body.hash) || !follows || body.start_op != top + 1 {
             return;
         }
         if !written.into_iter().all(has_map) {
