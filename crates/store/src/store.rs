@@ -416,3 +416,14 @@ macro_rules! medium {
     )*};
 }
 medium!(StorageError TableError TransactionError CommitError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_can_be_owned_by_any_thread() {
+        fn moves<T: Send + Sync>() {}
+        moves::<Store>();
+    }
+}

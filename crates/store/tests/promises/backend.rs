@@ -93,10 +93,11 @@ impl Disk {
     fn act(&mut self, act: Act) -> io::Result<()> {
         self.alive()?;
         self.acts += 1;
-        self.unsynced.push(act.clone());
-        self.alive()?;
-        act.apply(&mut self.live);
-        Ok(())
+        if self.alive().is_ok() {
+            act.apply(&mut self.live);
+        }
+        self.unsynced.push(act);
+        self.alive()
     }
 
     fn alive(&self) -> io::Result<()> {

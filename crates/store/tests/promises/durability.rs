@@ -1,5 +1,6 @@
 //! Power loss at every write, and media that fail.
 
+use rand_chacha::rand_core::Rng;
 use rukun_store::{OpenError, Store, StoreError, Unlock};
 
 use crate::backend::CrashBackend;
@@ -153,4 +154,23 @@ fn a_later_format_is_left_alone() {
     drop(db);
     let told = open(disk).unwrap_err().to_string();
     assert!(told.contains("version 2") && told.contains("update rukun"), "{told}");
+}
+
+#[test]
+fn a_file_changed_behind_the_stores_back_is_found_out_when_it_is_opened() {
+    let disk = CrashBackend::default();
+    run(create(disk.clone()).unwrap());
+    let sound = disk.image();
+    let mut luck = entropy(7);
+    let mut refused = 0;
+    for _ in 0..200 {
+        let mut image = sound.clone();
+        let at = luck.next_u64() as usize % image.len();
+        image[at] ^= 1 << (luck.next_u32() % 8);
+        match open(CrashBackend::with_image(image)) {
+            Ok(store) => assert!(store.scan(0, usize::MAX).unwrap().len() as u64 == store.head()),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 20, "only {refused} of 200 changes were found");
 }

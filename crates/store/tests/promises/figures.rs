@@ -71,7 +71,7 @@ fn resident_mb() -> u64 {
 }
 
 fn fill(store: &mut Store) {
-    let (family, correction) = (family(), correction());
+    let (family, correction, from) = (family(), correction(), device(3));
     println!("a family is {} bytes, a correction {}", family.len(), correction.len());
     let mut spent = std::time::Duration::ZERO;
     for n in 1..=2 * FAMILIES {
@@ -80,7 +80,7 @@ fn fill(store: &mut Store) {
             if n <= FAMILIES { (1, Ink::Pencil, &family) } else { (2, Ink::Red, &correction) };
         let change = admitted(number, n, record, ink, body);
         let start = Instant::now();
-        assert!(store.append_change(&change, Some(&device(3))).unwrap().is_some());
+        assert!(store.append_change(&change, Some(&from)).unwrap().is_some());
         if n % COMMIT_EVERY == 0 {
             store.commit().unwrap();
         }
@@ -97,12 +97,7 @@ fn fill(store: &mut Store) {
 #[ignore = "figures, not a promise"]
 fn figures() {
     let path = std::env::temp_dir().join(format!("rukun-figures-{}", std::process::id()));
-    let backend = || {
-        let mut options = std::fs::OpenOptions::new();
-        FileBackend::new(options.read(true).write(true).create(true).truncate(false).open(&path).unwrap())
-            .unwrap()
-    };
-    let mut store = create(backend()).unwrap();
+    let mut store = create(backend(&path)).unwrap();
     fill(&mut store);
     println!("{} bytes a change on disk", store.disk_bytes() / (2 * FAMILIES));
     read(&store);
@@ -114,10 +109,19 @@ fn figures() {
             store.commit().unwrap();
         }
     });
+    let torn = path.with_extension("torn");
+    std::fs::copy(&path, &torn).unwrap();
     drop(store);
-    let store = timed("open", 1, || open(backend()).unwrap());
-    drop(store);
+    drop(timed("open", 1, || open(backend(&path)).unwrap()));
+    drop(timed("open after a crash", 1, || open(backend(&torn)).unwrap()));
     std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(&torn).unwrap();
+}
+
+fn backend(path: &std::path::Path) -> FileBackend {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    FileBackend::new(options.open(path).unwrap()).unwrap()
 }
 
 fn read(store: &Store) {

@@ -290,11 +290,11 @@ pub(crate) fn statement_id(name: u8) -> StatementId {
 
 fn peer(place: u64) -> PeerState {
     PeerState {
-        received: (place % 2 == 0).then_some((Incarnation::from_bytes([7; 4]), place)),
+        received: (place.is_multiple_of(2)).then_some((Incarnation::from_bytes([7; 4]), place)),
         acknowledged: place / 3,
         last_contact_ms: place as i64,
-        knows_us: place % 5 == 0,
-        in_sync: place % 7 == 0,
+        knows_us: place.is_multiple_of(5),
+        in_sync: place.is_multiple_of(7),
     }
 }
 
