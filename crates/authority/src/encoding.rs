@@ -1,6 +1,6 @@
 //! The layout of each kind of statement: an array of its fields in the order of the struct.
 
-use rukun_change::cbor::{Reader, Writer};
+use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::limits::{CHANGE_BYTES_MAX, STATEMENT_BYTES_MAX};
 use rukun_change::{
     ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
@@ -124,7 +124,7 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
             from.tuple(3)?;
             let parent = StatementId::from_bytes(from.array_of()?);
             let record = RecordId::from_bytes(from.array_of()?)?;
-            Said::Erasure(Erasure { parent, record, reason: from.text(NAME_BYTES_MAX)?.into() })
+            Said::Erasure(Erasure { parent, record, reason: read_line(from)? })
         }
         9 => {
             from.tuple(3)?;
@@ -143,9 +143,9 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
 
 fn read_charter(from: &mut Reader<'_>) -> Result<Charter, StatementError> {
     from.tuple(6)?;
-    let name = from.text(NAME_BYTES_MAX)?.into();
-    let code = from.text(NAME_BYTES_MAX)?.into();
-    let period = (from.text(NAME_BYTES_MAX)?.into(), from.text(NAME_BYTES_MAX)?.into());
+    let name = read_line(from)?;
+    let code = read_line(from)?;
+    let period = (read_line(from)?, read_line(from)?);
     let questionnaire = Digest::from_bytes(from.array_of()?);
     let dictionary = if from.null() { None } else { Some(Digest::from_bytes(from.array_of()?)) };
     Ok(Charter { name, code, period, questionnaire, dictionary })
@@ -159,14 +159,14 @@ fn read_grant(from: &mut Reader<'_>) -> Result<Grant, StatementError> {
     let role = Role::from_number(role).ok_or(StatementError::Role { role })?;
     let regions = read_regions(from)?;
     let serial = from.uint()?;
-    Ok(Grant { parent, subject, role, regions, serial, name: from.text(NAME_BYTES_MAX)?.into() })
+    Ok(Grant { parent, subject, role, regions, serial, name: read_line(from)? })
 }
 
 fn read_revocation(from: &mut Reader<'_>) -> Result<Revocation, StatementError> {
     from.tuple(5)?;
     let parent = StatementId::from_bytes(from.array_of()?);
     let subject = DeviceKey::from_bytes(from.array_of()?);
-    let reason = from.text(NAME_BYTES_MAX)?.into();
+    let reason = read_line(from)?;
     let mut kept = Vec::new();
     for _ in 0..from.array(INCARNATIONS_MAX)? {
         from.tuple(2)?;
@@ -188,10 +188,16 @@ fn read_decision(from: &mut Reader<'_>) -> Result<Decision, StatementError> {
     let upheld = match from.uint()? {
         0 => false,
         1 => true,
-        _ => return Err(StatementError::Order),
+        _ => return Err(CborError::Unexpected("yes (1) or no (0)").into()),
     };
     let changes = read_list(from, ChangeId::from_bytes)?;
     Ok(Decision { parent, upheld, changes, supersedes: read_list(from, StatementId::from_bytes)? })
+}
+
+/// A text for people, of one line.
+fn read_line(from: &mut Reader<'_>) -> Result<String, StatementError> {
+    let text = from.text(NAME_BYTES_MAX)?;
+    if text.chars().any(char::is_control) { Err(StatementError::ControlCharacter) } else { Ok(text.into()) }
 }
 
 fn write_regions(to: &mut Writer, regions: &[Region]) {

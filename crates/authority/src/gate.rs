@@ -1,6 +1,7 @@
 //! The gate: a claim becomes a [`VerifiedChange`], which becomes an [`AdmittedChange`], waits or is
 //! refused. The answer never depends on the order of arrival, and admission is final.
 
+use rukun_change::limits::SEEN_MAX;
 use rukun_change::{
     Author, Body, BodyError, CauseHash, Change, ChangeError, ChangeId, DeviceKey, Ink, SignedChange, SubSls,
     SurveyId,
@@ -60,6 +61,12 @@ impl VerifiedChange {
         }
         if !change.ink.names_seen() && !change.seen.is_empty() {
             return Err(Refusal::Seen);
+        }
+        if change.seen.len() > SEEN_MAX {
+            return Err(Refusal::TooManySeen { heads: change.seen.len() });
+        }
+        if !change.seen.is_sorted_by(|before, after| before < after) {
+            return Err(Refusal::SeenOutOfOrder);
         }
         if change.n == 0 {
             return Err(Refusal::Number);
@@ -210,6 +217,15 @@ pub enum Refusal {
     /// An ink that names no heads seen.
     #[error("names heads it saw in an ink that never does")]
     Seen,
+    /// More heads seen than a change can name.
+    #[error("names {heads} heads it saw where at most {SEEN_MAX} are allowed")]
+    TooManySeen {
+        /// How many.
+        heads: usize,
+    },
+    /// Heads seen that are not ascending.
+    #[error("names the heads it saw out of order or twice")]
+    SeenOutOfOrder,
     /// Numbers start at 1.
     #[error("carries the number 0")]
     Number,

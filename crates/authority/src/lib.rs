@@ -18,8 +18,13 @@ pub use statement::{
 
 mod encoding;
 
+mod places;
+
 mod trust;
-pub use trust::{GrantView, StatementRefusal, StatementVerdict, Trust, TrustError};
+pub use trust::{GrantView, Trust};
+
+mod verdict;
+pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod gate;
 pub use gate::{AdmittedChange, Missing, RecallError, Refusal, Verdict, VerifiedChange, sign};

@@ -73,6 +73,9 @@ impl Statement {
     /// # Errors
     /// If they are not the one encoding of a statement within its limits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StatementError> {
+        if bytes.len() > STATEMENT_BYTES_MAX {
+            return Err(CborError::TooMany { items: bytes.len(), max: STATEMENT_BYTES_MAX }.into());
+        }
         let mut reader = Reader::new(bytes);
         reader.tag(COSE_SIGN1)?;
         reader.tuple(4)?;
@@ -89,9 +92,17 @@ impl Statement {
         let device = DeviceKey::from_bytes(reader.array_of()?);
         let incarnation = Incarnation::from_bytes(reader.array_of()?);
         let n = reader.uint()?;
+        if n == 0 {
+            return Err(StatementError::Number);
+        }
         let said = encoding::read(kind, &mut reader)?;
         reader.end()?;
         Ok(Self { issuer: Author { device, incarnation }, n, said, signature })
+    }
+
+    /// That others can read it: it may have been made here, out of what a person typed.
+    pub(crate) fn check_spelling(&self) -> Result<(), StatementError> {
+        Self::from_bytes(&self.to_bytes()).map(|_| ())
     }
 
     fn to_be_signed(&self, survey: Option<&SurveyId>) -> Vec<u8> {
@@ -287,6 +298,12 @@ pub enum StatementError {
         /// The number it names.
         role: u64,
     },
+    /// Numbers start at 1.
+    #[error("statement carries the number 0")]
+    Number,
+    /// A text with line breaks, escape sequences and the like: it will be shown on a terminal.
+    #[error("statement has control characters in a text")]
+    ControlCharacter,
     /// A list that is not ascending.
     #[error("statement has a list out of order or with an entry twice")]
     Order,

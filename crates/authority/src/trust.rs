@@ -2,14 +2,18 @@
 //! answer is a pure function of the set of statements, whatever order they came in. Statements that
 //! cannot be placed yet are not kept here; the caller holds them back.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use rukun_change::{DeviceKey, Ink, Region, StatementId, SubSls, SurveyId};
 
 use crate::gate::AdmittedChange;
+use crate::places::{Places, cover, cover_region, intersection, union};
 use crate::role::Role;
 use crate::standing::{Reason, Standing};
 use crate::statement::{Charter, Grant, Said, Statement};
+use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 /// The trust statements of one survey.
 #[derive(Clone, Debug)]
@@ -18,7 +22,7 @@ pub struct Trust {
     root: DeviceKey,
     charter: Charter,
     grants: BTreeMap<StatementId, Held>,
-    by_subject: BTreeMap<DeviceKey, Vec<StatementId>>,
+    devices: BTreeMap<DeviceKey, Granted>,
 }
 
 /// A valid grant and the devices it came down through, root first.
@@ -26,6 +30,19 @@ pub struct Trust {
 struct Held {
     grant: Grant,
     path: Vec<DeviceKey>,
+}
+
+/// What one device was granted.
+#[derive(Clone, Debug, Default)]
+struct Granted {
+    grants: BTreeSet<StatementId>,
+    /// By each path, the grant that counts: the highest serial; of two equal ones, which only a
+    /// dishonest issuer makes, the higher id.
+    current: BTreeMap<Vec<DeviceKey>, (u64, StatementId)>,
+    /// Where it ever had each role.
+    ever: BTreeMap<Role, Places>,
+    /// What it may read, once somebody asked; forgotten whenever a grant comes.
+    reads: OnceLock<Vec<Region>>,
 }
 
 /// A grant as people look at it.
@@ -56,18 +73,19 @@ impl Trust {
     /// The trust that a charter alone founds: only its root may grant.
     ///
     /// # Errors
-    /// If the statement is no charter or its issuer did not sign it.
+    /// If the statement is no charter, its issuer did not sign it or nobody could read it.
     pub fn found(charter: &Statement) -> Result<Self, TrustError> {
         let Said::Charter(said) = &charter.said else { return Err(TrustError::NoCharter) };
         if !charter.verify(None) {
             return Err(TrustError::Signature);
         }
+        charter.check_spelling()?;
         Ok(Self {
             survey: SurveyId::from_bytes(*charter.id(None).as_bytes()),
             root: charter.issuer.device,
             charter: said.clone(),
             grants: BTreeMap::new(),
-            by_subject: BTreeMap::new(),
+            devices: BTreeMap::new(),
         })
     }
 
@@ -111,36 +129,44 @@ impl Trust {
         if !statement.verify(Some(&self.survey)) {
             return StatementVerdict::Refuse(StatementRefusal::Signature);
         }
+        if let Err(error) = statement.check_spelling() {
+            return StatementVerdict::Refuse(StatementRefusal::Spelling(error));
+        }
         let path = match self.path_below(&statement.issuer.device, grant) {
             Ok(Some(path)) => path,
             Ok(None) => return StatementVerdict::Wait(grant.parent),
             Err(refusal) => return StatementVerdict::Refuse(refusal),
         };
-        self.by_subject.entry(grant.subject).or_default().push(id);
-        self.grants.insert(id, Held { grant: grant.clone(), path });
+        self.take(id, Held { grant: grant.clone(), path });
         StatementVerdict::Admit(id)
     }
 
     /// Whether a grant is known by which the device ever covered this place, whatever replaced it.
     pub fn ever_covered(&self, device: &DeviceKey, home: &SubSls) -> bool {
-        self.known(device).any(|(_, held)| covers(&held.grant.regions, home))
+        let granted = self.devices.get(device);
+        granted.is_some_and(|granted| granted.ever.values().any(|places| places.cover(home)))
     }
 
     /// Whether the device was ever granted anything.
     pub fn ever_granted(&self, device: &DeviceKey) -> bool {
-        self.known(device).next().is_some()
+        self.devices.contains_key(device)
     }
 
     /// What the device may read now: ascending, none inside another.
     pub fn reads(&self, device: &DeviceKey) -> Vec<Region> {
-        union(self.known(device).flat_map(|(id, held)| self.in_force(id, held)).collect())
+        self.places_read(device).to_vec()
+    }
+
+    /// Whether the device may read at this place now.
+    pub fn may_read(&self, device: &DeviceKey, home: &SubSls) -> bool {
+        cover(self.places_read(device), home)
     }
 
     /// The roles that the device has in force at this place.
     pub fn roles_at(&self, device: &DeviceKey, home: &SubSls) -> Vec<Role> {
-        let mut roles: Vec<Role> = self
-            .known(device)
-            .filter(|(id, held)| covers(&self.in_force(id, held), home))
+        let here = self.current_grants(device).filter(|(_, held)| cover(&held.grant.regions, home));
+        let mut roles: Vec<Role> = here
+            .filter(|(_, held)| cover(&self.narrowed(held), home))
             .map(|(_, held)| held.grant.role)
             .collect();
         roles.sort_unstable();
@@ -150,8 +176,8 @@ impl Trust {
 
     /// Whether some role that the device ever had at this place writes the ink.
     pub fn ever_wrote(&self, device: &DeviceKey, home: &SubSls, ink: Ink) -> bool {
-        let writes = |held: &Held| held.grant.role.inks().contains(&ink) && covers(&held.grant.regions, home);
-        self.known(device).any(|(_, held)| writes(held))
+        let writes = |(role, places): (&Role, &Places)| role.inks().contains(&ink) && places.cover(home);
+        self.devices.get(device).is_some_and(|granted| granted.ever.iter().any(writes))
     }
 
     /// The standing of a change as far as statements and numbers tell. `same_number` counts the
@@ -167,7 +193,7 @@ impl Trust {
         }
     }
 
-    /// The grants of a device, oldest serial first.
+    /// The grants of a device, the highest role first and in it the oldest serial.
     pub fn grants_of(&self, device: &DeviceKey) -> Vec<GrantView> {
         let mut views: Vec<GrantView> = self.known(device).map(|(id, held)| self.view(id, held)).collect();
         views.sort_by_key(|view| (view.role, view.serial, view.id));
@@ -179,18 +205,24 @@ impl Trust {
         self.grants.iter().map(|(id, held)| self.view(id, held)).collect()
     }
 
-    /// Whose device it is, as its newest grant says.
+    /// Whose device it is, as the grant says that came down by the shortest path; of several the
+    /// newest. So no officer can give another name to a device above itself.
     pub fn name_of(&self, device: &DeviceKey) -> Option<&str> {
-        let newest = self.known(device).max_by_key(|(id, held)| (held.grant.serial, **id));
-        newest.map(|(_, held)| held.grant.name.as_str())
+        let rank = |(id, held): &(&StatementId, &Held)| (held.path.len(), Reverse((held.grant.serial, **id)));
+        let highest = self.current_grants(device).min_by_key(rank);
+        highest.map(|(_, held)| held.grant.name.as_str())
     }
 
-    /// The grants by which `device` may read, each after those it rests on: what a stranger needs
-    /// to believe it. The charter, which founds them, is not among them.
+    /// The grants of `device`, each after those it rests on: what a stranger needs to believe it.
+    /// The charter, which founds them, is not among them. What is in force and came down by the
+    /// shortest path comes first, so that whoever has room for few takes those.
     pub fn chain(&self, device: &DeviceKey) -> Vec<StatementId> {
-        let mut chain = Vec::new();
-        for (id, _) in self.known(device) {
-            self.chain_of(id, &mut chain);
+        let rank = |id: &StatementId, held: &Held| (self.in_force(id, held).is_empty(), held.path.len(), *id);
+        let mut own: Vec<_> = self.known(device).map(|(id, held)| rank(id, held)).collect();
+        own.sort_unstable();
+        let (mut chain, mut seen) = (Vec::new(), BTreeSet::new());
+        for (_, _, id) in own {
+            self.chain_of(&id, &mut chain, &mut seen);
         }
         chain
     }
@@ -203,20 +235,48 @@ impl Trust {
         role: Role,
         regions: &[Region],
     ) -> Option<StatementId> {
-        if *device == self.root {
-            return (role == Role::District).then(|| StatementId::from_bytes(*self.survey.as_bytes()));
+        if *device == self.root && role == Role::District {
+            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
         }
-        let rests = |id: &StatementId, held: &Held| {
-            let in_force = self.in_force(id, held);
-            let covered = |region: &Region| in_force.iter().any(|wide| wide.covers(region));
-            held.grant.role.may_grant(role) && regions.iter().all(covered)
+        let mut grants = self.current_grants(device).filter(|(_, held)| held.grant.role.may_grant(role));
+        let rests = |held: &Held| {
+            let places = self.narrowed(held);
+            regions.iter().all(|region| cover_region(&places, region))
         };
-        self.known(device).find(|(id, held)| rests(id, held)).map(|(id, _)| *id)
+        grants.find(|(_, held)| rests(held)).map(|(id, _)| *id)
     }
 
-    /// The serial that a new grant for this subject needs, so that it replaces those before.
+    /// The serial with which a new grant for this subject replaces those before, whoever made them.
+    /// Somebody else's serials count here, and may be as high as serials go: see
+    /// [`Trust::next_serial_on`].
     pub fn next_serial(&self, subject: &DeviceKey) -> u64 {
-        self.known(subject).map(|(_, held)| held.grant.serial + 1).max().unwrap_or(1)
+        let serials = self.known(subject).map(|(_, held)| held.grant.serial);
+        serials.max().map_or(1, |serial| serial.saturating_add(1))
+    }
+
+    /// The serial with which a new grant for this subject that rests on `parent` replaces those
+    /// before by the same path.
+    pub fn next_serial_on(&self, parent: &StatementId, subject: &DeviceKey) -> u64 {
+        let path = match self.grants.get(parent) {
+            Some(held) => held.path_below(),
+            None => vec![self.root],
+        };
+        let current = self.devices.get(subject).and_then(|granted| granted.current.get(&path));
+        current.map_or(1, |(serial, _)| serial.saturating_add(1))
+    }
+
+    fn take(&mut self, id: StatementId, held: Held) {
+        for granted in self.devices.values_mut() {
+            granted.reads.take();
+        }
+        let granted = self.devices.entry(held.grant.subject).or_default();
+        granted.grants.insert(id);
+        let places = granted.ever.entry(held.grant.role).or_default();
+        held.grant.regions.iter().for_each(|region| places.insert(*region));
+        let counts = (held.grant.serial, id);
+        let current = granted.current.entry(held.path.clone()).or_insert(counts);
+        *current = counts.max(*current);
+        self.grants.insert(id, held);
     }
 
     /// The path that a grant by this issuer stands on; nothing if its parent is not known yet.
@@ -243,50 +303,67 @@ impl Trust {
             let issuer = parent.grant.role.to_string();
             return Err(StatementRefusal::Role { issuer, role: grant.role });
         }
-        let wider = |region: &&Region| !parent.grant.regions.iter().any(|wide| wide.covers(region));
+        let wider = |region: &&Region| !cover_region(&parent.grant.regions, region);
         if let Some(region) = grant.regions.iter().find(wider) {
             return Err(StatementRefusal::Wider { region: *region });
         }
-        let path: Vec<DeviceKey> = parent.path.iter().copied().chain([*issuer]).collect();
+        let path = parent.path_below();
         assert!(path.len() <= PATH_MAX, "each step of a path goes down at least one role");
         Ok(Some(path))
     }
 
-    /// Where a grant is in force: not replaced, and no wider than what its issuer may still grant.
+    /// Where a grant is in force: nowhere once it is replaced.
     fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
-        let (issuer, above) = held.path.split_last().expect("a path starts at the root");
-        if self.current(&held.grant.subject, &held.path).is_none_or(|(current, _)| current != id) {
-            return Vec::new();
+        match self.current(&held.grant.subject, &held.path) {
+            Some((current, _)) if current == id => self.narrowed(held),
+            _ => Vec::new(),
         }
-        if above.is_empty() {
-            return held.grant.regions.clone();
-        }
-        let Some((parent, wide)) = self.current(issuer, above) else { return Vec::new() };
-        if !wide.grant.role.may_grant(held.grant.role) {
-            return Vec::new();
-        }
-        let wide = self.in_force(parent, wide);
-        let narrowed =
-            held.grant.regions.iter().flat_map(|region| wide.iter().filter_map(|w| w.intersection(region)));
-        union(narrowed.collect())
     }
 
-    /// The grant that counts for this subject by this path: the highest serial; of two equal ones,
-    /// which only a dishonest issuer makes, the higher id.
+    /// What is left of a grant after what those it came down through may still grant.
+    fn narrowed(&self, held: &Held) -> Vec<Region> {
+        let (mut places, mut role) = (held.grant.regions.clone(), held.grant.role);
+        let mut path = held.path.as_slice();
+        while let Some((issuer, above)) = path.split_last().filter(|(_, above)| !above.is_empty()) {
+            match self.current(issuer, above) {
+                Some((_, wide)) if wide.grant.role.may_grant(role) => {
+                    places = intersection(&places, &wide.grant.regions);
+                    (role, path) = (wide.grant.role, above);
+                }
+                _ => return Vec::new(),
+            }
+        }
+        places
+    }
+
+    fn places_read(&self, device: &DeviceKey) -> &[Region] {
+        let Some(granted) = self.devices.get(device) else { return &[] };
+        let narrowed =
+            || union(self.current_grants(device).flat_map(|(_, held)| self.narrowed(held)).collect());
+        granted.reads.get_or_init(narrowed)
+    }
+
+    /// The grant that counts for this subject by this path.
     fn current(&self, subject: &DeviceKey, path: &[DeviceKey]) -> Option<(&StatementId, &Held)> {
-        let by_path = self.known(subject).filter(|(_, held)| held.path == path);
-        by_path.max_by_key(|(id, held)| (held.grant.serial, **id))
+        let (_, id) = self.devices.get(subject)?.current.get(path)?;
+        self.grants.get_key_value(id)
+    }
+
+    /// The grants that count for this device, one by each path.
+    fn current_grants<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
+        let current = self.devices.get(device).into_iter().flat_map(|granted| granted.current.values());
+        current.filter_map(|(_, id)| self.grants.get_key_value(id))
     }
 
     fn known<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
-        let ids = self.by_subject.get(device).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().filter_map(|id| self.grants.get_key_value(id))
+        let ids = self.devices.get(device).into_iter().flat_map(|granted| &granted.grants);
+        ids.filter_map(|id| self.grants.get_key_value(id))
     }
 
-    fn chain_of(&self, id: &StatementId, chain: &mut Vec<StatementId>) {
+    fn chain_of(&self, id: &StatementId, chain: &mut Vec<StatementId>, seen: &mut BTreeSet<StatementId>) {
         let Some(held) = self.grants.get(id) else { return };
-        self.chain_of(&held.grant.parent, chain);
-        if !chain.contains(id) {
+        if seen.insert(*id) {
+            self.chain_of(&held.grant.parent, chain, seen);
             chain.push(*id);
         }
     }
@@ -298,71 +375,11 @@ impl Trust {
     }
 }
 
-fn covers(regions: &[Region], home: &SubSls) -> bool {
-    regions.iter().any(|region| region.covers_sub_sls(home))
-}
-
-/// Ascending, none inside another.
-fn union(mut regions: Vec<Region>) -> Vec<Region> {
-    regions.sort_unstable();
-    regions.dedup_by(|inner, outer| outer.covers(inner));
-    regions
-}
-
-/// What the gate says of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatementVerdict {
-    /// It is held.
-    Admit(StatementId),
-    /// The statement that it rests on must come first.
-    Wait(StatementId),
-    /// Never.
-    Refuse(StatementRefusal),
-}
-
-/// Why a statement can never be admitted: its issuer's fault, or that of whoever forged it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StatementRefusal {
-    /// Not its issuer's signature, or made for another survey.
-    #[error("signature does not hold for this issuer and survey")]
-    Signature,
-    /// The charter of another survey.
-    #[error("it is the charter of another survey")]
-    OtherSurvey,
-    /// A kind that this version keeps no rules for.
-    #[error("this version has no rules for statements of this kind; update rukun")]
-    NotYet,
-    /// A grant of nothing.
-    #[error("it grants no region")]
-    NoRegion,
-    /// A grant resting on somebody else's.
-    #[error("it rests on a grant that is not its issuer's")]
-    NotIssuers,
-    /// A role that the issuer's may not grant.
-    #[error("the role {issuer} may not grant the role {role}")]
-    Role {
-        /// The issuer's role.
-        issuer: String,
-        /// The role granted.
-        role: Role,
-    },
-    /// A region outside the issuer's.
-    #[error("it covers {region}, which its issuer's grant does not")]
-    Wider {
-        /// The region.
-        region: Region,
-    },
-}
-
-/// Why a statement founds no trust.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// Another kind of statement.
-    #[error("not a charter")]
-    NoCharter,
-    /// Not signed by the root it names.
-    #[error("the charter's signature does not hold")]
-    Signature,
+impl Held {
+    /// The path of what rests on this grant.
+    fn path_below(&self) -> Vec<DeviceKey> {
+        self.path.iter().copied().chain([self.grant.subject]).collect()
+    }
 }
 
 #[cfg(test)]

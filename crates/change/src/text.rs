@@ -150,7 +150,7 @@ mod tests {
                 let group = at / (GROUP + 1) + 1;
                 match String::from_utf8(slip).unwrap().parse::<DeviceKey>() {
                     Err(IdTextError::Check { first, second, .. }) => {
-                        assert!(group == first || group == second)
+                        assert!(group == first || group == second);
                     }
                     other => panic!("slip at {at} gave {other:?}"),
                 }

@@ -1,0 +1,68 @@
+//! What the gate says of statements, and why it refuses them.
+
+use rukun_change::{Region, StatementId};
+
+use crate::role::Role;
+use crate::statement::StatementError;
+
+/// What the gate says of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatementVerdict {
+    /// It is held.
+    Admit(StatementId),
+    /// The statement that it rests on must come first.
+    Wait(StatementId),
+    /// Never.
+    Refuse(StatementRefusal),
+}
+
+/// Why a statement can never be admitted: its issuer's fault, or that of whoever forged it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementRefusal {
+    /// Not its issuer's signature, or made for another survey.
+    #[error("signature does not hold for this issuer and survey")]
+    Signature,
+    /// The charter of another survey.
+    #[error("it is the charter of another survey")]
+    OtherSurvey,
+    /// A kind that this version keeps no rules for.
+    #[error("this version has no rules for statements of this kind; update rukun")]
+    NotYet,
+    /// Nobody else could read it: its issuer's program let it pass.
+    #[error(transparent)]
+    Spelling(StatementError),
+    /// A grant of nothing.
+    #[error("it grants no region")]
+    NoRegion,
+    /// A grant resting on somebody else's.
+    #[error("it rests on a grant that is not its issuer's")]
+    NotIssuers,
+    /// A role that the issuer's may not grant.
+    #[error("the role {issuer} may not grant the role {role}")]
+    Role {
+        /// The issuer's role.
+        issuer: String,
+        /// The role granted.
+        role: Role,
+    },
+    /// A region outside the issuer's.
+    #[error("it covers {region}, which its issuer's grant does not")]
+    Wider {
+        /// The region.
+        region: Region,
+    },
+}
+
+/// Why a statement founds no trust.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    /// Another kind of statement.
+    #[error("not a charter")]
+    NoCharter,
+    /// Not signed by the root it names.
+    #[error("the charter's signature does not hold")]
+    Signature,
+    /// Nobody else could read it.
+    #[error(transparent)]
+    Spelling(#[from] StatementError),
+}
