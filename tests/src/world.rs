@@ -1,0 +1,236 @@
+//! A small world: nodes, and links that carry whole frames in order until they are cut. Time moves
+//! only when told; entropy comes from a seed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rukun_authority::{Charter, Keypair, Role};
+use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region};
+use rukun_replica::{
+    Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store, Unlock,
+};
+
+/// The questionnaire that the program ships.
+pub const QUESTIONNAIRE: &[u8] = include_bytes!("../../daemon/data/regsosek-k.csv");
+
+/// A node of the world, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Node(pub usize);
+
+struct Wire {
+    to: Node,
+    link: LinkId,
+    bytes: VecDeque<Vec<u8>>,
+    deframer: Deframer,
+}
+
+/// Nodes and the links between them.
+pub struct World {
+    /// The nodes.
+    pub replicas: Vec<Replica>,
+    /// What each node told, in order.
+    pub events: Vec<Vec<Event>>,
+    /// The survey's root key.
+    pub root: Keypair,
+    wires: BTreeMap<(Node, LinkId), Wire>,
+    links: u64,
+    now: Moment,
+}
+
+impl World {
+    /// A world with one node, the district office of region 1811, that founded a survey.
+    pub fn new(seed: u8) -> Self {
+        let root = Keypair::from_seed(&[seed; 32]);
+        let mut world = Self {
+            replicas: Vec::new(),
+            events: Vec::new(),
+            root: root.clone(),
+            wires: BTreeMap::new(),
+            links: 0,
+            now: Moment { wall_ms: 1_665_800_000_000, steady_ms: 0 },
+        };
+        let office = world.add_bare(seed.wrapping_add(1));
+        let charter = Charter {
+            name: "Regsosek 2022".into(),
+            code: "REGSOSEK22".into(),
+            period: ("2022-10-15".into(), "2022-11-14".into()),
+            questionnaire: Digest::of(QUESTIONNAIRE),
+            dictionary: None,
+        };
+        let grant = new_grant(world.key(office), Role::District, &["1811"]);
+        world.replicas[0].found(&root, charter, QUESTIONNAIRE, grant).expect("the office founds the survey");
+        world.commit(office);
+        world
+    }
+
+    /// A node that belongs to no survey yet.
+    pub fn add_bare(&mut self, seed: u8) -> Node {
+        let entropy = [seed; 32];
+        let new = NewStore { device_seed: [seed; 32], incarnation: Incarnation::from_bytes([seed; 4]) };
+        let store = Store::create(InMemoryBackend::new(), Unlock::KeyFile(&[7; 32]), &new, &mut entropy_of(entropy));
+        let replica = Replica::open(store.expect("a store in memory"), entropy).expect("an empty store opens");
+        self.replicas.push(replica);
+        self.events.push(Vec::new());
+        Node(self.replicas.len() - 1)
+    }
+
+    /// A node that has joined the survey and that `granter` has granted a role.
+    pub fn add(&mut self, seed: u8, granter: Node, role: Role, regions: &[&str]) -> Node {
+        let node = self.add_bare(seed);
+        let survey = self.replicas[0].survey().expect("the office founded the survey");
+        self.replicas[node.0].join(survey).expect("a bare node joins");
+        self.commit(node);
+        self.grant(granter, node, role, regions);
+        node
+    }
+
+    /// One node grants another a role.
+    pub fn grant(&mut self, granter: Node, to: Node, role: Role, regions: &[&str]) {
+        let grant = new_grant(self.key(to), role, regions);
+        self.replicas[granter.0].grant(None, grant).expect("the granter may grant this");
+        self.commit(granter);
+    }
+
+    /// A node's key.
+    pub fn key(&self, node: Node) -> DeviceKey {
+        self.replicas[node.0].device()
+    }
+
+    /// The time of this world.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Moves time on.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now.steady_ms += ms;
+        self.now.wall_ms += ms as i64;
+    }
+
+    /// Links two nodes; the first dials.
+    pub fn link(&mut self, dialer: Node, listener: Node) -> (LinkId, LinkId) {
+        let (near, far) = (LinkId(self.links), LinkId(self.links + 1));
+        self.links += 2;
+        let wire = |to, link| Wire { to, link, bytes: VecDeque::new(), deframer: Deframer::new() };
+        self.wires.insert((dialer, near), wire(listener, far));
+        self.wires.insert((listener, far), wire(dialer, near));
+        for (node, link, peer, dialed) in [(dialer, near, listener, true), (listener, far, dialer, false)] {
+            let input = Input::LinkOpened { link, peer: self.key(peer), dialed };
+            self.handle(node, input);
+        }
+        (near, far)
+    }
+
+    /// Cuts every link; what is in flight is lost.
+    pub fn cut_all(&mut self) {
+        let ends: Vec<(Node, LinkId)> = self.wires.keys().copied().collect();
+        self.wires.clear();
+        for (node, link) in ends {
+            self.handle(node, Input::LinkClosed { link, reason: "cut".into() });
+        }
+    }
+
+    /// Carries frames until nothing moves any more, at most `steps`. Gives how many it took.
+    ///
+    /// # Panics
+    /// If the world has not come to rest after so many steps.
+    pub fn settle(&mut self, steps: usize) -> usize {
+        for step in 0..steps {
+            if !self.step() {
+                return step;
+            }
+        }
+        panic!("the world did not come to rest in {steps} steps");
+    }
+
+    /// Carries at most `steps` chunks.
+    pub fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if !self.step() {
+                break;
+            }
+        }
+    }
+
+    /// Puts bytes on a link as if its near end had sent them.
+    pub fn inject(&mut self, from: Node, link: LinkId, bytes: Vec<u8>) {
+        if let Some(wire) = self.wires.get_mut(&(from, link)) {
+            wire.bytes.push_back(bytes);
+        }
+    }
+
+    /// Whether the link still stands at this end.
+    pub fn is_linked(&self, node: Node, link: LinkId) -> bool {
+        self.wires.contains_key(&(node, link))
+    }
+
+    /// Commits a node and performs what it releases.
+    pub fn commit(&mut self, node: Node) {
+        self.replicas[node.0].commit().expect("a store in memory commits");
+        while let Some(output) = self.replicas[node.0].poll() {
+            match output {
+                Output::Send { link, bytes } => self.inject(node, link, bytes),
+                Output::Close { link, reason } => self.close(node, link, &reason),
+                Output::Event(event) => self.events[node.0].push(event),
+            }
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        let due = self.wires.iter_mut().find_map(|(end, wire)| Some((*end, wire.bytes.pop_front()?)));
+        let Some((end, bytes)) = due else { return false };
+        let Some(wire) = self.wires.get_mut(&end) else { return true };
+        wire.deframer.push(&bytes);
+        let (to, link) = (wire.to, wire.link);
+        let mut frames = Vec::new();
+        let survey = self.replicas[to.0].survey();
+        loop {
+            match wire.deframer.next_frame() {
+                Ok(Some(body)) => frames.push(Frame::check(&body, survey.as_ref())),
+                Ok(None) => break,
+                Err(fault) => {
+                    frames.push(Frame::broken(fault));
+                    break;
+                }
+            }
+        }
+        for frame in frames {
+            self.handle(to, Input::Received { link, frame });
+        }
+        true
+    }
+
+    /// One end closes: what it sent before still arrives, then the other end learns of it.
+    fn close(&mut self, node: Node, link: LinkId, reason: &str) {
+        while let Some((end, bytes)) = self.wires.get_mut(&(node, link)).and_then(|wire| {
+            let bytes = wire.bytes.pop_front()?;
+            Some(((wire.to, wire.link), bytes))
+        }) {
+            let survey = self.replicas[end.0.0].survey();
+            let mut deframer = Deframer::new();
+            deframer.push(&bytes);
+            while let Ok(Some(body)) = deframer.next_frame() {
+                let frame = Frame::check(&body, survey.as_ref());
+                self.handle(end.0, Input::Received { link: end.1, frame });
+            }
+        }
+        if let Some(wire) = self.wires.remove(&(node, link)) {
+            self.wires.remove(&(wire.to, wire.link));
+            self.handle(wire.to, Input::LinkClosed { link: wire.link, reason: reason.into() });
+        }
+    }
+
+    fn handle(&mut self, node: Node, input: Input) {
+        self.replicas[node.0].handle(self.now, input).expect("a store in memory does not fail");
+        self.commit(node);
+    }
+}
+
+/// A grant of a role in some regions.
+pub fn new_grant(subject: DeviceKey, role: Role, regions: &[&str]) -> NewGrant {
+    let regions: Vec<Region> = regions.iter().map(|region| region.parse().expect("a region code")).collect();
+    NewGrant { subject, role, regions, name: format!("{role} {}", subject.short()) }
+}
+
+fn entropy_of(seed: [u8; 32]) -> rand_chacha::ChaCha20Rng {
+    rand_chacha::rand_core::SeedableRng::from_seed(seed)
+}
