@@ -1,13 +1,16 @@
 //! The program around a replica: sockets, threads, clocks, entropy and files. A replica decides,
 //! and all of the world it knows comes and goes through here.
 
+pub mod args;
 pub mod client;
 pub mod clock;
+pub mod commands;
 pub mod disk;
 pub mod node;
 pub mod people;
 pub mod prelist;
 pub mod quic;
+pub mod render;
 pub mod survey;
 pub mod tls;
 pub mod verbs;

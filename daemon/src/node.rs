@@ -79,8 +79,10 @@ impl Node {
         match self {
             Self::Daemon(client) => {
                 let pid = client.pid();
-                let message = format!("the root key is never given to a daemon, and one runs here (pid {pid})");
-                Err(VerbError::new(message, format!("stop it first (kill {pid}), then try again")).with_status(409))
+                let message =
+                    format!("the root key is never given to a daemon, and one runs here (pid {pid})");
+                Err(VerbError::new(message, format!("stop it first (kill {pid}), then try again"))
+                    .with_status(409))
             }
             Self::Here(replica) => {
                 let done = act(replica)?;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord};
@@ -71,18 +71,14 @@ pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Resu
         node,
         progress,
     };
+    let mut lines = Lines { file: BufReader::new(File::open(path).map_err(read)?), at: 0, line: 1 };
     let mut record = StringRecord::new();
     loop {
-        let at = reader.position().clone();
+        let line = lines.of(reader.position().byte()).map_err(read)?;
         match reader.read_record(&mut record) {
-            Ok(true) => {
-                // The position of the record itself: the reader's own is before blank lines.
-                let line = record.position().map_or(at.line(), csv::Position::line);
-                import.row(line, &record)?;
-            }
+            Ok(true) => import.row(line, &record)?,
             Ok(false) => break,
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                let line = error.position().map_or(at.line(), csv::Position::line);
                 import.report.rows += 1;
                 import.bad_row(line, "", "the row is not UTF-8; save the file as CSV UTF-8".into());
             }
@@ -112,7 +108,8 @@ impl Import<'_> {
         }
         self.report.rows += 1;
         if record.len() != self.columns.len() {
-            let message = format!("the row has {} cells, the heading has {}", record.len(), self.columns.len());
+            let message =
+                format!("the row has {} cells, the heading has {}", record.len(), self.columns.len());
             self.bad_row(line, "", message);
             return Ok(());
         }
@@ -168,6 +165,30 @@ impl Import<'_> {
         self.progress.bad(&row);
         if self.report.bad_rows.len() < NAMED_ROWS_MAX {
             self.report.bad_rows.push(row);
+        }
+    }
+}
+
+/// Which line a row starts on. The reader counts from before the blank lines that it skips.
+struct Lines {
+    file: BufReader<File>,
+    at: u64,
+    line: u64,
+}
+
+impl Lines {
+    /// The line of the row that starts at this byte, or after the blank lines there. Bytes must not
+    /// go back.
+    fn of(&mut self, byte: u64) -> std::io::Result<u64> {
+        loop {
+            let next = self.file.fill_buf()?.first().copied();
+            let blank = matches!(next, Some(b'\n' | b'\r'));
+            if next.is_none() || (self.at >= byte && !blank) {
+                return Ok(self.line);
+            }
+            self.line += u64::from(next == Some(b'\n'));
+            self.file.consume(1);
+            self.at += 1;
         }
     }
 }
@@ -235,7 +256,7 @@ mod tests {
     use crate::survey::{BUILT_IN, Survey};
     use crate::verbs;
 
-    #[derive(Default)]
+    #[derive(Debug, Default)]
     struct Heard(Vec<BadRow>);
 
     impl Progress for Heard {
@@ -275,8 +296,8 @@ mod tests {
         let (_parent, mut node) = district();
         let text = "region,r108,r110,r111,r114\n\
             1811010005000300,Siti Aminah,1,1,1811010101100001\n\
-            1811010005000300,Budi,dua,2,1811010101100002\n\
-            \n\
+            1811010005000300,Budi,dua,2,1811010101100002\r\n\
+            \r\n\
             18110100050003,Joko,3,3,1811010101100003\n\
             1811010005000300,Wayan,4,4,1811010101100001\n\
             1811010005000300,Made,5\n\

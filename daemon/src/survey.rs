@@ -74,7 +74,8 @@ impl Survey {
     ) -> Result<Self, SurveyError> {
         let file: File = toml::from_str(text)
             .map_err(|error| SurveyError::Toml { path: path.into(), message: error.to_string() })?;
-        let wrong = |key: &'static str, message: String| SurveyError::Value { path: path.into(), key, message };
+        let wrong =
+            |key: &'static str, message: String| SurveyError::Value { path: path.into(), key, message };
         for (key, text) in [("name", &file.name), ("code", &file.code)] {
             if text.trim().is_empty() {
                 return Err(wrong(key, "it is empty".into()));
@@ -86,12 +87,15 @@ impl Survey {
             return Err(wrong("period.end", format!("{end} is before the start, {start}")));
         }
         let written = file.office.unwrap_or_default();
-        let name = office.name.or(written.name).ok_or_else(|| wrong("office.name", "it is missing; give it there or with --name".into()))?;
+        let name = office
+            .name
+            .or(written.name)
+            .ok_or_else(|| wrong("office.name", "it is missing; give it there or with --name".into()))?;
         let region = match (office.region, written.region) {
             (Some(region), _) => region,
-            (None, Some(text)) => {
-                text.parse().map_err(|error: rukun_change::RegionError| wrong("office.region", error.to_string()))?
-            }
+            (None, Some(text)) => text
+                .parse()
+                .map_err(|error: rukun_change::RegionError| wrong("office.region", error.to_string()))?,
             (None, None) => {
                 return Err(wrong("office.region", "it is missing; give it there or with --region".into()));
             }
@@ -221,7 +225,9 @@ region = "1811"
         let unknown = message(&GOOD.replace("code =", "kode = 1\ncode ="));
         assert!(unknown.contains("kode") && unknown.contains("line 3"), "{unknown}");
         assert!(message(&GOOD.replace("2022-10-15", "\"soon\"")).contains("period.start: soon is no day"));
-        assert!(message(&GOOD.replace("2022-10-15", "2023-10-15")).contains("period.end: 2022-11-14 is before"));
+        assert!(
+            message(&GOOD.replace("2022-10-15", "2023-10-15")).contains("period.end: 2022-11-14 is before")
+        );
         assert!(message(&GOOD.replace("\"1811\"", "\"181\"")).contains("office.region"));
         assert!(message(&GOOD.replace("region = \"1811\"", "")).contains("--region"));
         assert!(message("name = 1").contains("line 1"));

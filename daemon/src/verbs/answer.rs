@@ -115,11 +115,7 @@ pub fn found(
 ///
 /// # Errors
 /// If the issuer holds no grant that this one could rest on.
-pub fn grant(
-    replica: &mut Replica,
-    root: Option<&Keypair>,
-    new: NewGrant,
-) -> Result<GrantShape, VerbError> {
+pub fn grant(replica: &mut Replica, root: Option<&Keypair>, new: NewGrant) -> Result<GrantShape, VerbError> {
     let view = replica.grant(root, new)?;
     Ok(Teller::of(replica).grant(&view))
 }
@@ -149,7 +145,9 @@ fn remove_address(replica: &mut Replica, address: &str) -> Result<PeersShape, Ve
     peers.retain(|held| held != address);
     if peers.len() == before {
         let remedy = "rukun peer list shows the addresses";
-        return Err(VerbError::new(format!("{address} is not among the addresses dialled"), remedy).with_status(404));
+        return Err(
+            VerbError::new(format!("{address} is not among the addresses dialled"), remedy).with_status(404)
+        );
     }
     replica.set_addresses(&peers)?;
     Ok(PeersShape { peers })
@@ -157,7 +155,8 @@ fn remove_address(replica: &mut Replica, address: &str) -> Result<PeersShape, Ve
 
 /// A host and a port; whether anybody answers there is found out by dialling.
 fn check_address(address: &str) -> Result<(), VerbError> {
-    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    let port =
+        address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(port)) if port > 0 => Ok(()),
         _ => {
@@ -223,7 +222,8 @@ fn json(shape: impl Serialize) -> Result<Value, VerbError> {
 
 impl From<ReplicaError> for VerbError {
     fn from(error: ReplicaError) -> Self {
-        Self::new(error, "the store can't be trusted now; stop, look at the disk, start again").with_status(500)
+        Self::new(error, "the store can't be trusted now; stop, look at the disk, start again")
+            .with_status(500)
     }
 }
 
@@ -245,4 +245,3 @@ impl From<ActionError> for VerbError {
         Self::new(message, remedy).with_status(status)
     }
 }
-

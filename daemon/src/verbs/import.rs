@@ -41,7 +41,9 @@ pub(super) fn heading(replica: &Replica, columns: &[String]) -> Result<HeadingSh
         }
         seen.push(column);
         if column != REGION {
-            questionnaire.check(column, Level::Family, &Scalar::Null).map_err(|error| VerbError::new(error, remedy))?;
+            questionnaire
+                .check(column, Level::Family, &Scalar::Null)
+                .map_err(|error| VerbError::new(error, remedy))?;
         }
     }
     Ok(HeadingShape { kk: kk_variable(questionnaire) })
@@ -74,7 +76,10 @@ pub(super) fn import(
             outcome.there.push(ThereRow { line, record: there.to_string() });
             continue;
         }
-        match replica.add_record(now, home, Some(Ink::Printed), &Value::Object(patch)).map_err(VerbError::from) {
+        match replica
+            .add_record(now, home, Some(Ink::Printed), &Value::Object(patch))
+            .map_err(VerbError::from)
+        {
             Ok((record, _)) => {
                 outcome.added += 1;
                 here.extend(marks.into_iter().map(|mark| (mark, record)));
@@ -97,7 +102,8 @@ fn read(questionnaire: &Questionnaire, row: PrelistRow) -> Result<(SubSls, Map<S
     let home = row.region.trim().parse::<SubSls>().map_err(|error| fault(REGION, error.to_string())).ok();
     let mut patch = Map::new();
     for (column, text) in row.cells.into_iter().filter(|(_, text)| !text.trim().is_empty()) {
-        let typed = typed::answer(questionnaire, Level::Family, &column, &text).map_err(|error| error.message);
+        let typed =
+            typed::answer(questionnaire, Level::Family, &column, &text).map_err(|error| error.message);
         let checked = typed.and_then(|value| {
             let fits = scalar(&value).map(|scalar| questionnaire.check(&column, Level::Family, &scalar));
             fits.transpose().map(|_| value).map_err(|error| error.to_string())
@@ -108,12 +114,20 @@ fn read(questionnaire: &Questionnaire, row: PrelistRow) -> Result<(SubSls, Map<S
         }
     }
     if patch.is_empty() && bad.is_empty() {
-        bad.push(BadRow { line, column: String::new(), message: "the row has no answer beside its region".into() });
+        bad.push(BadRow {
+            line,
+            column: String::new(),
+            message: "the row has no answer beside its region".into(),
+        });
     }
     home.filter(|_| bad.is_empty()).map(|home| (home, patch)).ok_or(bad)
 }
 
-fn marks_in(replica: &mut Replica, home: SubSls, kk: Option<&str>) -> Result<BTreeMap<Mark, RecordId>, VerbError> {
+fn marks_in(
+    replica: &mut Replica,
+    home: SubSls,
+    kk: Option<&str>,
+) -> Result<BTreeMap<Mark, RecordId>, VerbError> {
     let region = home.region();
     // Most sub-SLS are empty when their prelist comes; then no record has to be read.
     if replica.fingerprints(Some(&region))?.is_empty() {
@@ -168,7 +182,8 @@ mod tests {
     #[test]
     fn everything_wrong_with_a_row_is_named_by_line_and_column() {
         let questionnaire = Questionnaire::parse(include_bytes!("../../data/regsosek-k.csv")).unwrap();
-        let bad = row("18110100050003", &[("r110", "dua"), ("r112", "0"), ("r114", "1,81E+15"), ("r108", "Siti")]);
+        let bad =
+            row("18110100050003", &[("r110", "dua"), ("r112", "0"), ("r114", "1,81E+15"), ("r108", "Siti")]);
         let bad = read(&questionnaire, bad).unwrap_err();
         let columns: Vec<&str> = bad.iter().map(|bad| bad.column.as_str()).collect();
         assert_eq!(columns, ["region", "r110", "r112", "r114"]);
@@ -179,7 +194,8 @@ mod tests {
     #[test]
     fn empty_cells_are_no_answers() {
         let questionnaire = Questionnaire::parse(include_bytes!("../../data/regsosek-k.csv")).unwrap();
-        let (_, patch) = read(&questionnaire, row("1811010005000300", &[("r108", " Siti "), ("r110", "")])).unwrap();
+        let (_, patch) =
+            read(&questionnaire, row("1811010005000300", &[("r108", " Siti "), ("r110", "")])).unwrap();
         assert_eq!(Value::Object(patch), serde_json::json!({"r108": "Siti"}));
         assert!(read(&questionnaire, row("1811010005000300", &[("r108", "")])).is_err());
     }

@@ -25,7 +25,8 @@ pub(super) fn add(
     patch: Option<Value>,
     set: &[String],
 ) -> Result<WrittenShape, VerbError> {
-    let home: SubSls = home.parse().map_err(|error| VerbError::new(error, "a record's home is a whole code, 16 digits"))?;
+    let home: SubSls =
+        home.parse().map_err(|error| VerbError::new(error, "a record's home is a whole code, 16 digits"))?;
     let patch = typed::patch(questionnaire(replica)?, None, patch, set)?;
     let (record, change) = replica.add_record(now, home, typed::ink(ink)?, &patch)?;
     Ok(WrittenShape { record: record.to_string(), change: Some(change.to_string()) })

@@ -83,7 +83,8 @@ impl<'a> Teller<'a> {
             let variables = self.questionnaire.map(Questionnaire::variables);
             variables.and_then(|mut variables| variables.position(|variable| variable.name == field))
         };
-        let mut lines: Vec<_> = reading.blame().into_iter().map(|line| (order(&line.0.field), line)).collect();
+        let mut lines: Vec<_> =
+            reading.blame().into_iter().map(|line| (order(&line.0.field), line)).collect();
         let number = |member: &Option<MemberId>| member.map(|member| member_number(reading, member));
         lines.sort_by_cached_key(|(at, (place, _, _))| {
             (number(&place.member), place.member, at.unwrap_or(usize::MAX), place.field.clone())

@@ -34,12 +34,18 @@ pub(super) fn patch(
                 patch.insert(place.into(), answer(questionnaire, Level::Family, place, text)?);
             }
             Some((whose, field)) => {
-                let key = if whose.starts_with('+') { whose.into() } else { member(reading, whose)?.to_string() };
+                let key =
+                    if whose.starts_with('+') { whose.into() } else { member(reading, whose)?.to_string() };
                 let members = patch.entry(MEMBERS).or_insert_with(|| Value::Object(Map::new()));
-                let answers = members.as_object_mut().map(|all| all.entry(key).or_insert_with(|| Value::Object(Map::new())));
+                let answers = members
+                    .as_object_mut()
+                    .map(|all| all.entry(key).or_insert_with(|| Value::Object(Map::new())));
                 let answers = answers.and_then(Value::as_object_mut);
                 let answers = answers.ok_or_else(|| {
-                    VerbError::new("the patch's members are no JSON objects", "write it like '{\"members\": {\"+1\": {\"r402\": \"Siti\"}}}'")
+                    VerbError::new(
+                        "the patch's members are no JSON objects",
+                        "write it like '{\"members\": {\"+1\": {\"r402\": \"Siti\"}}}'",
+                    )
                 })?;
                 answers.insert(field.into(), answer(questionnaire, Level::Member, field, text)?);
             }
@@ -62,7 +68,10 @@ pub(super) fn answer(
     match variable.map(|variable| (&variable.kind, variable)) {
         _ if text.is_empty() => Ok(Value::Null),
         Some((Kind::Integer { .. }, variable)) => text.parse::<i64>().map(Value::from).map_err(|_| {
-            VerbError::new(format!("{}: {text:?} is no number", variable.title()), "type the code or number alone")
+            VerbError::new(
+                format!("{}: {text:?} is no number", variable.title()),
+                "type the code or number alone",
+            )
         }),
         _ => Ok(Value::from(text)),
     }
@@ -131,7 +140,8 @@ pub(super) fn change(reading: &Reading, text: &str) -> Result<ChangeId, VerbErro
     match (found.next(), found.next()) {
         (Some(change), None) => Ok(change),
         (None, _) => {
-            Err(VerbError::new(format!("record {} has no change {text}", reading.id()), remedy).with_status(404))
+            Err(VerbError::new(format!("record {} has no change {text}", reading.id()), remedy)
+                .with_status(404))
         }
         (Some(_), Some(_)) => {
             Err(VerbError::new(format!("{text} begins more than one change"), "type more of it"))
@@ -161,7 +171,8 @@ mod tests {
 
     #[test]
     fn the_questionnaire_decides_what_is_a_number_and_what_a_text() {
-        let patch = typed(&["r304=3", "r108=Siti Aminah", "r103=010", "r301b=", "+1/r402=Budi", "+1/r407=41"]);
+        let patch =
+            typed(&["r304=3", "r108=Siti Aminah", "r103=010", "r301b=", "+1/r402=Budi", "+1/r407=41"]);
         let expected = json!({
             "r304": 3, "r108": "Siti Aminah", "r103": "010", "r301b": null,
             "members": {"+1": {"r402": "Budi", "r407": 41}},

@@ -1,0 +1,162 @@
+//! From the command line to the node and back to the terminal: each verb's arguments become a
+//! request, its answer becomes text or JSON, and its failure an exit code with a remedy.
+
+mod grant;
+mod import;
+mod init;
+mod output;
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::args::{Answers, Cli, Conflicts, Peer, Record, Verb};
+use crate::disk::Folder;
+use crate::node::Node;
+use crate::render;
+use crate::verbs::{
+    BlameShape, ConflictsShape, Edit, IdShape, JoinedShape, LogShape, PeersShape, RecordShape, RecordsShape,
+    Request, StatusShape, VerbError, WrittenShape,
+};
+use output::Output;
+
+/// Exit code: some rows of a prelist are bad, the good ones went in.
+const SOME_ROWS_BAD: u8 = 3;
+/// Exit code: the demonstration found a difference where there should be none.
+const DIFFERS: u8 = 4;
+
+/// Carries out what the command line says.
+pub fn carry_out(cli: Cli) -> ExitCode {
+    let output = Output::new(cli.json);
+    let done = folder(&cli).and_then(|folder| verb(cli.verb, &folder, output));
+    done.unwrap_or_else(|error| {
+        output.fail(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn folder(cli: &Cli) -> Result<Folder, VerbError> {
+    match &cli.dir {
+        Some(path) => Ok(Folder::at(path)),
+        None => Ok(Folder::usual()?),
+    }
+}
+
+fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbError> {
+    match verb {
+        Verb::Init(init) => init::init(&init, folder, output)?,
+        Verb::Join { survey, peer } => {
+            let mut node = Node::open_or_make(folder)?;
+            let joined: JoinedShape = node.ask(Request::Join { survey, peers: peer })?;
+            output.show(&joined, |joined, paint| {
+                render::joined(joined, matches!(node, Node::Daemon(_)), paint)
+            });
+        }
+        Verb::Daemon(daemon) => {
+            return Err(VerbError::new(format!("not yet: {daemon:?}"), ""));
+        }
+        Verb::Id => {
+            let id: IdShape = Node::open_or_make(folder)?.ask(Request::Id)?;
+            output.show(&id, |id, _| format!("{}\n", id.device));
+        }
+        Verb::Grant { device, role, region, name } => {
+            grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;
+        }
+        Verb::Peer(peer) => {
+            let request = match peer {
+                Peer::Add { address } => Request::PeerAdd { address },
+                Peer::Remove { address } => Request::PeerRemove { address },
+                Peer::List => Request::PeerList,
+            };
+            let peers: PeersShape = Node::open(folder)?.ask(request)?;
+            output.show(&peers, |peers, _| render::peers(&peers.peers));
+        }
+        Verb::Import { file } => return import::import(&file, folder, output),
+        Verb::Record(verb) => record(verb, folder, output)?,
+        Verb::Status => {
+            let status: StatusShape = Node::open(folder)?.ask(Request::Status)?;
+            output.show(&status, render::status);
+        }
+        Verb::Log { record } => {
+            let log: LogShape = Node::open(folder)?.ask(Request::Log { record })?;
+            output.show(&log, render::log);
+        }
+        Verb::Blame { record } => {
+            let blame: BlameShape = Node::open(folder)?.ask(Request::Blame { record })?;
+            output.show(&blame, render::blame);
+        }
+        Verb::Conflicts { show: Some(Conflicts::Show { record }), .. } => {
+            let conflicts: ConflictsShape = Node::open(folder)?.ask(Request::ConflictsShow { record })?;
+            output.show(&conflicts, render::conflict_details);
+        }
+        Verb::Conflicts { region, kind, show: None } => {
+            let (region, kind) = (region.map(|region| region.to_string()), kind.map(|kind| kind.to_string()));
+            let conflicts: ConflictsShape = Node::open(folder)?.ask(Request::Conflicts { region, kind })?;
+            output.show(&conflicts, render::conflict_list);
+        }
+        Verb::Resolve { record, field, pick, value, ink } => {
+            let ink = ink.map(|ink| ink.to_string());
+            let request = Request::Resolve { record, field, pick, value, ink };
+            write(folder, request, output)?;
+        }
+        Verb::Demo { keep } => {
+            let alike = keep.is_some();
+            return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn record(verb: Record, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    match verb {
+        Record::Add { region, answers } => {
+            let patch = patch(&answers)?;
+            let ink = answers.ink.map(|ink| ink.to_string());
+            write(folder, Request::RecordAdd { region, ink, patch, set: answers.set }, output)
+        }
+        Record::Set { record, answers } => {
+            let patch = patch(&answers)?;
+            let ink = answers.ink.map(|ink| ink.to_string());
+            write(folder, Request::RecordSet(Edit { record, ink, patch, set: answers.set }), output)
+        }
+        Record::Gone { record, member, reason, ink } => {
+            let ink = ink.map(|ink| ink.to_string());
+            write(folder, Request::RecordGone { record, member, reason, ink }, output)
+        }
+        Record::Show { record } => {
+            let record: RecordShape = Node::open(folder)?.ask(Request::RecordShow { record })?;
+            output.show(&record, render::record);
+            Ok(())
+        }
+        Record::List { region, after, limit } => {
+            let region = region.map(|region| region.to_string());
+            let request = Request::RecordList { region, after, limit: Some(limit) };
+            let records: RecordsShape = Node::open(folder)?.ask(request)?;
+            output.show(&records, render::record_list);
+            Ok(())
+        }
+    }
+}
+
+fn write(folder: &Folder, request: Request, output: Output) -> Result<(), VerbError> {
+    let written: WrittenShape = Node::open(folder)?.ask(request)?;
+    output.show(&written, |written, _| render::written(written));
+    Ok(())
+}
+
+/// The patch on the command line, or on standard input.
+fn patch(answers: &Answers) -> Result<Option<Value>, VerbError> {
+    let Some(given) = &answers.json_patch else { return Ok(None) };
+    let text = if given == "-" {
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|error| VerbError::new(format!("standard input can't be read: {error}"), ""))?;
+        text
+    } else {
+        given.clone()
+    };
+    let remedy = "write it like --json-patch '{\"r304\": 3}'";
+    let patch = serde_json::from_str(&text);
+    patch.map(Some).map_err(|error| VerbError::new(format!("the patch is no JSON: {error}"), remedy))
+}

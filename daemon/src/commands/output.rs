@@ -1,0 +1,45 @@
+//! The terminal, or the script that reads us.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::render::Paint;
+use crate::verbs::VerbError;
+
+/// How answers are given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    json: bool,
+    paint: Paint,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, paint: Paint::of_stdout() }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Shows an answer: as JSON, one line of it unless a person is looking, or as text.
+    pub(super) fn show<T: Serialize>(self, answer: &T, text: impl FnOnce(&T, Paint) -> String) {
+        let shown = match (self.json, std::io::stdout().is_terminal()) {
+            (false, _) => text(answer, self.paint),
+            (true, true) => serde_json::to_string_pretty(answer).expect("an answer is plain JSON") + "\n",
+            (true, false) => serde_json::to_string(answer).expect("an answer is plain JSON") + "\n",
+        };
+        // Whoever reads us may have stopped: `rukun log ... | head`.
+        let _ = std::io::stdout().write_all(shown.as_bytes());
+    }
+
+    /// Says why nothing was done, and what to do next.
+    pub(super) fn fail(self, error: &VerbError) {
+        if self.json {
+            eprintln!("{}", serde_json::to_string(error).expect("an error is plain JSON"));
+        } else {
+            eprintln!("rukun: {error}");
+        }
+    }
+}

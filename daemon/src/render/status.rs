@@ -1,0 +1,176 @@
+//! How a node is, whom it dials, whom it granted.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{Cell, Paint, Table, clean, counted, short_device, shown_bytes, shown_time};
+use crate::verbs::{FoundedShape, GrantShape, JoinedShape, PeerShape, StatusShape};
+
+/// How a node is.
+pub fn status(status: &StatusShape, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut line = |word: &str, says: &str| {
+        let _ = writeln!(text, "{}{says}", paint.faint(&format!("{word:<11}")));
+    };
+    for grant in status.grants.iter().filter(|grant| !grant.in_force.is_empty()) {
+        let who = format!("{}, {} of {}", clean(&grant.name), grant.role, grant.in_force.join(", "));
+        line("who", &paint.strong(&who));
+    }
+    line("device", &status.device);
+    match &status.survey {
+        None => line("survey", "none yet: rukun join SURVEY-ID, or rukun init SURVEY.toml"),
+        Some(survey) => {
+            let (name, code) = (survey.name.as_deref(), survey.code.as_deref().unwrap_or_default());
+            let name = name.map(|name| format!("{} ({})", clean(name), clean(code)));
+            line(
+                "survey",
+                &name.unwrap_or_else(|| {
+                    "its charter has not come yet: connect once to a node that has it".into()
+                }),
+            );
+            if let Some((start, end)) = &survey.period {
+                line("", &format!("{} to {}", clean(start), clean(end)));
+            }
+            line("", &survey.survey);
+        }
+    }
+    if status.survey.is_some() && status.grants.iter().all(|grant| grant.in_force.is_empty()) {
+        line("grant", &paint.alert("none yet: ask the tier above for rukun grant with the device id above"));
+    }
+    let families = counted(status.records, "family", "families");
+    let changes = counted(status.changes, "change", "changes");
+    line(
+        "holds",
+        &format!(
+            "{families}, {changes}, {}; {} on disk",
+            counted(status.statements, "statement", "statements"),
+            shown_bytes(status.disk_bytes)
+        ),
+    );
+    let kinds: Vec<String> = status
+        .conflicts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let conflicts = if kinds.is_empty() {
+        paint.good("none")
+    } else {
+        format!("{}  (rukun conflicts)", paint.alert(&kinds.join(", ")))
+    };
+    line("conflicts", &conflicts);
+    if status.unread > 0 {
+        line(
+            "",
+            &format!("{} not read yet since their last change", counted(status.unread, "family", "families")),
+        );
+    }
+    if status.waiting > 0 {
+        let waiting = counted(status.waiting, "change waits", "changes wait");
+        line("waiting", &paint.alert(&format!("{waiting} for a grant or a cause")));
+    }
+    if let Some(traffic) = status.traffic {
+        line(
+            "traffic",
+            &format!(
+                "{} sent, {} received since the daemon started",
+                shown_bytes(traffic.bytes_sent),
+                shown_bytes(traffic.bytes_received)
+            ),
+        );
+    }
+    line(
+        "dials",
+        &if status.dials.is_empty() {
+            "nobody: rukun peer add HOST:PORT".into()
+        } else {
+            clean(&status.dials.join(", "))
+        },
+    );
+    text.push('\n');
+    text.push_str(&peer_table(&status.peers, paint));
+    text
+}
+
+fn peer_table(peers: &[PeerShape], paint: Paint) -> String {
+    if peers.is_empty() {
+        return "no peer seen yet\n".into();
+    }
+    let mut table = Table::with_heading(
+        &["PEER", "ROLE", "REGIONS", "DEVICE", "LINK", "LAST CONTACT", "LACKS", "REFUSED"],
+        paint,
+    );
+    for peer in peers {
+        let link = match (peer.linked, peer.in_sync) {
+            (true, true) => Cell::text("in sync").painted(|word| paint.good(word)),
+            (true, false) => Cell::text("syncing"),
+            (false, _) => Cell::text("off").painted(|word| paint.faint(word)),
+        };
+        let count = |count: u64| match count {
+            0 => Cell::text("").right(),
+            count => Cell::number(count).painted(|count| paint.alert(count)),
+        };
+        table.row([
+            Cell::text(if peer.name.is_empty() { "unknown" } else { &peer.name }),
+            Cell::text(peer.role.as_deref().unwrap_or("no role")),
+            Cell::text(peer.regions.join(" ")),
+            Cell::text(short_device(&peer.device)).painted(|device| paint.faint(device)),
+            link,
+            Cell::text(peer.last_contact.as_deref().map_or_else(|| "never".into(), shown_time)),
+            count(peer.lacks),
+            count(peer.refused),
+        ]);
+    }
+    table.lines("")
+}
+
+/// A grant just made, and what the other device types next.
+pub fn grant(grant: &GrantShape, listen: Option<&str>, paint: Paint) -> String {
+    let peer = listen.unwrap_or("HOST:PORT");
+    format!(
+        "{} may act as {} in {}\non that device: {}\n",
+        paint.strong(&clean(&grant.name)),
+        grant.role,
+        grant.regions.join(", "),
+        paint.strong(&format!("rukun join {} --peer {peer}", grant.survey)),
+    )
+}
+
+/// A survey just founded, and what to do next.
+pub fn founded(founded: &FoundedShape, root: &Path, paint: Paint) -> String {
+    format!(
+        "survey {}\n  {}\nthis device is its district office in {}; its root key is {}: keep a copy off this machine\n\n\
+         next\n  rukun daemon                 sync with other devices\n  \
+         rukun grant DEVICE ...       let a device act: its owner tells you what rukun id shows there\n  \
+         rukun join {} --peer HOST:PORT   on each of those devices\n",
+        paint.strong(&clean(&founded.name)),
+        founded.survey,
+        founded.region,
+        root.display(),
+        founded.survey,
+    )
+}
+
+/// A survey just joined, and what to do next.
+pub fn joined(joined: &JoinedShape, runs: bool, paint: Paint) -> String {
+    let mut text =
+        format!("in survey {}\nthis device is {}\n\nnext\n", joined.survey, paint.strong(&joined.device));
+    if joined.peers.is_empty() {
+        text.push_str("  rukun peer add HOST:PORT     a node that takes part already\n");
+    }
+    if !runs {
+        text.push_str("  rukun daemon                 sync\n");
+    }
+    text.push_str(
+        "  rukun status                 shows the role, once the tier above has granted one to this device\n",
+    );
+    text
+}
+
+/// The addresses that are dialled.
+pub fn peers(addresses: &[String]) -> String {
+    if addresses.is_empty() {
+        return "nobody is dialled; rukun peer add HOST:PORT\n".into();
+    }
+    addresses.iter().map(|address| clean(address) + "\n").collect()
+}
