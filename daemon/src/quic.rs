@@ -19,7 +19,7 @@ use crate::tls;
 /// How long an attempt to connect may take, from either end.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(20);
 /// After how long without a packet a connection is given up.
-pub const IDLE_MAX: Duration = Duration::from_secs(120);
+pub const IDLE_MAX: Duration = Duration::from_mins(2);
 /// The most connections at a time: a district's devices and room for as many again.
 pub const CONNECTIONS_MAX: usize = 1024;
 /// The most handshakes at a time.
