@@ -1,0 +1,183 @@
+//! Addresses become links: each is dialed until somebody answers, and again when the link ends,
+//! ever more rarely while that fails. An address that leads to this device itself is dropped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use quinn::Connection;
+use rukun_change::{DeviceKey, SurveyId};
+use tokio::net::lookup_host;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::link::Linker;
+use crate::quic::{ATTEMPT_MAX, CloseCode, Endpoint, Peer};
+
+/// The shortest wait before an address is dialed again.
+pub const RETRY_MS_MIN: u64 = 500;
+/// The longest.
+pub const RETRY_MS_MAX: u64 = 30_000;
+/// A link that lasted longer was a good one: what comes after it begins anew.
+const GOOD_LINK: Duration = Duration::from_secs(10);
+/// How long an address rests while the device behind it is linked by another way. The other way
+/// may be dead without anyone knowing.
+const LINKED_REST_MAX: Duration = Duration::from_mins(1);
+/// The most addresses of one name that are tried in turn.
+const RESOLVED_MAX: usize = 4;
+
+/// Dials what the node is told to dial.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    endpoint: Endpoint,
+    linker: Linker,
+    survey: watch::Receiver<Option<SurveyId>>,
+}
+
+/// How long to wait before the next attempt: random, below a bound that doubles.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backoff {
+    attempts: u32,
+}
+
+impl Dialer {
+    /// One that dials from this endpoint. When the survey changes it dials at once.
+    pub fn new(endpoint: Endpoint, linker: Linker, survey: watch::Receiver<Option<SurveyId>>) -> Self {
+        Self { endpoint, linker, survey }
+    }
+
+    /// Dials these addresses, and those that are listed from time to time, until the list's owner
+    /// is gone. The link to an address that is no longer listed is closed.
+    pub async fn run(self, always: Vec<String>, mut listed: watch::Receiver<Vec<String>>) {
+        let mut dialed: BTreeMap<String, AbortHandle> = BTreeMap::new();
+        loop {
+            let wanted: Vec<String> =
+                always.iter().chain(listed.borrow_and_update().iter()).cloned().collect();
+            dialed.retain(|address, task| {
+                let keep = wanted.contains(address);
+                if !keep {
+                    task.abort();
+                }
+                keep
+            });
+            for address in wanted {
+                let dialer = self.clone();
+                dialed.entry(address).or_insert_with_key(|address| {
+                    tokio::spawn(dialer.keep_linked(address.clone())).abort_handle()
+                });
+            }
+            if listed.changed().await.is_err() {
+                break;
+            }
+        }
+        for task in dialed.values() {
+            task.abort();
+        }
+    }
+
+    async fn keep_linked(mut self, address: String) {
+        let mut backoff = Backoff::default();
+        let mut known = None;
+        loop {
+            if let Some(device) = known {
+                self.rest_while_linked(device).await;
+            }
+            match self.attempt(&address).await {
+                Ok(peer) if peer.key == self.endpoint.key() => {
+                    tracing::info!(address, "not dialed again: it leads to this device itself");
+                    return peer.connection.close(CloseCode::Myself.into(), b"this device itself");
+                }
+                Ok(peer) => {
+                    known = Some(peer.key);
+                    let began = Instant::now();
+                    self.link(&address, peer).await;
+                    if began.elapsed() > GOOD_LINK {
+                        backoff = Backoff::default();
+                    }
+                }
+                Err(error) => tracing::debug!(address, "nobody there: {error}"),
+            }
+            let wait = backoff.next(getrandom::u64().unwrap_or_default());
+            tokio::select! {
+                () = sleep(wait) => {},
+                Ok(()) = self.survey.changed() => backoff = Backoff::default(),
+            }
+        }
+    }
+
+    /// A dialed link, until it ends. It is closed if the address is no longer wanted meanwhile.
+    async fn link(&self, address: &str, peer: Peer) {
+        let _unless_dropped = CloseWhenDropped(peer.connection.clone());
+        let device = peer.key.short();
+        tracing::info!(address, device, "linked");
+        let linker = self.linker.clone();
+        let reason = tokio::spawn(async move { linker.run(peer).await }).await;
+        tracing::info!(address, device, "link ended: {}", reason.unwrap_or_default());
+    }
+
+    async fn attempt(&self, address: &str) -> Result<Peer, String> {
+        let resolved =
+            timeout(ATTEMPT_MAX, lookup_host(address)).await.map_err(|_| "the name takes too long")?;
+        let mut last = format!("{address} has no address that can be dialed from here");
+        for resolved in
+            resolved.map_err(|error| error.to_string())?.filter(|to| self.can_reach(to)).take(RESOLVED_MAX)
+        {
+            match self.endpoint.dial(resolved).await {
+                Ok(peer) => return Ok(peer),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Err(last)
+    }
+
+    /// A socket for IPv4 alone reaches no other.
+    fn can_reach(&self, to: &SocketAddr) -> bool {
+        to.is_ipv4() || self.endpoint.local_addr().is_ok_and(|here| here.is_ipv6())
+    }
+
+    /// Two devices may dial each other: the one whose link did not stay waits for its turn.
+    async fn rest_while_linked(&self, device: DeviceKey) {
+        let mut linked = self.linker.linked();
+        let _ = timeout(LINKED_REST_MAX, linked.wait_for(|linked| !linked.contains_key(&device))).await;
+    }
+}
+
+impl Backoff {
+    /// The next wait, by a random number.
+    pub fn next(&mut self, random: u64) -> Duration {
+        let doubled = RETRY_MS_MIN.saturating_mul(2_u64.saturating_pow(self.attempts + 1));
+        self.attempts = (self.attempts + 1).min(u64::BITS);
+        let bound = doubled.min(RETRY_MS_MAX);
+        Duration::from_millis(RETRY_MS_MIN + random % (bound - RETRY_MS_MIN + 1))
+    }
+}
+
+/// Closes a connection when the task that wanted it is gone; no change if it has ended.
+struct CloseWhenDropped(Connection);
+
+impl Drop for CloseWhenDropped {
+    fn drop(&mut self) {
+        self.0.close(CloseCode::Forgotten.into(), b"no longer dialed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_stay_within_bounds_and_spread() {
+        let mut backoff = Backoff::default();
+        let longest: Vec<u128> = (0..10).map(|_| backoff.next(u64::MAX - 1).as_millis()).collect();
+        assert!(longest.iter().all(|ms| (500..=30_000).contains(ms)), "{longest:?}");
+        let bounds: Vec<Duration> = (0..9).map(|attempts| most(Backoff { attempts })).collect();
+        let expected = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000];
+        assert_eq!(bounds, expected.map(Duration::from_millis));
+        assert_eq!(Backoff { attempts: 64 }.next(0), Duration::from_millis(500));
+    }
+
+    fn most(backoff: Backoff) -> Duration {
+        (0..40_000).map(|random| backoff.clone().next(random)).max().unwrap()
+    }
+}

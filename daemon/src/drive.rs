@@ -1,0 +1,337 @@
+//! The core thread: it alone owns the replica. What links bring and what people ask becomes inputs,
+//! many to one commit; what is then released goes out to the links, to those who asked, and to
+//! those who listen. A disk that fails ends the thread, and nothing uncommitted is ever told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rukun_change::{DeviceKey, SurveyId};
+use rukun_replica::{Event, Input, LinkId, Output, Replica, ReplicaError};
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::clock;
+use crate::link::{FromLink, LinkHandle, LinkStats, Linker};
+use crate::verbs::{self, Request, VerbError};
+
+/// The most inputs that share a commit.
+const BATCH_INPUTS_MAX: usize = 256;
+/// The most requests that share a commit.
+const BATCH_ASKS_MAX: usize = 32;
+const ASKS_MAX: usize = 64;
+const EVENTS_MAX: usize = 1_024;
+
+/// A handle on the core thread, for as many as like.
+#[derive(Clone, Debug)]
+pub struct Core {
+    asks: mpsc::Sender<Ask>,
+    events: broadcast::Sender<Value>,
+    survey: watch::Receiver<Option<SurveyId>>,
+    addresses: watch::Receiver<Vec<String>>,
+}
+
+/// A core thread that runs.
+#[derive(Debug)]
+pub struct Driven {
+    /// What to ask it by.
+    pub core: Core,
+    /// What makes links to it.
+    pub linker: Linker,
+    /// How it ended, once it has.
+    pub ended: oneshot::Receiver<Result<(), ReplicaError>>,
+    /// Ends it properly when something is sent.
+    pub stop: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) request: Request,
+    pub(crate) answer: oneshot::Sender<Result<Value, VerbError>>,
+}
+
+enum Work {
+    Ask(Ask),
+    Link(FromLink),
+    Tick,
+    Stop,
+}
+
+struct Driver {
+    replica: Replica,
+    asks: mpsc::Receiver<Ask>,
+    from_links: mpsc::Receiver<FromLink>,
+    stop: oneshot::Receiver<()>,
+    links: BTreeMap<LinkId, OpenLink>,
+    /// What ended links have carried.
+    carried: BTreeMap<DeviceKey, LinkStats>,
+    events: broadcast::Sender<Value>,
+    survey: watch::Sender<Option<SurveyId>>,
+    addresses: watch::Sender<Vec<String>>,
+}
+
+struct OpenLink {
+    peer: DeviceKey,
+    handle: LinkHandle,
+}
+
+type Answer = (oneshot::Sender<Result<Value, VerbError>>, Result<Value, VerbError>);
+
+/// Starts the core thread. Must be called within a Tokio runtime with threads.
+///
+/// # Errors
+/// If the store can't be read, or there can be no thread.
+pub fn start(replica: Replica) -> anyhow::Result<Driven> {
+    let (asks, to_answer) = mpsc::channel(ASKS_MAX);
+    let (links, from_links) = mpsc::channel(BATCH_INPUTS_MAX);
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let (survey, survey_now) = watch::channel(replica.survey());
+    let (addresses, addresses_now) = watch::channel(replica.addresses()?);
+    let events = broadcast::Sender::new(EVENTS_MAX);
+    let core = Core { asks, events: events.clone(), survey: survey_now.clone(), addresses: addresses_now };
+    let driver = Driver {
+        replica,
+        asks: to_answer,
+        from_links,
+        stop: stopped,
+        links: BTreeMap::new(),
+        carried: BTreeMap::new(),
+        events,
+        survey,
+        addresses,
+    };
+    let runtime = Handle::current();
+    std::thread::Builder::new().name("core".into()).spawn(move || {
+        // Nobody listens any more only when the whole process is ending.
+        let _ = end.send(driver.run(&runtime));
+    })?;
+    Ok(Driven { core, linker: Linker::new(links, survey_now), ended, stop })
+}
+
+impl Core {
+    /// Asks the node; the answer comes after all that it tells of is durable.
+    ///
+    /// # Errors
+    /// If the node says no, or has stopped.
+    pub async fn ask(&self, request: Request) -> Result<Value, VerbError> {
+        let stopped = || VerbError::new("the node has stopped", "see the daemon's log").with_status(503);
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(Ask { request, answer }).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    /// What happens from now on. Who listens too slowly is told how much was missed.
+    pub fn subscribe(&self) -> broadcast::Receiver<Value> {
+        self.events.subscribe()
+    }
+
+    /// The addresses to dial.
+    pub fn addresses(&self) -> watch::Receiver<Vec<String>> {
+        self.addresses.clone()
+    }
+
+    /// The survey that the node takes part in.
+    pub fn survey(&self) -> watch::Receiver<Option<SurveyId>> {
+        self.survey.clone()
+    }
+}
+
+impl Driver {
+    fn run(mut self, runtime: &Handle) -> Result<(), ReplicaError> {
+        loop {
+            match runtime.block_on(self.next()) {
+                Work::Stop => return self.end(),
+                first => self.batch(first)?,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Work {
+        let deadline = self.replica.deadline();
+        let tick = async {
+            let Some(at_ms) = deadline else { return std::future::pending().await };
+            tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(clock::now().steady_ms))).await;
+        };
+        tokio::select! {
+            _ = &mut self.stop => Work::Stop,
+            Some(ask) = self.asks.recv() => Work::Ask(ask),
+            Some(news) = self.from_links.recv() => Work::Link(news),
+            () = tick => Work::Tick,
+        }
+    }
+
+    /// One commit for the first piece of work and all that waits behind it.
+    fn batch(&mut self, first: Work) -> Result<(), ReplicaError> {
+        let mut answers = Vec::new();
+        self.work(first, &mut answers)?;
+        for _ in 0..BATCH_ASKS_MAX {
+            let Ok(ask) = self.asks.try_recv() else { break };
+            self.work(Work::Ask(ask), &mut answers)?;
+        }
+        for _ in 0..BATCH_INPUTS_MAX {
+            let Ok(news) = self.from_links.try_recv() else { break };
+            self.work(Work::Link(news), &mut answers)?;
+        }
+        self.replica.commit()?;
+        self.route();
+        if !answers.is_empty() {
+            self.notice_settings();
+        }
+        for (to, answer) in answers {
+            // Who asked may have gone.
+            let _ = to.send(answer);
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, work: Work, answers: &mut Vec<Answer>) -> Result<(), ReplicaError> {
+        let now = clock::now();
+        match work {
+            Work::Ask(Ask { request, answer }) => {
+                let wants_traffic = matches!(request, Request::Status);
+                let mut answered = verbs::answer(&mut self.replica, now, request);
+                if let (true, Ok(status)) = (wants_traffic, &mut answered) {
+                    self.add_traffic(status);
+                }
+                answers.push((answer, answered));
+            }
+            Work::Link(FromLink::Opened { link, peer, dialed, handle }) => {
+                self.links.insert(link, OpenLink { peer, handle });
+                self.replica.handle(now, Input::LinkOpened { link, peer, dialed })?;
+            }
+            Work::Link(FromLink::Received { link, frame, place: _ }) => {
+                self.replica.handle(now, Input::Received { link, frame })?;
+            }
+            Work::Link(FromLink::Closed { link, reason }) => {
+                if let Some(ended) = self.links.remove(&link) {
+                    *self.carried.entry(ended.peer).or_default() += ended.handle.stats();
+                }
+                self.replica.handle(now, Input::LinkClosed { link, reason })?;
+            }
+            Work::Tick => self.replica.handle(now, Input::Tick)?,
+            Work::Stop => {}
+        }
+        Ok(())
+    }
+
+    fn route(&mut self) {
+        while let Some(output) = self.replica.poll() {
+            match output {
+                Output::Send { link, bytes } => {
+                    if let Some(open) = self.links.get(&link) {
+                        open.handle.send(bytes);
+                    }
+                }
+                Output::Close { link, reason } => {
+                    if let Some(open) = self.links.get(&link) {
+                        tracing::debug!(device = open.peer.short(), "closing a link: {reason}");
+                        open.handle.close(&reason);
+                    }
+                }
+                Output::Event(event) => self.tell(&event),
+            }
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        match event {
+            Event::PeerUp { peer } => tracing::info!(device = peer.short(), "session begins"),
+            Event::PeerDown { peer, reason } => {
+                tracing::info!(device = peer.short(), "session ended: {reason}");
+            }
+            Event::Refused { peer, reason } => tracing::warn!(device = peer.short(), "refused: {reason}"),
+            other => tracing::debug!("{other:?}"),
+        }
+        // Without listeners there is nobody to tell.
+        let _ = self.events.send(told(event));
+    }
+
+    /// What a request may have changed besides records. Links from before this node was in a
+    /// survey have greeted wrongly: they begin anew.
+    fn notice_settings(&mut self) {
+        match self.replica.addresses() {
+            Ok(wanted) => {
+                self.addresses.send_if_modified(|known| {
+                    *known != wanted && {
+                        *known = wanted;
+                        true
+                    }
+                });
+            }
+            Err(error) => tracing::warn!("the addresses to dial cannot be read: {error}"),
+        }
+        let survey = self.replica.survey();
+        if self.survey.send_if_modified(|known| {
+            *known != survey && {
+                *known = survey;
+                true
+            }
+        }) {
+            for open in self.links.values() {
+                open.handle.close("this device has joined a survey");
+            }
+        }
+    }
+
+    fn traffic(&self) -> BTreeMap<DeviceKey, LinkStats> {
+        let mut traffic = self.carried.clone();
+        for open in self.links.values() {
+            *traffic.entry(open.peer).or_default() += open.handle.stats();
+        }
+        traffic
+    }
+
+    fn add_traffic(&self, status: &mut Value) {
+        let traffic = self.traffic();
+        let mut all = LinkStats::default();
+        for carried in traffic.values() {
+            all += *carried;
+        }
+        let peers = status.get_mut("peers").and_then(Value::as_array_mut);
+        for peer in peers.into_iter().flatten() {
+            let device = peer.get("device").and_then(Value::as_str).and_then(|text| text.parse().ok());
+            let carried =
+                device.and_then(|device: DeviceKey| traffic.get(&device)).copied().unwrap_or_default();
+            if let Some(peer) = peer.as_object_mut() {
+                peer.insert("traffic".into(), traffic_json(carried));
+            }
+        }
+        if let Some(status) = status.as_object_mut() {
+            status.insert("traffic".into(), traffic_json(all));
+        }
+    }
+
+    /// Leaves everything as a later start wants to find it.
+    fn end(mut self) -> Result<(), ReplicaError> {
+        for link in std::mem::take(&mut self.links).into_keys() {
+            let reason = "stopping".to_string();
+            self.replica.handle(clock::now(), Input::LinkClosed { link, reason })?;
+        }
+        self.replica.commit()?;
+        self.route();
+        Ok(())
+    }
+}
+
+fn traffic_json(carried: LinkStats) -> Value {
+    json!({ "bytes_sent": carried.sent_bytes, "bytes_received": carried.received_bytes })
+}
+
+/// An event as those who listen get it.
+fn told(event: &Event) -> Value {
+    match event {
+        Event::Changed { record, change } => {
+            json!({ "event": "changed", "record": record.to_string(), "change": change.to_string() })
+        }
+        Event::Trusted { statement } => json!({ "event": "trusted", "statement": statement.to_string() }),
+        Event::PeerUp { peer } => json!({ "event": "peer-up", "peer": peer.to_string() }),
+        Event::PeerDown { peer, reason } => {
+            json!({ "event": "peer-down", "peer": peer.to_string(), "reason": reason })
+        }
+        Event::InSync { peer } => json!({ "event": "in-sync", "peer": peer.to_string() }),
+        Event::Refused { peer, reason } => {
+            json!({ "event": "refused", "peer": peer.to_string(), "reason": reason })
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The local HTTP interface: `POST /v1/<verb>` becomes a request to the core, and its answer JSON;
+//! `GET /v1/events` tells what happens as server-sent events. For programs of the same user on the
+//! same device: loopback only, a token always, no other web page's scripts. Tokens and bodies are
+//! never logged.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request as HttpRequest, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use rukun_change::DeviceKey;
+use serde_json::{Map, Value, json};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+
+use crate::drive::Core;
+use crate::verbs::{Request, VerbError};
+
+/// A prelist of a whole district fits.
+const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+#[derive(Debug)]
+struct Interface {
+    core: Core,
+    device: DeviceKey,
+    token: String,
+}
+
+/// The interface of this node, for who shows this token.
+pub fn router(core: Core, device: DeviceKey, token: String) -> Router {
+    let interface = Arc::new(Interface { core, device, token });
+    Router::new()
+        .route("/v1/ping", get(ping))
+        .route("/v1/events", get(events))
+        .route("/v1/{verb}", post(verb))
+        .fallback(nowhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard))
+        .with_state(interface)
+}
+
+async fn guard(State(interface): State<Arc<Interface>>, request: HttpRequest, next: Next) -> Response {
+    match admit(&interface.token, &request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => refusal(error),
+    }
+}
+
+/// Lets in who names a loopback host (a page that rebinds its own name to 127.0.0.1 names another)
+/// and shows the token.
+fn admit(token: &str, request: &HttpRequest) -> Result<(), VerbError> {
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if !request.uri().host().or_else(|| field(header::HOST)).is_some_and(is_loopback) {
+        let error = VerbError::new("this interface is for programs on this device", "ask 127.0.0.1");
+        return Err(error.with_status(403));
+    }
+    let shown = field(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    if !shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
+        let remedy = "send Authorization: Bearer and the token in daemon.json";
+        return Err(VerbError::new("the token is missing or wrong", remedy).with_status(401));
+    }
+    Ok(())
+}
+
+async fn ping(State(interface): State<Arc<Interface>>) -> Json<Value> {
+    let version = env!("CARGO_PKG_VERSION");
+    Json(json!({
+        "pid": std::process::id(),
+        "device": interface.device.to_string(),
+        "version": version,
+    }))
+}
+
+async fn verb(
+    State(interface): State<Arc<Interface>>,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let request = match body {
+        Ok(body) => read(&name, &body),
+        Err(error) => Err(VerbError::new(error.body_text(), "").with_status(error.status().as_u16())),
+    };
+    let answered = match request {
+        Ok(request) => interface.core.ask(request).await,
+        Err(error) => Err(error),
+    };
+    answered.map_or_else(refusal, |answer| Json(answer).into_response())
+}
+
+async fn events(State(interface): State<Arc<Interface>>) -> impl IntoResponse {
+    let events = BroadcastStream::new(interface.core.subscribe()).map(|event| {
+        let event = event.unwrap_or_else(
+            |BroadcastStreamRecvError::Lagged(missed)| json!({ "event": "lagged", "missed": missed }),
+        );
+        Ok::<_, Infallible>(Event::default().data(event.to_string()))
+    });
+    Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+async fn nowhere() -> Response {
+    let remedy = "POST /v1/VERB, GET /v1/events or GET /v1/ping";
+    refusal(VerbError::new("there is nothing here", remedy).with_status(404))
+}
+
+/// A verb's name and its fields as a request.
+fn read(name: &str, body: &[u8]) -> Result<Request, VerbError> {
+    let mut fields: Map<String, Value> = if body.is_empty() {
+        Map::new()
+    } else {
+        let said =
+            |error| VerbError::new(format!("the body is no JSON object: {error}"), "").with_status(400);
+        serde_json::from_slice(body).map_err(said)?
+    };
+    fields.insert("verb".into(), name.into());
+    serde_json::from_value(Value::Object(fields)).map_err(|error| {
+        let error = error.to_string();
+        let status = if error.starts_with("unknown variant") { 404 } else { 422 };
+        VerbError::new(error, "").with_status(status)
+    })
+}
+
+fn refusal(error: VerbError) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(error)).into_response()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.parse::<SocketAddr>() {
+        Ok(address) => return address.ip().is_loopback(),
+        Err(_) => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// Equality in a time that tells nothing about where the two differ.
+fn same(shown: &[u8], expected: &[u8]) -> bool {
+    let differ = shown.iter().zip(expected).fold(0, |differ, (a, b)| differ | (a ^ b));
+    std::hint::black_box(differ) == 0 && shown.len() == expected.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use rukun_replica::Replica;
+    use tempfile::TempDir;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::{Client, ClientError};
+    use crate::disk::{DaemonNote, Folder};
+    use crate::drive::{self, Driven};
+
+    const TOKEN: &str = "5ec2e7";
+
+    struct Served {
+        folder: Folder,
+        address: SocketAddr,
+        driven: Driven,
+        _parent: TempDir,
+    }
+
+    async fn served() -> Served {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::at(parent.path().join("data"));
+        let replica = Replica::open(folder.create_store().unwrap(), [1; 32]).unwrap();
+        let device = replica.device();
+        let driven = drive::start(replica).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = router(driven.core.clone(), device, TOKEN.into());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let pid = std::process::id();
+        let note = DaemonNote { pid, http: address, quic: address, token: TOKEN.into() };
+        folder.write_note(&note).unwrap();
+        Served { folder, address, driven, _parent: parent }
+    }
+
+    async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+        let done = tokio::task::spawn_blocking(work);
+        tokio::time::timeout(std::time::Duration::from_secs(15), done).await.unwrap().unwrap()
+    }
+
+    async fn client(served: &Served) -> Client {
+        let folder = served.folder.clone();
+        blocking(move || Client::find(&folder).unwrap().expect("a daemon runs")).await
+    }
+
+    /// The status line and the body that a request as raw text gets.
+    async fn raw(served: &Served, request: String) -> String {
+        let address = served.address;
+        blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        })
+        .await
+    }
+
+    fn post(host: &str, token: &str) -> String {
+        format!(
+            "POST /v1/id HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+             connection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_verb_is_answered_to_who_shows_the_token() {
+        let served = served().await;
+        let client = client(&served).await;
+        let answer = blocking(move || client.call("id", &json!({})).unwrap()).await;
+        assert!(answer.get("device").is_some_and(Value::is_string), "{answer}");
+        let right = raw(&served, post("localhost", TOKEN)).await;
+        assert!(right.starts_with("HTTP/1.1 200"), "{right}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_wrong_token_and_another_host_are_refused() {
+        let served = served().await;
+        for token in ["", "5ec2e", "5ec2e8", "5ec2e77"] {
+            let wrong = raw(&served, post("127.0.0.1", token)).await;
+            assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+            assert!(!wrong.contains(TOKEN));
+        }
+        for host in ["rebound.example", "localhost.example:80", "10.0.0.1"] {
+            let foreign = raw(&served, post(host, TOKEN)).await;
+            assert!(foreign.starts_with("HTTP/1.1 403"), "{foreign}");
+        }
+        for host in ["127.0.0.1:80", "[::1]:80", "localhost:80", "[::1]"] {
+            assert!(raw(&served, post(host, TOKEN)).await.starts_with("HTTP/1.1 200"), "{host}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_unknown_verb_is_told_the_known_ones() {
+        let served = served().await;
+        let client = client(&served).await;
+        let refused = blocking(move || client.call("frobnicate", &json!({})).unwrap_err()).await;
+        let ClientError::Refused { message, status: 404, .. } = refused else { panic!("{refused:?}") };
+        assert!(message.contains("frobnicate") && message.contains("record-show"), "{message}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_note_of_a_daemon_that_was_killed_counts_as_none() {
+        let served = served().await;
+        let address = "127.0.0.1:9".parse().unwrap();
+        let (here, folder) = (served.address, served.folder.clone());
+        let note = move |pid, http| DaemonNote { pid, http, quic: address, token: TOKEN.into() };
+        blocking(move || {
+            folder.write_note(&note(1, address)).unwrap();
+            assert!(Client::find(&folder).unwrap().is_none(), "nobody listens");
+            folder.write_note(&note(1, here)).unwrap();
+            assert!(Client::find(&folder).unwrap().is_none(), "another process has the port");
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stopped_node_ends_what_it_tells_and_answers_no_more() {
+        let served = served().await;
+        let client = client(&served).await;
+        let Driven { core, ended, stop, linker: _linker } = served.driven;
+        stop.send(()).unwrap();
+        ended.await.unwrap().unwrap();
+        assert_eq!(core.ask(Request::Id).await.unwrap_err().status, 503);
+        let refused = blocking(move || client.call("id", &json!({})).unwrap_err()).await;
+        assert!(matches!(refused, ClientError::Refused { status: 503, .. }), "{refused:?}");
+    }
+}

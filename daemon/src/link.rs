@@ -1,0 +1,513 @@
+//! A connection to a device becomes a link: bytes from its one stream become frames, checked by a
+//! few workers, several at a time, and handed to the core in the order in which they came; frames
+//! from the core become bytes. What reads slowly is slowed down by QUIC's flow control, this way;
+//! the other way it is closed, so that nobody holds up the core. No frame is understood here.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream};
+use rukun_change::{DeviceKey, SurveyId};
+use rukun_replica::{Deframer, Frame, LinkId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use crate::quic::{ATTEMPT_MAX, CloseCode, IDLE_MAX, Peer};
+
+/// Frames being checked at a time, over all links.
+const WORKERS: usize = 2;
+/// Frames cut out of their streams and not yet taken by the core, over all links. Each is a
+/// mebibyte at most, and eight unpacked.
+const FRAMES_MAX: usize = 64;
+/// The same for one link.
+const LINK_FRAMES_MAX: usize = 8;
+/// What may wait to be sent on one link: all the frames of a session that are not acknowledged,
+/// and as much again.
+const OUTGOING_BYTES_MAX: usize = 16 * 1024 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How long a link that is closed may take to get its last words across.
+const FLUSH_MAX: Duration = Duration::from_secs(2);
+/// How long a dialer sends into silence before it tries anew: a connection that was cut for long
+/// wakes up much later than a new one is made, since its probes grow ever rarer.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+const REASON_CHARS_MAX: usize = 200;
+
+/// What a link tells the core.
+#[derive(Debug)]
+pub enum FromLink {
+    /// It is open.
+    Opened {
+        /// Which.
+        link: LinkId,
+        /// Who is there.
+        peer: DeviceKey,
+        /// Whether this end dialed.
+        dialed: bool,
+        /// What to send and close it with.
+        handle: LinkHandle,
+    },
+    /// A frame came.
+    Received {
+        /// On which link.
+        link: LinkId,
+        /// The frame, checked.
+        frame: Frame,
+        /// Its place among the frames under way, given back when it is dropped.
+        place: OwnedSemaphorePermit,
+    },
+    /// It has ended; nothing follows.
+    Closed {
+        /// Which.
+        link: LinkId,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// Bytes on the wire, headers of QUIC and repeats included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Bytes of UDP payload sent.
+    pub sent_bytes: u64,
+    /// Bytes of UDP payload received.
+    pub received_bytes: u64,
+}
+
+/// The core's end of a link. It never blocks.
+#[derive(Debug)]
+pub struct LinkHandle {
+    shared: Arc<Shared>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+}
+
+/// Makes links of connections.
+#[derive(Clone, Debug)]
+pub struct Linker {
+    core: mpsc::Sender<FromLink>,
+    survey: watch::Receiver<Option<SurveyId>>,
+    workers: Arc<Semaphore>,
+    frames: Arc<Semaphore>,
+    next: Arc<AtomicU64>,
+    linked: watch::Sender<BTreeMap<DeviceKey, usize>>,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Frame(Vec<u8>),
+    End,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connection: Connection,
+    queued: AtomicUsize,
+    /// Why this end closes the link, once it does.
+    ending: OnceLock<String>,
+    ends: Notify,
+}
+
+/// A frame on its way through the workers.
+struct Checking {
+    frame: JoinHandle<Frame>,
+    place: OwnedSemaphorePermit,
+}
+
+impl Linker {
+    /// Links that report to this core, in this survey.
+    pub fn new(core: mpsc::Sender<FromLink>, survey: watch::Receiver<Option<SurveyId>>) -> Self {
+        Self {
+            core,
+            survey,
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            frames: Arc::new(Semaphore::new(FRAMES_MAX)),
+            next: Arc::default(),
+            linked: watch::Sender::default(),
+        }
+    }
+
+    /// How many links there are to each device.
+    pub fn linked(&self) -> watch::Receiver<BTreeMap<DeviceKey, usize>> {
+        self.linked.subscribe()
+    }
+
+    /// Runs a link until it ends, and says why it did.
+    pub async fn run(&self, peer: Peer) -> String {
+        let connection = &peer.connection;
+        let streams = timeout(ATTEMPT_MAX, async {
+            if peer.dialed { connection.open_bi().await } else { connection.accept_bi().await }
+        });
+        let (send, recv) = match streams.await {
+            Ok(Ok(streams)) => streams,
+            Ok(Err(error)) => return told(&error),
+            Err(_) => {
+                connection.close(CloseCode::Fault.into(), b"no stream in time");
+                return "no stream in time".into();
+            }
+        };
+        self.linked.send_modify(|linked| *linked.entry(peer.key).or_default() += 1);
+        let reason = self.run_streams(&peer, send, recv).await;
+        self.linked.send_modify(|linked| {
+            if let Some(count) = linked.get_mut(&peer.key) {
+                *count -= 1;
+            }
+            linked.retain(|_, count| *count > 0);
+        });
+        reason
+    }
+
+    async fn run_streams(&self, peer: &Peer, send: SendStream, recv: RecvStream) -> String {
+        let link = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
+        let shared = Arc::new(Shared {
+            connection: peer.connection.clone(),
+            queued: AtomicUsize::new(0),
+            ending: OnceLock::new(),
+            ends: Notify::new(),
+        });
+        let (outgoing, to_send) = mpsc::unbounded_channel();
+        let handle = LinkHandle { shared: Arc::clone(&shared), outgoing };
+        let opened = FromLink::Opened { link, peer: peer.key, dialed: peer.dialed, handle };
+        if self.core.send(opened).await.is_err() {
+            shared.close(CloseCode::Stopping, "stopping");
+            return "stopping".into();
+        }
+        let (checked, to_deliver) = mpsc::channel(LINK_FRAMES_MAX);
+        let incoming = async {
+            tokio::join!(self.read(recv, checked, &shared), self.deliver(link, to_deliver, &shared)).0
+        };
+        // Writing and watching never end by themselves: when they close the connection, reading ends.
+        let reason = tokio::select! {
+            reason = incoming => reason,
+            () = write(&shared, to_send, send) => "stopping".into(),
+            () = watch_silence(&shared, peer.dialed) => "stopping".into(),
+        };
+        let _ = self.core.send(FromLink::Closed { link, reason: reason.clone() }).await;
+        reason
+    }
+
+    async fn read(&self, mut recv: RecvStream, checked: mpsc::Sender<Checking>, shared: &Shared) -> String {
+        let mut deframer = Deframer::new();
+        loop {
+            match recv.read_chunk(CHUNK_BYTES, true).await {
+                Ok(Some(chunk)) => deframer.push(&chunk.bytes),
+                Ok(None) => return shared.linger("the peer ended the stream", CloseCode::Session).await,
+                Err(ReadError::ConnectionLost(error)) => return shared.reason(&error),
+                Err(error) => return shared.linger(&error.to_string(), CloseCode::Fault).await,
+            }
+            loop {
+                let next = deframer.next_frame();
+                let broken = next.is_err();
+                let checking = match next {
+                    Ok(Some(body)) => self.check(body).await,
+                    Ok(None) => break,
+                    Err(fault) => self.admit(|| tokio::spawn(async { Frame::broken(fault) })).await,
+                };
+                let gone = checked.send(checking).await.is_err();
+                if gone || broken {
+                    drop(checked);
+                    return shared.linger("the peer sent what is no frame", CloseCode::Fault).await;
+                }
+            }
+        }
+    }
+
+    /// Starts to check a frame; waits while too many are under way.
+    async fn check(&self, body: Vec<u8>) -> Checking {
+        let worker = Arc::clone(&self.workers).acquire_owned().await.expect("never closed");
+        let survey = *self.survey.borrow();
+        let check = move || {
+            let frame = Frame::check(&body, survey.as_ref());
+            drop(worker);
+            frame
+        };
+        self.admit(|| tokio::task::spawn_blocking(check)).await
+    }
+
+    async fn admit(&self, start: impl FnOnce() -> JoinHandle<Frame>) -> Checking {
+        let place = Arc::clone(&self.frames).acquire_owned().await.expect("never closed");
+        Checking { frame: start(), place }
+    }
+
+    async fn deliver(&self, link: LinkId, mut checked: mpsc::Receiver<Checking>, shared: &Shared) {
+        while let Some(Checking { frame, place }) = checked.recv().await {
+            let Ok(frame) = frame.await else {
+                shared.close(CloseCode::Fault, "a frame could not be checked");
+                return;
+            };
+            if self.core.send(FromLink::Received { link, frame, place }).await.is_err() {
+                shared.close(CloseCode::Stopping, "stopping");
+                return;
+            }
+        }
+    }
+}
+
+impl LinkHandle {
+    /// Sends a frame after those before it. A peer that lets too much pile up is closed.
+    pub fn send(&self, frame: Vec<u8>) {
+        let queued = self.shared.queued.fetch_add(frame.len(), Ordering::Relaxed) + frame.len();
+        if queued > OUTGOING_BYTES_MAX {
+            self.shared.close(CloseCode::Overflow, "the peer does not read what it is sent");
+        } else {
+            // A link that has ended says so by itself.
+            let _ = self.outgoing.send(Outgoing::Frame(frame));
+        }
+    }
+
+    /// Closes the link once what was sent has arrived, or soon after.
+    pub fn close(&self, reason: &str) {
+        if self.shared.ending.set(cut(reason)).is_ok() {
+            let _ = self.outgoing.send(Outgoing::End);
+            self.shared.ends.notify_one();
+        }
+    }
+
+    /// What it carried so far.
+    pub fn stats(&self) -> LinkStats {
+        let stats = self.shared.connection.stats();
+        LinkStats { sent_bytes: stats.udp_tx.bytes, received_bytes: stats.udp_rx.bytes }
+    }
+}
+
+impl std::ops::AddAssign for LinkStats {
+    fn add_assign(&mut self, other: Self) {
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+    }
+}
+
+impl Shared {
+    /// Closes the connection at once.
+    fn close(&self, code: CloseCode, reason: &str) {
+        let reason = self.ending.get_or_init(|| cut(reason));
+        self.connection.close(code.into(), reason.as_bytes());
+    }
+
+    /// The stream is over: whoever ended it is about to say why.
+    async fn linger(&self, otherwise: &str, code: CloseCode) -> String {
+        let error = match timeout(2 * FLUSH_MAX, self.connection.closed()).await {
+            Ok(error) => error,
+            Err(_) => {
+                self.close(code, otherwise);
+                self.connection.closed().await
+            }
+        };
+        self.reason(&error)
+    }
+
+    fn reason(&self, error: &ConnectionError) -> String {
+        match (error, self.ending.get()) {
+            (ConnectionError::LocallyClosed, Some(reason)) => reason.clone(),
+            _ => told(error),
+        }
+    }
+}
+
+/// Why a connection ended, for people.
+fn told(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ApplicationClosed(close) => {
+            format!("closed by the peer: {}", cut(&String::from_utf8_lossy(&close.reason)))
+        }
+        ConnectionError::LocallyClosed => "no longer wanted".into(),
+        ConnectionError::TimedOut => format!("nothing heard for {} s", IDLE_MAX.as_secs()),
+        other => cut(&other.to_string()),
+    }
+}
+
+/// A reason as it may stand in a log: a peer's words, so neither long nor with control characters.
+fn cut(reason: &str) -> String {
+    reason.chars().filter(|letter| !letter.is_control()).take(REASON_CHARS_MAX).collect()
+}
+
+/// Writes until the link is to end; closes the connection then.
+async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, mut send: SendStream) {
+    let written = async {
+        while let Some(Outgoing::Frame(frame)) = frames.recv().await {
+            if send.write_all(&frame).await.is_err() {
+                return std::future::pending().await;
+            }
+            shared.queued.fetch_sub(frame.len(), Ordering::Relaxed);
+        }
+        if send.finish().is_ok() {
+            let _ = send.stopped().await;
+        }
+    };
+    let late = async {
+        shared.ends.notified().await;
+        sleep(FLUSH_MAX).await;
+    };
+    tokio::select! {
+        () = written => {},
+        () = late => {},
+    }
+    shared.close(CloseCode::Session, "stopping");
+    std::future::pending().await
+}
+
+/// Closes a connection that this end dialed when it sends and nothing comes back.
+async fn watch_silence(shared: &Shared, dialed: bool) {
+    if !dialed {
+        return std::future::pending().await;
+    }
+    let mut ticks = interval(Duration::from_secs(1));
+    let (mut heard, mut sent) = (0, 0);
+    let mut sent_since: Option<Instant> = None;
+    loop {
+        ticks.tick().await;
+        let stats = shared.connection.stats();
+        if stats.udp_rx.datagrams > heard {
+            (heard, sent) = (stats.udp_rx.datagrams, stats.udp_tx.datagrams);
+            sent_since = None;
+        } else if stats.udp_tx.datagrams > sent {
+            sent_since.get_or_insert_with(Instant::now);
+        }
+        if sent_since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {
+            shared.close(CloseCode::Stalled, "nothing comes back; trying anew");
+            return std::future::pending().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use rukun_authority::Keypair;
+
+    use super::*;
+    use crate::quic::Endpoint;
+
+    const LOOPBACK: &str = "127.0.0.1:0";
+
+    struct Node {
+        endpoint: Endpoint,
+        linker: Linker,
+        core: mpsc::Receiver<FromLink>,
+        _survey: watch::Sender<Option<SurveyId>>,
+    }
+
+    fn node(seed: u8) -> Node {
+        let listen: SocketAddr = LOOPBACK.parse().unwrap();
+        let endpoint = Endpoint::bind(listen, &Keypair::from_seed(&[seed; 32])).unwrap();
+        let (to_core, core) = mpsc::channel(64);
+        let (survey, survey_now) = watch::channel(None);
+        Node { endpoint, linker: Linker::new(to_core, survey_now), core, _survey: survey }
+    }
+
+    /// Two connected peers: the one that dialed first.
+    async fn connect(here: &Node, there: &Node) -> (Peer, Peer) {
+        let address = there.endpoint.local_addr().unwrap();
+        let accept = async { there.endpoint.arriving().await.unwrap().handshake().await };
+        let (dialed, arrived) = bounded(async { tokio::join!(here.endpoint.dial(address), accept) }).await;
+        (dialed.unwrap(), arrived.unwrap())
+    }
+
+    async fn bounded<T>(future: impl Future<Output = T>) -> T {
+        timeout(Duration::from_secs(15), future).await.expect("done within 15 s")
+    }
+
+    async fn next(node: &mut Node) -> FromLink {
+        bounded(node.core.recv()).await.unwrap()
+    }
+
+    async fn opened(node: &mut Node) -> LinkHandle {
+        match next(node).await {
+            FromLink::Opened { handle, .. } => handle,
+            other => panic!("not opened but {other:?}"),
+        }
+    }
+
+    async fn closed(node: &mut Node) -> String {
+        loop {
+            if let FromLink::Closed { reason, .. } = next(node).await {
+                return reason;
+            }
+        }
+    }
+
+    fn run(node: &Node, peer: Peer) {
+        let linker = node.linker.clone();
+        tokio::spawn(async move { linker.run(peer).await });
+    }
+
+    fn frame(body: &[u8]) -> Vec<u8> {
+        [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn frames_arrive_whole_and_in_order_and_last_words_before_the_close() {
+        let (mut here, mut there) = (node(1), node(2));
+        let (dialed, arrived) = connect(&here, &there).await;
+        run(&here, dialed);
+        run(&there, arrived);
+        let sender = opened(&mut here).await;
+        for number in 0..40_u8 {
+            // An unknown type: the replica would refuse it, and its number tells frames apart.
+            sender.send(frame(&vec![100 + number; 5_000]));
+        }
+        sender.close("done for today");
+        opened(&mut there).await;
+        for number in 0..40_u8 {
+            let FromLink::Received { frame, .. } = next(&mut there).await else { panic!("no frame") };
+            assert!(format!("{frame:?}").contains(&format!("{}", 100 + number)), "{frame:?}");
+        }
+        assert_eq!(closed(&mut there).await, "closed by the peer: done for today");
+        assert_eq!(closed(&mut here).await, "done for today");
+        assert!(here.linker.linked().borrow().is_empty());
+        assert!(sender.stats().sent_bytes > 40 * 5_000);
+    }
+
+    #[tokio::test]
+    async fn garbage_closes_its_own_link_and_no_other() {
+        let (mut here, mut there) = (node(1), node(2));
+        let (good, arrived) = connect(&here, &there).await;
+        run(&here, good);
+        run(&there, arrived);
+        let good = opened(&mut here).await;
+        // The stream, and with it the link, is there for the other side once something came.
+        good.send(frame(b"\xffhello"));
+        opened(&mut there).await;
+        let FromLink::Received { .. } = next(&mut there).await else { panic!("no frame") };
+
+        let vandal = node(3);
+        let (bad, arrived) = connect(&vandal, &there).await;
+        run(&there, arrived);
+        let (mut send, _recv) = bad.connection.open_bi().await.unwrap();
+        send.write_all(&[0xff; 64]).await.unwrap();
+        let handle = opened(&mut there).await;
+        let FromLink::Received { frame: broken, .. } = next(&mut there).await else { panic!("no frame") };
+        assert!(format!("{broken:?}").contains("FrameTooLong"));
+        handle.close("peer announced a frame that is too long");
+        assert_eq!(closed(&mut there).await, "peer announced a frame that is too long");
+        let told = bounded(bad.connection.closed()).await.to_string();
+        assert!(told.contains("peer announced a frame that is too long"), "{told}");
+
+        good.send(frame(b"\xffhello"));
+        assert!(matches!(next(&mut there).await, FromLink::Received { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_is_closed_and_does_not_hold_up_the_core() {
+        let (mut here, there) = (node(1), node(2));
+        let (dialed, arrived) = connect(&here, &there).await;
+        run(&here, dialed);
+        let sender = opened(&mut here).await;
+        let began = std::time::Instant::now();
+        for _ in 0..OUTGOING_BYTES_MAX / 1_000_000 + 4 {
+            sender.send(vec![0; 1_000_000]);
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "sending never blocks");
+        assert_eq!(closed(&mut here).await, "the peer does not read what it is sent");
+        let told = bounded(arrived.connection.closed()).await.to_string();
+        assert!(told.contains("does not read"), "{told}");
+    }
+
+    #[test]
+    fn a_reason_from_a_peer_is_cut_and_cleaned() {
+        assert_eq!(cut("a\x1b[31m\nb"), "a[31mb");
+        assert_eq!(cut(&"x".repeat(5_000)).len(), REASON_CHARS_MAX);
+    }
+}
