@@ -16,6 +16,7 @@ Exit codes:
   2  the command line is wrong
   3  import: some rows are bad, the good ones went in
   4  demo: something differs that should be equal
+  74 daemon: the disk failed; a restart recovers what was acknowledged
 
 The data folder is --dir DIR, or $RUKUN_DIR, or ~/.local/share/rukun.
 Ink is shown in its colour where the terminal has colours; NO_COLOR turns that off.

@@ -1,6 +1,7 @@
 //! From the command line to the node and back to the terminal: each verb's arguments become a
 //! request, its answer becomes text or JSON, and its failure an exit code with a remedy.
 
+mod daemon;
 mod grant;
 mod import;
 mod init;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::args::{Answers, Cli, Conflicts, Peer, Record, Verb};
+use crate::demo;
 use crate::disk::Folder;
 use crate::node::Node;
 use crate::render;
@@ -54,7 +56,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             });
         }
         Verb::Daemon(daemon) => {
-            return Err(VerbError::new(format!("not yet: {daemon:?}"), ""));
+            return Ok(daemon::daemon(daemon, folder, output));
         }
         Verb::Id => {
             let id: IdShape = Node::open_or_make(folder)?.ask(Request::Id)?;
@@ -101,7 +103,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             write(folder, request, output)?;
         }
         Verb::Demo { keep } => {
-            let alike = keep.is_some();
+            let alike = demo::run(keep.as_deref(), output.is_json())?;
             return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });
         }
     }

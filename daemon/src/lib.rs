@@ -5,6 +5,7 @@ pub mod args;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod demo;
 pub mod dial;
 pub mod disk;
 pub mod drive;

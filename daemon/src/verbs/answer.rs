@@ -174,6 +174,7 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
             name: known.then_some(line.name),
             code: known.then_some(line.code),
             period: known.then_some(line.period),
+            questionnaire: line.has_questionnaire,
         }
     });
     StatusShape {
@@ -207,6 +208,7 @@ fn peer(line: rukun_replica::PeerLine) -> PeerShape {
         refused: line.refused,
         last_contact: heard.then(|| rfc3339(line.last_contact_ms)),
         last_contact_ms: heard.then_some(line.last_contact_ms),
+        traffic: None,
     }
 }
 

@@ -390,6 +390,8 @@ pub struct SurveyShape {
     pub code: Option<String>,
     /// First and last day.
     pub period: Option<(String, String)>,
+    /// Whether its questionnaire is here.
+    pub questionnaire: bool,
 }
 
 /// A device as another one knows it.
@@ -415,6 +417,9 @@ pub struct PeerShape {
     pub last_contact: Option<String>,
     /// The same in milliseconds since 1970.
     pub last_contact_ms: Option<i64>,
+    /// What links with it carried since the daemon started; the daemon adds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficShape>,
 }
 
 /// Bytes of frames over all links.

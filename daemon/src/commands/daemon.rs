@@ -1,0 +1,24 @@
+//! Running a node until it is stopped.
+
+use std::process::ExitCode;
+
+use super::output::Output;
+use crate::args::Daemon;
+use crate::disk::{DiskError, Folder};
+use crate::run::{self, RunOptions};
+use crate::verbs::VerbError;
+
+pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCode {
+    let dir = folder.path().into();
+    let options = RunOptions { dir, listen: daemon.listen, http: daemon.http, peers: daemon.peer };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ran = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::run(options)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let remedy = error.downcast_ref().and_then(DiskError::remedy).unwrap_or_default();
+            output.fail(&VerbError::new(format!("{error:#}"), remedy));
+            ExitCode::from(run::exit_code(&error))
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The demonstration: five real daemons on this machine, an office's day in some twenty seconds.
+//! Families are imported, interviewed with and without a link, corrected and disputed, until every
+//! node reads the same; what was written is kept outside the stores and looked for in all of them.
+
+mod act;
+mod cast;
+mod officer;
+mod scene;
+mod script;
+mod verdict;
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::render::Paint;
+use crate::verbs::VerbError;
+use cast::Stage;
+use scene::Scene;
+
+/// What the bar counts: the steps of the story.
+const STEPS: u64 = 10;
+/// A node that has not caught up by then has not converged.
+const WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// Plays the story, in `keep` if the folders are to be left. Gives whether all that should be equal
+/// is, and nothing is lost.
+///
+/// # Errors
+/// If a daemon can't be started or asked, or refuses what it should do.
+pub fn run(keep: Option<&Path>, json: bool) -> Result<bool, VerbError> {
+    let started = Instant::now();
+    let temporary = tempfile::tempdir()
+        .map_err(|error| VerbError::new(error, "is there room for a temporary folder?"))?;
+    let home = keep.unwrap_or(temporary.path());
+    if keep.is_some_and(|keep| keep.read_dir().is_ok_and(|mut entries| entries.next().is_some())) {
+        let message = format!("{} is not empty", home.display());
+        return Err(VerbError::new(message, "name a new folder: --keep DIR"));
+    }
+    let teller = Narrator::new();
+    let mut scene = Scene::open(home, Stage::mesuji()?, &teller)?;
+    let verdict = act::play(&mut scene, &teller).map_err(|error| scene.explain(error))?;
+    teller.finish();
+    verdict::tell(&scene, &verdict, keep, &teller);
+    if json {
+        teller.line(&verdict.to_json(started.elapsed()).to_string());
+    }
+    Ok(verdict.is_good())
+}
+
+/// Tells the story on standard output, under a bar if somebody is looking.
+struct Narrator {
+    bar: ProgressBar,
+    paint: Paint,
+}
+
+impl Narrator {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
+        let bar = ProgressBar::new(STEPS).with_style(style.expect("the template is well formed"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, paint: Paint::of_stdout() }
+    }
+
+    /// The next step begins.
+    fn step(&self, what: &str) {
+        if self.bar.message().is_empty() {
+            self.bar.set_position(0);
+        } else {
+            self.bar.inc(1);
+        }
+        self.bar.set_message(what.to_owned());
+        self.line(&format!("\n{}", self.paint.strong(what)));
+    }
+
+    fn line(&self, text: &str) {
+        use std::io::Write as _;
+        // Whoever reads us may have stopped.
+        self.bar.suspend(|| drop(writeln!(std::io::stdout(), "{text}")));
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// How a daemon ended that should have gone on.
+fn ended(status: ExitStatus) -> String {
+    status.code().map_or_else(|| "was killed".into(), |code| format!("ended with exit code {code}"))
+}
