@@ -241,3 +241,6 @@ pub enum RecallError {
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,3 +31,6 @@ pub use gate::{AdmittedChange, Missing, RecallError, Refusal, Verdict, VerifiedC
 
 mod standing;
 pub use standing::{Reason, Standing};
+
+#[cfg(test)]
+mod fixture;
