@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use clap::{Command, CommandFactory};
+use rukun::args::Cli;
+
 use crate::tree::{self, File};
 
 const MAP: &str = "docs/architecture.md";
@@ -50,10 +53,11 @@ fn the_map_names_every_crate_and_no_ghost() {
         let heading = map.lines().any(|line| line.starts_with("##") && line.contains(&format!("`{folder}`")));
         assert!(heading, "{MAP} has no heading for `{folder}`");
     }
-    let named = map.split(|letter: char| !(letter.is_alphanumeric() || "/_-".contains(letter)));
+    let words = map.split(|letter: char| !(letter.is_alphanumeric() || "/_-.".contains(letter)));
+    let named =
+        words.filter_map(|word| word.strip_prefix("crates/")?.trim_end_matches('.').split('/').next());
     let ghosts: BTreeSet<&str> = named
-        .filter(|word| word.starts_with("crates/") && *word != "crates/")
-        .filter(|word| !there.contains(&word.split('/').take(2).collect::<Vec<_>>().join("/")))
+        .filter(|name| !name.is_empty() && !name.contains('.') && !there.contains(&format!("crates/{name}")))
         .collect();
     assert!(ghosts.is_empty(), "{MAP} names crates that are not there: {ghosts:?}");
 }
@@ -106,12 +110,61 @@ fn the_two_commands_of_the_readme_are_there_and_name_what_exists() {
     }
 }
 
+/// The subcommand that these words begin with; of the words after it nothing is known here.
+fn is_command(words: &[&str], command: &Command) -> bool {
+    let Some(at) = words.iter().position(|word| !word.starts_with('-')) else { return true };
+    match command.find_subcommand(words[at]) {
+        Some(verb) => is_command(&words[at + 1..], verb),
+        None => command.get_subcommands().next().is_none() || !command.is_subcommand_required_set(),
+    }
+}
+
+#[test]
+fn every_verb_and_flag_that_a_document_names_is_one_of_the_program() {
+    let program = Cli::command();
+    let mut flags: BTreeSet<String> = BTreeSet::new();
+    collect_flags(&program, &mut flags);
+    for File { path, text } in documents() {
+        let spans = code_spans(&text).into_iter().chain(commands(&text));
+        for said in spans {
+            let words: Vec<&str> = match said.strip_prefix("cargo run --release -- ") {
+                Some(rest) => rest.split_whitespace().collect(),
+                None => match said.strip_prefix("rukun ") {
+                    Some(rest) => rest.split_whitespace().collect(),
+                    None => continue,
+                },
+            };
+            assert!(is_command(&words, &program), "{path} says {said:?}, which the program does not have");
+            for flag in words.iter().filter(|word| word.starts_with("--") && word.len() > 2) {
+                assert!(flags.contains(&flag[2..]), "{path} says {said:?}, but there is no {flag}");
+            }
+        }
+    }
+}
+
+fn collect_flags(command: &Command, flags: &mut BTreeSet<String>) {
+    flags.extend(["help".into(), "version".into()]);
+    flags.extend(command.get_arguments().filter_map(|argument| argument.get_long().map(String::from)));
+    for verb in command.get_subcommands() {
+        collect_flags(verb, flags);
+    }
+}
+
 #[test]
 fn every_document_is_linked_from_the_readme() {
     let readme = tree::read("README.md");
     for File { path, .. } in tree::files("docs", ".md") {
         assert!(readme.contains(&format!("({path})")), "README.md does not link to {path}");
     }
+}
+
+#[test]
+fn a_verb_that_is_not_there_is_found() {
+    let is_there = |said: &str| is_command(&said.split_whitespace().collect::<Vec<_>>(), &Cli::command());
+    assert!(
+        is_there("conflicts show RECORD") && is_there("conflicts --kind field") && is_there("--json status")
+    );
+    assert!(!is_there("frobnicate") && !is_there("record frobnicate 1811"));
 }
 
 #[test]
