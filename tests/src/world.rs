@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use rukun_authority::{Charter, Keypair, Role};
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region};
 use rukun_replica::{
-    Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store, Unlock,
+    Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
+    Unlock,
 };
 
 /// The questionnaire that the program ships.
@@ -66,8 +67,10 @@ impl World {
     pub fn add_bare(&mut self, seed: u8) -> Node {
         let entropy = [seed; 32];
         let new = NewStore { device_seed: [seed; 32], incarnation: Incarnation::from_bytes([seed; 4]) };
-        let store = Store::create(InMemoryBackend::new(), Unlock::KeyFile(&[7; 32]), &new, &mut entropy_of(entropy));
-        let replica = Replica::open(store.expect("a store in memory"), entropy).expect("an empty store opens");
+        let store =
+            Store::create(InMemoryBackend::new(), Unlock::KeyFile(&[7; 32]), &new, &mut entropy_of(entropy));
+        let replica =
+            Replica::open(store.expect("a store in memory"), entropy).expect("an empty store opens");
         self.replicas.push(replica);
         self.events.push(Vec::new());
         Node(self.replicas.len() - 1)

@@ -12,8 +12,8 @@ use crate::violation::Violation;
 
 /// The most frames that may be sent and not yet acknowledged.
 pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
-/// How often one sub-SLS is compared again after a difference before the session leaves it to the
-/// next one: a peer that never agrees must not keep two nodes busy.
+/// How often two nodes compare again without anything having moved between them, before the session
+/// leaves it to the next one: a peer that never agrees must not keep both busy.
 const ROUNDS_MAX: u32 = 3;
 /// The most wanted changes that may wait to be sent.
 const WANTED_MAX: usize = 1 << 20;
@@ -146,8 +146,8 @@ impl Outgoing {
         }
         if let Some(upto) = upto {
             self.position = upto;
-            self.rounds = 0;
         }
+        self.rounds = 0;
         self.in_flight.push_back(flight);
         self.said_quiet = false;
         self.agreed = false;
@@ -244,6 +244,23 @@ impl Outgoing {
     /// The log is sent up to here.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The peer's own summary showed differences here: what it lacks there is ours to find out, by
+    /// a summary of our own. Two nodes that can never agree stop after a few rounds.
+    pub fn compare_again(&mut self, places: &[SubSls]) {
+        if places.is_empty() || self.rounds >= ROUNDS_MAX {
+            return;
+        }
+        self.rounds += 1;
+        if let Compare::In(compare) = &mut self.compare {
+            compare.extend(places);
+        }
+    }
+
+    /// Something new came from the peer, so the next comparison may come out otherwise.
+    pub fn progressed(&mut self) {
+        self.rounds = 0;
     }
 
     /// The sub-SLS of changes that are on their way and not yet acknowledged.

@@ -72,6 +72,9 @@ impl Replica {
             self.judge_waiting()?;
         }
         if let Some(open) = self.links.get_mut(&link) {
+            if admitted {
+                open.outgoing.progressed();
+            }
             open.state.received = Some((epoch, upto));
             let state = open.state;
             // The cursor is durable with what it counts, or a crash would skip changes for good.
@@ -158,6 +161,7 @@ impl Replica {
             .collect();
         if let Some(open) = self.links.get_mut(&link) {
             open.incoming.named(&differ);
+            open.outgoing.compare_again(&differ);
         }
         self.send(link, &Message::Differ(differ));
         Ok(Ok(()))
