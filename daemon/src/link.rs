@@ -287,12 +287,11 @@ impl Shared {
 
     /// The stream is over: whoever ended it is about to say why.
     async fn linger(&self, otherwise: &str, code: CloseCode) -> String {
-        let error = match timeout(2 * FLUSH_MAX, self.connection.closed()).await {
-            Ok(error) => error,
-            Err(_) => {
-                self.close(code, otherwise);
-                self.connection.closed().await
-            }
+        let error = if let Ok(error) = timeout(2 * FLUSH_MAX, self.connection.closed()).await {
+            error
+        } else {
+            self.close(code, otherwise);
+            self.connection.closed().await
         };
         self.reason(&error)
     }
@@ -344,7 +343,7 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
         () = late => {},
     }
     shared.close(CloseCode::Session, "stopping");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Closes a connection that this end dialed when it sends and nothing comes back.
@@ -372,142 +371,4 @@ async fn watch_silence(shared: &Shared, dialed: bool) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use rukun_authority::Keypair;
-
-    use super::*;
-    use crate::quic::Endpoint;
-
-    const LOOPBACK: &str = "127.0.0.1:0";
-
-    struct Node {
-        endpoint: Endpoint,
-        linker: Linker,
-        core: mpsc::Receiver<FromLink>,
-        _survey: watch::Sender<Option<SurveyId>>,
-    }
-
-    fn node(seed: u8) -> Node {
-        let listen: SocketAddr = LOOPBACK.parse().unwrap();
-        let endpoint = Endpoint::bind(listen, &Keypair::from_seed(&[seed; 32])).unwrap();
-        let (to_core, core) = mpsc::channel(64);
-        let (survey, survey_now) = watch::channel(None);
-        Node { endpoint, linker: Linker::new(to_core, survey_now), core, _survey: survey }
-    }
-
-    /// Two connected peers: the one that dialed first.
-    async fn connect(here: &Node, there: &Node) -> (Peer, Peer) {
-        let address = there.endpoint.local_addr().unwrap();
-        let accept = async { there.endpoint.arriving().await.unwrap().handshake().await };
-        let (dialed, arrived) = bounded(async { tokio::join!(here.endpoint.dial(address), accept) }).await;
-        (dialed.unwrap(), arrived.unwrap())
-    }
-
-    async fn bounded<T>(future: impl Future<Output = T>) -> T {
-        timeout(Duration::from_secs(15), future).await.expect("done within 15 s")
-    }
-
-    async fn next(node: &mut Node) -> FromLink {
-        bounded(node.core.recv()).await.unwrap()
-    }
-
-    async fn opened(node: &mut Node) -> LinkHandle {
-        match next(node).await {
-            FromLink::Opened { handle, .. } => handle,
-            other => panic!("not opened but {other:?}"),
-        }
-    }
-
-    async fn closed(node: &mut Node) -> String {
-        loop {
-            if let FromLink::Closed { reason, .. } = next(node).await {
-                return reason;
-            }
-        }
-    }
-
-    fn run(node: &Node, peer: Peer) {
-        let linker = node.linker.clone();
-        tokio::spawn(async move { linker.run(peer).await });
-    }
-
-    fn frame(body: &[u8]) -> Vec<u8> {
-        [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
-    }
-
-    #[tokio::test]
-    async fn frames_arrive_whole_and_in_order_and_last_words_before_the_close() {
-        let (mut here, mut there) = (node(1), node(2));
-        let (dialed, arrived) = connect(&here, &there).await;
-        run(&here, dialed);
-        run(&there, arrived);
-        let sender = opened(&mut here).await;
-        for number in 0..40_u8 {
-            // An unknown type: the replica would refuse it, and its number tells frames apart.
-            sender.send(frame(&vec![100 + number; 5_000]));
-        }
-        sender.close("done for today");
-        opened(&mut there).await;
-        for number in 0..40_u8 {
-            let FromLink::Received { frame, .. } = next(&mut there).await else { panic!("no frame") };
-            assert!(format!("{frame:?}").contains(&format!("{}", 100 + number)), "{frame:?}");
-        }
-        assert_eq!(closed(&mut there).await, "closed by the peer: done for today");
-        assert_eq!(closed(&mut here).await, "done for today");
-        assert!(here.linker.linked().borrow().is_empty());
-        assert!(sender.stats().sent_bytes > 40 * 5_000);
-    }
-
-    #[tokio::test]
-    async fn garbage_closes_its_own_link_and_no_other() {
-        let (mut here, mut there) = (node(1), node(2));
-        let (good, arrived) = connect(&here, &there).await;
-        run(&here, good);
-        run(&there, arrived);
-        let good = opened(&mut here).await;
-        // The stream, and with it the link, is there for the other side once something came.
-        good.send(frame(b"\xffhello"));
-        opened(&mut there).await;
-        let FromLink::Received { .. } = next(&mut there).await else { panic!("no frame") };
-
-        let vandal = node(3);
-        let (bad, arrived) = connect(&vandal, &there).await;
-        run(&there, arrived);
-        let (mut send, _recv) = bad.connection.open_bi().await.unwrap();
-        send.write_all(&[0xff; 64]).await.unwrap();
-        let handle = opened(&mut there).await;
-        let FromLink::Received { frame: broken, .. } = next(&mut there).await else { panic!("no frame") };
-        assert!(format!("{broken:?}").contains("FrameTooLong"));
-        handle.close("peer announced a frame that is too long");
-        assert_eq!(closed(&mut there).await, "peer announced a frame that is too long");
-        let told = bounded(bad.connection.closed()).await.to_string();
-        assert!(told.contains("peer announced a frame that is too long"), "{told}");
-
-        good.send(frame(b"\xffhello"));
-        assert!(matches!(next(&mut there).await, FromLink::Received { .. }));
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_does_not_read_is_closed_and_does_not_hold_up_the_core() {
-        let (mut here, there) = (node(1), node(2));
-        let (dialed, arrived) = connect(&here, &there).await;
-        run(&here, dialed);
-        let sender = opened(&mut here).await;
-        let began = std::time::Instant::now();
-        for _ in 0..OUTGOING_BYTES_MAX / 1_000_000 + 4 {
-            sender.send(vec![0; 1_000_000]);
-        }
-        assert!(began.elapsed() < Duration::from_secs(5), "sending never blocks");
-        assert_eq!(closed(&mut here).await, "the peer does not read what it is sent");
-        let told = bounded(arrived.connection.closed()).await.to_string();
-        assert!(told.contains("does not read"), "{told}");
-    }
-
-    #[test]
-    fn a_reason_from_a_peer_is_cut_and_cleaned() {
-        assert_eq!(cut("a\x1b[31m\nb"), "a[31mb");
-        assert_eq!(cut(&"x".repeat(5_000)).len(), REASON_CHARS_MAX);
-    }
-}
+mod tests;
