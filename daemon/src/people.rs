@@ -100,8 +100,8 @@ struct Numbers {
 
 impl Numbers {
     /// The next number under these twelve digits.
-    fn next(&mut self, head: String) -> String {
-        let serial = self.serials.entry(head.clone()).or_default();
+    fn next(&mut self, head: &str) -> String {
+        let serial = self.serials.entry(head.to_owned()).or_default();
         *serial += 1;
         format!("{head}{serial:04}")
     }

@@ -21,9 +21,8 @@ pub(super) fn grant(folder: &Folder, request: Request, output: Output) -> Result
     };
     // A daemon that listens everywhere is found under this machine's name, whatever that is.
     let listens = folder.note()?.map(|note| note.quic);
-    let address = listens.map(|quic| match quic.ip().is_unspecified() {
-        true => format!("HOST:{}", quic.port()),
-        false => quic.to_string(),
+    let address = listens.map(|quic| {
+        if quic.ip().is_unspecified() { format!("HOST:{}", quic.port()) } else { quic.to_string() }
     });
     output.show(&granted, |granted, paint| render::grant(granted, address.as_deref(), paint));
     Ok(())

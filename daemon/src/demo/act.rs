@@ -10,10 +10,10 @@ use super::scene::Scene;
 use super::verdict::{self, Verdict};
 use crate::people::Family;
 use crate::prelist::{self, Progress};
-use crate::render;
+use crate::render::{self, Cell, Table};
 use crate::verbs::{
-    BadRow, ConflictShape, ConflictsShape, LogShape, MemberShape, PeersShape, RecordShape, RecordsShape,
-    Request, VerbError,
+    BadRow, CandidateShape, ConflictShape, ConflictsShape, LogShape, MemberShape, PeersShape, RecordShape,
+    RecordsShape, Request, VerbError,
 };
 
 /// The shared families, by what happens to them: both enumerators change an answer of the family,
@@ -38,6 +38,7 @@ pub(super) fn play(scene: &mut Scene, narrator: &Narrator) -> Result<Verdict, Ve
     resolve(scene, narrator)?;
     narrator.step("Compare what they hold, and look for every edit");
     let converged = scene.settle()?;
+    scene.write_script()?;
     verdict::judge(scene, converged, before)
 }
 
@@ -94,8 +95,7 @@ impl Progress for Silent {
 fn interview_linked(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     narrator.step("Both enumerators interview the SLS that they share, with signal");
     let shared = families(scene, Place::Shared);
-    for (at, family) in shared.iter().enumerate() {
-        let enumerator = ENUMERATORS[at % ENUMERATORS.len()];
+    for (family, enumerator) in shared.iter().zip(ENUMERATORS.into_iter().cycle()) {
         scene.edit(enumerator, &scene.record(family), &family.interview)?;
     }
     scene.settle()?;
@@ -182,35 +182,46 @@ fn reconnect(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     Ok(())
 }
 
-/// One disputed family, as each of the five sees it.
+/// A disputed family and one corrected blindly, as each of the five sees them.
 fn show(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
-    narrator.step("One conflict, as each tier sees it");
+    narrator.step("Two conflicts, as each tier sees them");
     let shared = families(scene, Place::Shared);
-    let record = slice(&shared, DISPUTED).first().map(|family| scene.record(family)).unwrap_or_default();
-    let mut table = render::Table::with_heading(&["NODE", "ROLE", "KIND", "FIELD", "VALUES"], narrator.paint);
+    let records: Vec<String> = [DISPUTED, CORRECTED_BLIND]
+        .into_iter()
+        .filter_map(|range| slice(&shared, range).first().map(|family| scene.record(family)))
+        .collect();
+    let mut table = Table::with_heading(&["NODE", "ROLE", "KIND", "FIELD", "VALUES"], narrator.paint);
     for (at, role) in scene.roles().into_iter().enumerate() {
-        let conflicts: ConflictsShape =
-            scene.officer(at).ask(Request::ConflictsShow { record: record.clone() })?;
-        for conflict in &conflicts.conflicts {
-            let by = |one: &crate::verbs::CandidateShape| {
-                format!("{} by {}", render::shown(&one.value), one.who.author)
-            };
-            let values: Vec<String> = conflict.candidates.iter().map(by).collect();
-            table.row([
-                render::Cell::text(scene.officer(at).part.name),
-                render::Cell::text(role.name()),
-                render::Cell::text(&conflict.kind).painted(|kind| narrator.paint.alert(kind)),
-                render::Cell::text(conflict.field.as_deref().unwrap_or_default()),
-                render::Cell::text(values.join(" | ")),
-            ]);
+        for record in &records {
+            let request = Request::ConflictsShow { record: record.clone() };
+            let seen: ConflictsShape = scene.officer(at).ask(request)?;
+            for conflict in seen.conflicts {
+                table.row(seen_by(scene.officer(at).part.name, role.name(), &conflict, narrator));
+            }
         }
     }
     narrator.line(table.lines("").trim_end());
     let name = scene.officer(SUPERVISOR).part.name;
-    narrator.line(&format!("\n{name}: rukun conflicts show {}", render::short_record(&record)));
-    let conflicts: ConflictsShape = scene.officer(SUPERVISOR).ask(Request::ConflictsShow { record })?;
-    narrator.line(render::conflict_details(&conflicts, narrator.paint).trim_end());
+    for record in records {
+        narrator.line(&format!("\n{name}: rukun conflicts show {}", render::short_record(&record)));
+        let conflicts: ConflictsShape = scene.officer(SUPERVISOR).ask(Request::ConflictsShow { record })?;
+        narrator.line(render::conflict_details(&conflicts, narrator.paint).trim_end());
+    }
     Ok(())
+}
+
+fn seen_by(name: &str, role: &str, conflict: &ConflictShape, narrator: &Narrator) -> [Cell; 5] {
+    let by = |one: &CandidateShape| format!("{} by {}", render::shown(&one.value), one.who.author);
+    let values: Vec<String> = conflict.candidates.iter().map(by).collect();
+    let inked = |one: &CandidateShape| narrator.paint.ink(&one.ink, &by(one));
+    let painted: Vec<String> = conflict.candidates.iter().map(inked).collect();
+    [
+        Cell::text(name),
+        Cell::text(role),
+        Cell::text(&conflict.kind).painted(|kind| narrator.paint.alert(kind)),
+        Cell::text(conflict.field.as_deref().unwrap_or_default()),
+        Cell::text(values.join(" | ")).painted(|_| painted.join(" | ")),
+    ]
 }
 
 /// The supervisor settles everything, by looking at each record and choosing.

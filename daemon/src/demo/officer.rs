@@ -33,6 +33,7 @@ pub(super) struct Officer {
 struct Running {
     child: Child,
     node: Node,
+    folder: Folder,
 }
 
 impl Officer {
@@ -88,7 +89,8 @@ impl Officer {
                 Client::find(&self.folder)?.filter(|client| Some(client.pid()) == child.pid())
             {
                 let child = child.0.take().expect("the child was put there above");
-                self.daemon = Some(Running { child, node: Node::Daemon(client) });
+                self.daemon =
+                    Some(Running { child, node: Node::Daemon(client), folder: self.folder.clone() });
                 return Ok(());
             }
             if started.elapsed() > START_MAX {
@@ -153,6 +155,8 @@ impl Officer {
 impl Drop for Running {
     fn drop(&mut self) {
         end(&mut self.child);
+        // It was killed, so its note is taken away for it.
+        let _ = self.folder.remove_note(self.child.id());
     }
 }
 

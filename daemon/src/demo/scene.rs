@@ -116,6 +116,14 @@ impl Scene {
         Ok(())
     }
 
+    /// Leaves the script beside the folders, for whoever looks further.
+    pub(super) fn write_script(&self) -> Result<(), VerbError> {
+        let path = self.home.join("script.json");
+        let text = serde_json::to_vec_pretty(&self.script).expect("a script is plain JSON");
+        std::fs::write(&path, text)
+            .map_err(|error| VerbError::new(format!("{}: {error}", path.display()), ""))
+    }
+
     /// Waits until all nodes hold the same of what more than one of them holds.
     pub(super) fn settle(&mut self) -> Result<bool, VerbError> {
         let started = Instant::now();

@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    fn log(writes: Value) -> LogShape {
+    fn log(writes: &[Value]) -> LogShape {
         let change = json!({
             "change": "ab", "author": "", "role": null, "device": "", "n": 1, "ink": "pencil", "time": "",
             "time_ms": 0, "standing": "good", "resolves": [], "made": [], "writes": writes,
@@ -91,8 +91,8 @@ mod tests {
         serde_json::from_value(json!({"record": "1", "name": "", "changes": [change]})).unwrap()
     }
 
-    fn write(field: &str, value: Value) -> Value {
-        json!({"field": field, "label": null, "value": value})
+    fn write(field: &str, value: impl Into<Value>) -> Value {
+        json!({"field": field, "label": null, "value": value.into()})
     }
 
     #[test]
@@ -101,11 +101,11 @@ mod tests {
         let patch = json!({"r304": 3, "members": {"+1": {"r402": "Siti"}, "+2": {"r402": "Siti"}}});
         script.add("Budi", "1", "ab", &patch);
         let edit = &script.edits[0];
-        let [first, second] = ["m:01/r402", "m:02/r402"].map(|field| write(field, "Siti".into()));
-        assert!(edit.is_in(&log(json!([write("r304", 3.into()), first, second]))));
-        assert!(!edit.is_in(&log(json!([write("r304", 3.into()), first]))));
-        assert!(!edit.is_in(&log(json!([write("r304", 4.into()), first, second]))));
+        let [first, second] = ["m:01/r402", "m:02/r402"].map(|field| write(field, "Siti"));
+        assert!(edit.is_in(&log(&[write("r304", 3), first.clone(), second.clone()])));
+        assert!(!edit.is_in(&log(&[write("r304", 3), first.clone()])));
+        assert!(!edit.is_in(&log(&[write("r304", 4), first.clone(), second.clone()])));
         let other = Scripted { change: "cd".into(), ..edit.clone() };
-        assert!(!other.is_in(&log(json!([write("r304", 3.into()), first, second]))));
+        assert!(!other.is_in(&log(&[write("r304", 3), first.clone(), second.clone()])));
     }
 }

@@ -63,7 +63,7 @@ impl Household {
         let issued = (family.dice.between(1, 28), family.dice.between(1, 12), family.dice.between(8, 22));
         let card = format!("{}{:02}{:02}{:02}", family.area, issued.0, issued.1, issued.2);
         let people = family.people;
-        Self { kk: numbers.next(card), people, means }
+        Self { kk: numbers.next(&card), people, means }
     }
 
     pub(super) fn head(&self) -> &Person {
@@ -86,9 +86,8 @@ impl Drawing<'_> {
         let age = if woman { self.dice.between(38, 84) } else { self.adult_age() };
         let marital = match (woman, self.dice.between(1, 100)) {
             (true, 1..=25) => DIVORCED,
-            (true, _) => WIDOWED,
             (false, 1..=4) if age < 35 => SINGLE,
-            (false, 1..=8) => WIDOWED,
+            (true, _) | (false, 1..=8) => WIDOWED,
             (false, _) => MARRIED,
         };
         let order = self.dice.between(0, 3) as usize;
@@ -163,7 +162,7 @@ impl Drawing<'_> {
         } else {
             self.area.clone()
         };
-        let nik = self.numbers.next(format!("{area}{shown_day:02}{:02}{:02}", born.1, born.2 % 100));
+        let nik = self.numbers.next(&format!("{area}{shown_day:02}{:02}{:02}", born.1, born.2 % 100));
         self.people.push(Person { name, nik, woman, age, born, marital, relation, presence: HERE });
     }
 }

@@ -8,6 +8,11 @@ use super::household::{HEAD, HERE, Household, MARRIED, Person, SINGLE};
 
 const YES: i64 = 1;
 const NO: i64 = 2;
+const FLOOR_AREAS: [(i64, i64); 9] =
+    [(36, 14), (42, 12), (48, 18), (54, 14), (60, 14), (72, 12), (80, 6), (90, 6), (120, 4)];
+
+/// Codes, each with how often it is met.
+type Weighted = [(i64, i64)];
 
 /// Adds all answers beyond the prelist's to the patch.
 pub(super) fn answer(dice: &mut Dice, household: &Household, answers: &mut Map<String, Value>) {
@@ -41,7 +46,7 @@ impl Form<'_> {
     }
 
     /// The answer is drawn from these codes by weight.
-    fn draw(&mut self, variable: &str, weighted: &[(i64, i64)]) -> i64 {
+    fn draw(&mut self, variable: &str, weighted: &Weighted) -> i64 {
         let code = self.dice.code(weighted);
         self.set(variable, code);
         code
@@ -62,10 +67,8 @@ impl Form<'_> {
         if self.draw("r301a", &[(1, 88), (2, 3), (3, 8), (4, 1)]) == 1 {
             self.draw("r301b", &[(1, 50), (2, 25), (5, 20), (6, 5)]);
         }
-        const AREAS: [(i64, i64); 9] =
-            [(36, 14), (42, 12), (48, 18), (54, 14), (60, 14), (72, 12), (80, 6), (90, 6), (120, 4)];
-        self.draw("r302", &AREAS);
-        let (floor, wall): (&[(i64, i64)], &[(i64, i64)]) = match self.household.means {
+        self.draw("r302", &FLOOR_AREAS);
+        let (floor, wall): (&Weighted, &Weighted) = match self.household.means {
             0 => (&[(5, 55), (8, 25), (3, 20)], &[(3, 50), (1, 40), (2, 10)]),
             1 => (&[(5, 60), (3, 35), (8, 5)], &[(1, 85), (3, 15)]),
             _ => (&[(3, 80), (1, 5), (5, 15)], &[(1, 98), (2, 2)]),

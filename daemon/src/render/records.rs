@@ -78,7 +78,7 @@ pub fn record_list(records: &RecordsShape, paint: Paint) -> String {
         table.row([
             Cell::text(short_record(&line.record)),
             Cell::text(gone),
-            Cell::number(line.members),
+            Cell::number(line.members as u64),
             Cell::text(inks).painted(|_| painted.join(" ")),
             conflicts.right().painted(|count| paint.alert(count)),
         ]);

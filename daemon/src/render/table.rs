@@ -23,7 +23,7 @@ impl Cell {
     }
 
     /// A number, right.
-    pub fn number(number: impl ToString) -> Self {
+    pub fn number(number: u64) -> Self {
         Self { text: number.to_string(), painted: None, right: true }
     }
 

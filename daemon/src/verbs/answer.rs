@@ -236,8 +236,11 @@ impl From<ActionError> for VerbError {
             E::Replica(error) => return error.into(),
             E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
             E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } => 403,
-            E::InSurvey { .. } | E::NotShown { .. } | E::NewCandidate { .. } => 409,
-            E::NoCharter | E::NoQuestionnaire => 409,
+            E::NoCharter
+            | E::NoQuestionnaire
+            | E::InSurvey { .. }
+            | E::NotShown { .. }
+            | E::NewCandidate { .. } => 409,
             _ => 422,
         };
         let text = error.to_string();

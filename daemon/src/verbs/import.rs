@@ -2,6 +2,7 @@
 //! told by line and column, and the others go in. A family that is there already is not made twice.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rukun_change::{Ink, Moment, RecordId, Scalar, SubSls};
 use rukun_document::{Identity, Kind, Level, Place, Questionnaire, Reading};
@@ -66,11 +67,10 @@ pub(super) fn import(
                 continue;
             }
         };
-        if !known.contains_key(&home) {
-            let marks = marks_in(replica, home, kk.as_deref())?;
-            known.insert(home, marks);
-        }
-        let here = known.entry(home).or_default();
+        let here = match known.entry(home) {
+            Entry::Occupied(here) => here.into_mut(),
+            Entry::Vacant(here) => here.insert(marks_in(replica, home, kk.as_deref())?),
+        };
         let marks = marks_of(kk.as_deref(), |field| patch.get(field).and_then(scalar));
         if let Some(there) = marks.iter().find_map(|mark| here.get(mark)) {
             outcome.there.push(ThereRow { line, record: there.to_string() });

@@ -1,8 +1,10 @@
 //! The verbs that say where answers come from and settle what is disputed: log, blame, conflicts,
 //! resolve.
 
+use std::collections::BTreeSet;
+
 use rukun_change::{ChangeId, Moment};
-use rukun_document::{ConflictKind, Logged, Place};
+use rukun_document::{ConflictKind, Logged, Place, Reading};
 use rukun_replica::{Choice, Replica};
 
 use super::answer::region;
@@ -31,8 +33,31 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
         writes: logged.writes.iter().map(|(place, scalar)| write(&teller, place, scalar)).collect(),
         made: logged.made.iter().map(ToString::to_string).collect(),
     };
-    let changes = reading.log().iter().map(line).collect();
+    let changes = in_telling_order(&reading).into_iter().map(line).collect();
     Ok(LogShape { record: reading.id().to_string(), name: head_name(&reading), changes })
+}
+
+/// Causes first, as everywhere; what causes leave open is told in the order of the authors' clocks.
+fn in_telling_order(reading: &Reading) -> Vec<&Logged> {
+    let log = reading.log();
+    let knows = |later: &Logged, earlier: &Logged| reading.knew(&later.change, &earlier.change);
+    let mut causes_left: Vec<usize> =
+        log.iter().map(|later| log.iter().filter(|earlier| knows(later, earlier)).count()).collect();
+    let free = |at: usize| log.get(at).map(|logged| (logged.time_ms, logged.change, at));
+    let without_cause = causes_left.iter().enumerate().filter(|(_, left)| **left == 0);
+    let mut ready: BTreeSet<_> = without_cause.filter_map(|(at, _)| free(at)).collect();
+    let mut told = Vec::with_capacity(log.len());
+    while let Some((_, _, at)) = ready.pop_first() {
+        let Some(earlier) = log.get(at) else { continue };
+        told.push(earlier);
+        for (at, (later, left)) in log.iter().zip(&mut causes_left).enumerate() {
+            if knows(later, earlier) {
+                *left -= 1;
+                ready.extend(free(at).filter(|_| *left == 0));
+            }
+        }
+    }
+    told
 }
 
 fn write(teller: &Teller<'_>, place: &Place, scalar: &rukun_change::Scalar) -> WriteShape {

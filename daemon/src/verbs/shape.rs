@@ -104,7 +104,7 @@ pub struct WriteShape {
     pub value: Value,
 }
 
-/// The answer to `log`: causes first.
+/// The answer to `log`: causes first; what they leave open, by the authors' clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogShape {
     /// The record.

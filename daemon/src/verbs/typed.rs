@@ -20,9 +20,8 @@ pub(super) fn patch(
     patch: Option<Value>,
     typed: &[String],
 ) -> Result<Value, VerbError> {
-    let mut patch = match patch.unwrap_or_else(|| Value::Object(Map::new())) {
-        Value::Object(patch) => patch,
-        _ => return Err(VerbError::new("the patch is no JSON object", "write it like '{\"r304\": 3}'")),
+    let Value::Object(mut patch) = patch.unwrap_or_else(|| Value::Object(Map::new())) else {
+        return Err(VerbError::new("the patch is no JSON object", "write it like '{\"r304\": 3}'"));
     };
     for assignment in typed {
         let Some((place, text)) = assignment.split_once('=') else {
