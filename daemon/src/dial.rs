@@ -79,6 +79,7 @@ impl Dialer {
     async fn keep_linked(mut self, address: String) {
         let mut backoff = Backoff::default();
         let mut known = None;
+        let mut told = false;
         loop {
             if let Some(device) = known {
                 self.rest_while_linked(device).await;
@@ -89,14 +90,18 @@ impl Dialer {
                     return peer.connection.close(CloseCode::Myself.into(), b"this device itself");
                 }
                 Ok(peer) => {
-                    known = Some(peer.key);
+                    (known, told) = (Some(peer.key), false);
                     let began = Instant::now();
                     self.link(&address, peer).await;
                     if began.elapsed() > GOOD_LINK {
                         backoff = Backoff::default();
                     }
                 }
-                Err(error) => tracing::debug!(address, "nobody there: {error}"),
+                Err(error) if told => tracing::debug!(address, "no link: {error}"),
+                Err(error) => {
+                    tracing::info!(address, "no link: {error}; trying on");
+                    told = true;
+                }
             }
             let wait = backoff.next(getrandom::u64().unwrap_or_default());
             tokio::select! {

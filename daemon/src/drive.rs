@@ -335,3 +335,98 @@ fn told(event: &Event) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rukun_change::Incarnation;
+    use rukun_replica::{InMemoryBackend, NewStore, StorageBackend, Store, Unlock};
+
+    use super::*;
+
+    /// A disk that fails once told to.
+    #[derive(Debug)]
+    struct Disk {
+        memory: InMemoryBackend,
+        failed: Arc<AtomicBool>,
+    }
+
+    impl Disk {
+        fn works(&self) -> io::Result<()> {
+            if self.failed.load(Ordering::SeqCst) { Err(io::Error::other("no such sector")) } else { Ok(()) }
+        }
+    }
+
+    impl StorageBackend for Disk {
+        fn len(&self) -> io::Result<u64> {
+            self.memory.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.memory.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.works().and_then(|()| self.memory.set_len(len))
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.works().and_then(|()| self.memory.sync_data())
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.works().and_then(|()| self.memory.write(offset, data))
+        }
+    }
+
+    fn driven() -> (Driven, Arc<AtomicBool>) {
+        let failed = Arc::new(AtomicBool::new(false));
+        let disk = Disk { memory: InMemoryBackend::new(), failed: Arc::clone(&failed) };
+        let new = NewStore { device_seed: [1; 32], incarnation: Incarnation::from_bytes([1; 4]) };
+        let entropy = &mut ChaCha20Rng::from_seed([2; 32]);
+        let store = Store::create(disk, Unlock::KeyFile(&[3; 32]), &new, entropy).unwrap();
+        (start(Replica::open(store, [4; 32]).unwrap()).unwrap(), failed)
+    }
+
+    fn add(address: &str) -> Request {
+        Request::PeerAdd { address: address.into() }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_new_address_is_dialed_without_a_restart() {
+        let (driven, _) = driven();
+        let mut addresses = driven.core.addresses();
+        driven.core.ask(add("relay.example:4711")).await.unwrap();
+        let told = addresses.wait_for(|addresses| !addresses.is_empty());
+        let told = tokio::time::timeout(Duration::from_secs(10), told).await.unwrap().unwrap();
+        assert_eq!(*told, ["relay.example:4711"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn joining_a_survey_is_told_to_those_who_dial() {
+        let (driven, _) = driven();
+        let survey = SurveyId::from_bytes([7; 32]);
+        driven.core.ask(Request::Join { survey, peers: Vec::new() }).await.unwrap();
+        let mut now = driven.core.survey();
+        let told = now.wait_for(|now| *now == Some(survey));
+        tokio::time::timeout(Duration::from_secs(10), told).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_is_answered_after_the_disk_failed_and_the_core_ends() {
+        let (driven, failed) = driven();
+        driven.core.ask(add("one.example:1")).await.unwrap();
+        failed.store(true, Ordering::SeqCst);
+        let refused = driven.core.ask(add("two.example:2")).await.unwrap_err();
+        assert!((500..600).contains(&refused.status), "{refused:?}");
+        let ended = tokio::time::timeout(Duration::from_secs(10), driven.ended).await.unwrap().unwrap();
+        assert!(ended.is_err());
+        assert_eq!(driven.core.ask(Request::PeerList).await.unwrap_err().status, 503);
+        assert_eq!(*driven.core.addresses().borrow(), ["one.example:1"], "what is not durable is not dialed");
+    }
+}

@@ -2,6 +2,7 @@
 //! listens, dials, and leaves a note for the command line; on a signal it takes leave of its peers
 //! and stops.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -133,5 +134,7 @@ async fn accept(endpoint: Endpoint, linker: Linker) {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A log that is set up already, by a program that runs several nodes, stays.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured);
+    let _ = log.with_writer(std::io::stderr).try_init();
 }
