@@ -27,7 +27,8 @@ use crate::quic::{CloseCode, Endpoint};
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
 /// restart recovers it.
 pub const EXIT_DISK_FAULT: u8 = 74;
-const FAREWELL_MAX: Duration = Duration::from_secs(5);
+/// How long peers are told of the end: a connection that is still being made would hold it up.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 /// What a daemon is told when it starts.
 #[derive(Clone, Debug)]
@@ -95,9 +96,11 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         task.abort();
     }
     serving.abort();
+    // The core has ended, and with it the store is free for the command line.
+    let removed = folder.remove_note(note.pid);
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Stopping, "stopping")).await;
-    folder.remove_note(note.pid)?;
     outcome.context("the core thread broke off")?.map_err(DiskFault)?;
+    removed?;
     tracing::info!("stopped");
     Ok(())
 }
