@@ -1,21 +1,17 @@
 //! The layout of each kind of statement: an array of its fields in the order of the struct.
 
 use rukun_change::cbor::{CborError, Reader, Writer};
-use rukun_change::limits::{CHANGE_BYTES_MAX, STATEMENT_BYTES_MAX};
+use rukun_change::limits::CHANGE_BYTES_MAX;
 use rukun_change::{
     ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
 };
 
+use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
 use crate::role::Role;
 use crate::statement::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
     StatementError, Transfer,
 };
-
-const NAME_BYTES_MAX: usize = 256;
-const REGIONS_MAX: usize = 1_024;
-const INCARNATIONS_MAX: usize = 1_024;
-const LIST_MAX: usize = STATEMENT_BYTES_MAX / 34;
 
 /// The number that stands for the kind.
 pub(crate) fn kind(said: &Said) -> u64 {
@@ -196,7 +192,7 @@ fn read_decision(from: &mut Reader<'_>) -> Result<Decision, StatementError> {
 
 /// A text for people, of one line.
 fn read_line(from: &mut Reader<'_>) -> Result<String, StatementError> {
-    let text = from.text(NAME_BYTES_MAX)?;
+    let text = from.text(LINE_BYTES_MAX)?;
     if text.chars().any(char::is_control) { Err(StatementError::ControlCharacter) } else { Ok(text.into()) }
 }
 

@@ -32,5 +32,7 @@ pub use gate::{AdmittedChange, Missing, RecallError, Refusal, Verdict, VerifiedC
 mod standing;
 pub use standing::{Reason, Standing};
 
+pub mod limits;
+
 #[cfg(test)]
 mod fixture;
