@@ -118,3 +118,120 @@ impl From<ClientError> for VerbError {
         Self::new(error, remedy).with_status(status)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rukun_authority::Keypair;
+    use serde_json::json;
+
+    use super::*;
+    use crate::survey::{BUILT_IN, Survey};
+    use crate::verbs::{BlameShape, Edit, LogShape, RecordShape, RecordsShape, WrittenShape};
+
+    /// A founded district in a folder of its own.
+    pub(crate) fn district() -> (tempfile::TempDir, Node) {
+        let parent = tempfile::tempdir().unwrap();
+        let mut node = Node::open_or_make(&Folder::at(parent.path().join("data"))).unwrap();
+        let survey = Survey {
+            name: "Test".into(),
+            code: "test".into(),
+            period: ("2022-10-15".into(), "2022-11-14".into()),
+            questionnaire: BUILT_IN.1.to_vec(),
+            office: "BPS Kabupaten Mesuji".into(),
+            region: "1811".parse().unwrap(),
+        };
+        node.with_root(|replica| verbs::found(replica, &Keypair::from_seed(&[1; 32]), &survey)).unwrap();
+        (parent, node)
+    }
+
+    fn add(node: &mut Node, set: &[&str]) -> WrittenShape {
+        let set = set.iter().map(ToString::to_string).collect();
+        let region = "1811010005000300".into();
+        node.ask(Request::RecordAdd { region, ink: None, patch: None, set }).unwrap()
+    }
+
+    fn set(node: &mut Node, record: &str, set: &[&str]) -> Result<WrittenShape, VerbError> {
+        let set = set.iter().map(ToString::to_string).collect();
+        node.ask(Request::RecordSet(Edit { record: record.into(), ink: None, patch: None, set }))
+    }
+
+    #[test]
+    fn what_is_typed_is_shown_logged_and_blamed_under_its_author() {
+        let (_parent, mut node) = district();
+        let made = add(&mut node, &["r108=Siti Aminah", "+1/r401=1", "+1/r402=Siti Aminah"]);
+        let changed = set(&mut node, "18110100", &["r304=3", "1/r402=Siti A."]).unwrap();
+        assert_eq!(changed.record, made.record);
+        let shown: RecordShape = node.ask(Request::RecordShow { record: made.record.clone() }).unwrap();
+        assert_eq!((shown.name.as_str(), &shown.answers["r304"]), ("Siti Aminah", &json!(3)));
+        assert_eq!(shown.members[0].name, "Siti A.");
+        let log: LogShape = node.ask(Request::Log { record: made.record.clone() }).unwrap();
+        let ids: Vec<&String> = log.changes.iter().map(|change| &change.change).collect();
+        assert_eq!(ids, [&made.change.unwrap(), changed.change.as_ref().unwrap()]);
+        assert!(log.changes.iter().all(|change| change.standing == "good" && change.ink == "black"));
+        let blame: BlameShape = node.ask(Request::Blame { record: made.record }).unwrap();
+        let wall = blame.fields.iter().find(|line| line.field == "r304").unwrap();
+        assert_eq!(wall.label.as_deref(), Some("Jenis dinding terluas"));
+        assert_eq!(Some(&wall.answer.change), changed.change.as_ref());
+        let who = &wall.answer.who;
+        assert_eq!((who.author.as_str(), who.role.as_deref()), ("BPS Kabupaten Mesuji", Some("district")));
+    }
+
+    #[test]
+    fn what_is_there_already_makes_no_change() {
+        let (_parent, mut node) = district();
+        let made = add(&mut node, &["r108=Siti"]);
+        assert_eq!(set(&mut node, &made.record, &["r108=Siti"]).unwrap().change, None);
+    }
+
+    #[test]
+    fn one_refused_edit_of_many_stops_none_of_the_others() {
+        let (_parent, mut node) = district();
+        let record = add(&mut node, &["r108=Siti"]).record;
+        let edit = |patch| Edit { record: record.clone(), ink: None, patch: Some(patch), set: Vec::new() };
+        let edits = vec![edit(json!({"r304": 9})), edit(json!({"r304": 3}))];
+        let answer = node.answer(Request::RecordSetMany { edits }).unwrap();
+        assert!(answer["edits"][0]["error"].as_str().unwrap().contains("9 is outside 1..7"), "{answer}");
+        assert!(answer["edits"][1]["change"].is_string(), "{answer}");
+    }
+
+    #[test]
+    fn errors_say_what_to_do_next() {
+        let (_parent, mut node) = district();
+        let record = add(&mut node, &["r108=Siti"]).record;
+        let error = node.answer(Request::Log { record: "9999".into() }).unwrap_err();
+        assert_eq!((error.status, error.remedy.contains("rukun record list")), (404, true), "{error}");
+        let field = "r108".to_string();
+        let resolve = Request::Resolve { record, field, pick: None, value: Some("Siti".into()), ink: None };
+        let error = node.answer(resolve).unwrap_err();
+        assert_eq!((error.status, error.remedy.contains("rukun conflicts show")), (404, true), "{error}");
+        let error = node.answer(Request::PeerAdd { address: "kantor".into() }).unwrap_err();
+        assert!(error.remedy.contains("7811"), "{error}");
+        let (region, set) = ("1805010005000300".into(), vec!["r108=Siti".into()]);
+        let elsewhere = Request::RecordAdd { region, ink: None, patch: None, set };
+        assert_eq!(node.answer(elsewhere).unwrap_err().status, 403);
+    }
+
+    #[test]
+    fn a_list_goes_on_where_the_last_one_ended() {
+        let (_parent, mut node) = district();
+        (0..5).for_each(|at| drop(add(&mut node, &[&format!("r108=Siti {at}")])));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let request = Request::RecordList { region: Some("1811".into()), after, limit: Some(2) };
+            let page: RecordsShape = node.ask(request).unwrap();
+            seen.extend(page.records.into_iter().map(|line| line.record));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(seen.len() == 5 && seen.is_sorted(), "{seen:?}");
+    }
+
+    #[test]
+    fn a_folder_without_a_store_is_named_with_the_remedy() {
+        let parent = tempfile::tempdir().unwrap();
+        let error = Node::open(&Folder::at(parent.path().join("none"))).err().unwrap();
+        assert!(error.remedy.contains("rukun init"), "{error}");
+    }
+}

@@ -249,12 +249,8 @@ impl From<ImportError> for VerbError {
 mod tests {
     use std::io::Write as _;
 
-    use rukun_authority::Keypair;
-
     use super::*;
-    use crate::disk::Folder;
-    use crate::survey::{BUILT_IN, Survey};
-    use crate::verbs;
+    use crate::node::tests::district;
 
     #[derive(Debug, Default)]
     struct Heard(Vec<BadRow>);
@@ -265,23 +261,6 @@ mod tests {
         fn bad(&mut self, row: &BadRow) {
             self.0.push(row.clone());
         }
-    }
-
-    /// A founded district in a folder of its own.
-    fn district() -> (tempfile::TempDir, Node) {
-        let parent = tempfile::tempdir().unwrap();
-        let mut node = Node::open_or_make(&Folder::at(parent.path().join("data"))).unwrap();
-        let survey = Survey {
-            name: "Test".into(),
-            code: "test".into(),
-            period: ("2022-10-15".into(), "2022-11-14".into()),
-            questionnaire: BUILT_IN.1.to_vec(),
-            office: "BPS Kabupaten Mesuji".into(),
-            region: "1811".parse().unwrap(),
-        };
-        let root = Keypair::from_seed(&[1; 32]);
-        node.with_root(|replica| verbs::found(replica, &root, &survey)).unwrap();
-        (parent, node)
     }
 
     fn import_text(node: &mut Node, text: &str) -> Result<(Report, Heard), ImportError> {
@@ -301,12 +280,13 @@ mod tests {
             18110100050003,Joko,3,3,1811010101100003\n\
             1811010005000300,Wayan,4,4,1811010101100001\n\
             1811010005000300,Made,5\n\
+            1805010005000300,Ujang,1,1,1805010101100001\n\
             1811010005000300,Ketut,6,6,1811010101100006\n";
         let (report, heard) = import_text(&mut node, text).unwrap();
-        assert_eq!((report.rows, report.added, report.there, report.bad), (6, 2, 0, 4));
+        assert_eq!((report.rows, report.added, report.there, report.bad), (7, 2, 0, 5));
         let mut named: Vec<(u64, &str)> = heard.0.iter().map(|row| (row.line, row.column.as_str())).collect();
         named.sort_unstable();
-        assert_eq!(named, [(3, "r110"), (5, "region"), (6, "r114"), (7, "")]);
+        assert_eq!(named, [(3, "r110"), (5, "region"), (6, "r114"), (7, ""), (8, "region")]);
         let twice = heard.0.iter().find(|row| row.line == 6).unwrap();
         assert!(twice.message.contains("line 2") && !twice.message.contains("1811"), "{}", twice.message);
     }

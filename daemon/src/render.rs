@@ -84,6 +84,30 @@ pub fn clean(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
+/// The beginning of a long sentence.
+pub fn shortened(text: &str, letters_max: usize) -> String {
+    let text = clean(text);
+    match text.char_indices().nth(letters_max) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
+    }
+}
+
+/// Words in lines of at most so many letters, unless one word is longer.
+pub fn wrapped(text: &str, letters_max: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in clean(text).split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < letters_max => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.into()),
+        }
+    }
+    lines
+}
+
 /// A count of bytes, in three digits or so.
 pub fn shown_bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -125,6 +149,13 @@ mod tests {
         assert_eq!(short_field("m:3f2a91c0d2e4aaaa/r402"), "m:3f2a/r402");
         assert_eq!(titled("r304", Some("Jenis dinding terluas")), "r304 (Jenis dinding terluas)");
         assert_eq!(shown_time("2022-10-20T08:12:31.123Z"), "2022-10-20 08:12:31Z");
+    }
+
+    #[test]
+    fn long_sentences_are_shortened_or_wrapped_between_words() {
+        assert_eq!(shortened("Siti Aminah", 5), "Siti…");
+        assert_eq!(shortened("Siti", 5), "Siti");
+        assert_eq!(wrapped("no answer to r101 at all", 13), ["no answer to", "r101 at all"]);
     }
 
     #[test]

@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 
 use super::records::heading;
 use super::{
-    Cell, Paint, Table, clean, counted, short_change, short_device, short_field, short_record, shown,
-    shown_time, titled,
+    Cell, Paint, Table, clean, counted, short_change, short_device, short_field, short_record, shortened,
+    shown, shown_time, titled, wrapped,
 };
 use crate::verbs::{CandidateShape, ConflictShape, ConflictsShape};
 
 /// More candidates than these stand under each other.
 const SIDE_BY_SIDE_MAX: usize = 4;
+/// How much of a cause stands in a list,
+const CAUSE_LETTERS: usize = 60;
+/// and in a line.
+const LINE_LETTERS: usize = 96;
 
 /// Open conflicts in a list.
 pub fn conflict_list(conflicts: &ConflictsShape, paint: Paint) -> String {
@@ -25,7 +29,7 @@ pub fn conflict_list(conflicts: &ConflictsShape, paint: Paint) -> String {
             conflict.candidates.iter().map(|one| paint.ink(&one.ink, &shown(&one.value))).collect();
         let values = match conflict.kind.as_str() {
             // A whole record's answers, or no answers at all: the sentence says more.
-            "rule" | "set-aside" | "duplicate" => Cell::text(&conflict.cause),
+            "rule" | "set-aside" | "duplicate" => Cell::text(shortened(&conflict.cause, CAUSE_LETTERS)),
             _ => Cell::text(values.join(" | ")).painted(|_| painted.join(" | ")),
         };
         let member = conflict.member_name.as_deref().filter(|name| !name.is_empty());
@@ -70,11 +74,11 @@ fn details(conflict: &ConflictShape, paint: Paint) -> String {
         }
         (Some(field), None) => titled(field, conflict.label.as_deref()),
         (None, Some(name)) => clean(name),
-        (None, None) => String::new(),
+        (None, None) => "the family".into(),
     };
     let mut text = format!("{}  {}\n", paint.alert(&conflict.kind), paint.strong(&about));
-    for line in conflict.cause.lines() {
-        let _ = writeln!(text, "  {}", clean(line));
+    for line in conflict.cause.lines().flat_map(|line| wrapped(line, LINE_LETTERS)) {
+        let _ = writeln!(text, "  {line}");
     }
     if conflict.kind != "set-aside" {
         text.push_str(&match conflict.candidates.len() {
@@ -131,7 +135,10 @@ fn remedy(conflict: &ConflictShape, paint: Paint) -> String {
     match (conflict.kind.as_str(), &conflict.field, conflict.candidates.first()) {
         ("field" | "stale" | "presence", Some(field), Some(first)) => {
             let (field, change) = (short_field(field), short_change(&first.change));
-            say("settle it", format!("rukun resolve {record} {field} --pick {change}"))
+            let others = conflict.candidates.iter().skip(1).map(|other| short_change(&other.change));
+            let others: Vec<String> = others.chain(["--value VALUE".into()]).collect();
+            let command = format!("rukun resolve {record} {field} --pick {change}");
+            format!("  settle it: {}  (or {})\n", paint.strong(&command), others.join(" or "))
         }
         ("duplicate", _, _) => say("mark the wrong one", format!("rukun record gone {record} --reason TEXT")),
         ("rule", field, _) => {

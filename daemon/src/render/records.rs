@@ -117,8 +117,9 @@ pub fn import_report(report: &Report, paint: Paint) -> String {
 
 /// A bad row of a prelist, as it is told while the file is read.
 pub fn bad_row(row: &crate::verbs::BadRow) -> String {
-    let column =
-        if row.column.is_empty() { String::new() } else { format!(", {}", short_field(&row.column)) };
+    // A message that names its variable needs no column beside it.
+    let named = row.column.is_empty() || row.message.starts_with(&row.column);
+    let column = if named { String::new() } else { format!(", {}", short_field(&row.column)) };
     format!("line {}{column}: {}", row.line, clean(&row.message))
 }
 

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 
 use rukun_change::{Ink, Moment, RecordId, Scalar, SubSls};
 use rukun_document::{Identity, Kind, Level, Place, Questionnaire, Reading};
-use rukun_replica::Replica;
+use rukun_replica::{ActionError, Replica};
 use serde_json::{Map, Value};
 
 use super::error::VerbError;
@@ -76,19 +76,12 @@ pub(super) fn import(
             outcome.there.push(ThereRow { line, record: there.to_string() });
             continue;
         }
-        match replica
-            .add_record(now, home, Some(Ink::Printed), &Value::Object(patch))
-            .map_err(VerbError::from)
-        {
+        match replica.add_record(now, home, Some(Ink::Printed), &Value::Object(patch)) {
             Ok((record, _)) => {
                 outcome.added += 1;
                 here.extend(marks.into_iter().map(|mark| (mark, record)));
             }
-            // One row's fault; whatever else is wrong is so for all of them.
-            Err(error) if error.status == 422 => {
-                outcome.bad.push(BadRow { line, column: String::new(), message: error.message });
-            }
-            Err(error) => return Err(error),
+            Err(error) => outcome.bad.push(bad_row(line, error)?),
         }
     }
     Ok(outcome)
@@ -121,6 +114,16 @@ fn read(questionnaire: &Questionnaire, row: PrelistRow) -> Result<(SubSls, Map<S
         });
     }
     home.filter(|_| bad.is_empty()).map(|home| (home, patch)).ok_or(bad)
+}
+
+/// What is one row's fault; everything else is so for all rows and ends the import.
+fn bad_row(line: u64, error: ActionError) -> Result<BadRow, VerbError> {
+    let column = match error {
+        ActionError::NotGranted { .. } => REGION,
+        ActionError::Edit(_) | ActionError::Empty => "",
+        other => return Err(other.into()),
+    };
+    Ok(BadRow { line, column: column.into(), message: VerbError::from(error).message })
 }
 
 fn marks_in(
