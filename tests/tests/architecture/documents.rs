@@ -124,7 +124,8 @@ fn every_verb_and_flag_that_a_document_names_is_one_of_the_program() {
     let program = Cli::command();
     let mut flags: BTreeSet<String> = BTreeSet::new();
     collect_flags(&program, &mut flags);
-    for File { path, text } in documents() {
+    // What is spelt out in the formats are bytes, not commands.
+    for File { path, text } in documents().into_iter().filter(|file| file.name() != "formats.md") {
         let spans = code_spans(&text).into_iter().chain(commands(&text));
         for said in spans {
             let words: Vec<&str> = match said.strip_prefix("cargo run --release -- ") {
