@@ -4,6 +4,7 @@
 
 mod act;
 mod cast;
+mod interrupt;
 mod officer;
 mod scene;
 mod script;
@@ -39,13 +40,14 @@ pub fn run(keep: Option<&Path>, json: bool) -> Result<bool, VerbError> {
         let message = format!("{} is not empty", home.display());
         return Err(VerbError::new(message, "name a new folder: --keep DIR"));
     }
-    let teller = Narrator::new();
-    let mut scene = Scene::open(home, Stage::mesuji()?, &teller)?;
-    let verdict = act::play(&mut scene, &teller).map_err(|error| scene.explain(error))?;
-    teller.finish();
-    verdict::tell(&scene, &verdict, keep, &teller);
+    interrupt::watch().map_err(|error| VerbError::new(format!("no signals can be heard: {error}"), ""))?;
+    let narrator = Narrator::new();
+    let mut scene = Scene::open(home, Stage::mesuji()?, &narrator)?;
+    let verdict = act::play(&mut scene, &narrator).map_err(|error| scene.explain(error))?;
+    narrator.finish();
+    verdict::tell(&scene, &verdict, keep, &narrator);
     if json {
-        teller.line(&verdict.to_json(started.elapsed()).to_string());
+        narrator.line(&verdict.to_json(started.elapsed()).to_string());
     }
     Ok(verdict.is_good())
 }

@@ -1,8 +1,8 @@
-//! A prelist file, row by row, into requests of a few hundred rows each, every one of them committed
+//! A prelist file, row by row, into requests of some hundreds of rows each, every one of them committed
 //! before the next is read: memory does not grow with the file, but for its KK numbers. What is
 //! wrong with a row is told by line and column; what an answer may be is the node's to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,11 @@ use crate::verbs::{BadRow, HeadingShape, ImportShape, PrelistRow, REGION, Reques
 
 /// A batch ends with its sub-SLS once it has so many rows,
 const BATCH_ROWS: usize = 500;
-/// and in any case here.
-const BATCH_ROWS_MAX: usize = 2_000;
+/// if it has come through no more of them: then the file is in their order, and none comes again.
+const BATCH_PLACES: usize = 50;
+/// For each batch the node reads what each of its sub-SLS holds, so a file in another order is
+/// taken in larger ones.
+const BATCH_ROWS_MAX: usize = 5_000;
 /// Rows named in the report; more are only counted.
 const NAMED_ROWS_MAX: usize = 1_000;
 
@@ -67,6 +70,7 @@ pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Resu
         kk: heading.kk,
         kk_lines: BTreeMap::new(),
         batch: Vec::new(),
+        batch_places: BTreeSet::new(),
         report: Report::default(),
         node,
         progress,
@@ -96,6 +100,7 @@ struct Import<'a> {
     /// On which line each KK number stands first.
     kk_lines: BTreeMap<String, u64>,
     batch: Vec<PrelistRow>,
+    batch_places: BTreeSet<String>,
     report: Report,
     node: &'a mut Node,
     progress: &'a mut dyn Progress,
@@ -130,10 +135,12 @@ impl Import<'_> {
                 return Ok(());
             }
         }
-        let new_place = self.batch.last().is_some_and(|last| last.region != region);
-        if self.batch.len() >= BATCH_ROWS && (new_place || self.batch.len() >= BATCH_ROWS_MAX) {
+        let in_order = !self.batch_places.contains(&region) && self.batch_places.len() <= BATCH_PLACES;
+        let full = if in_order { BATCH_ROWS } else { BATCH_ROWS_MAX };
+        if self.batch.len() >= full {
             self.send()?;
         }
+        self.batch_places.insert(region.clone());
         self.batch.push(PrelistRow { line, region, cells: rest });
         Ok(())
     }
@@ -143,6 +150,7 @@ impl Import<'_> {
             return Ok(());
         }
         let rows = std::mem::take(&mut self.batch);
+        self.batch_places.clear();
         let outcome: ImportShape = self.node.ask(Request::Import { rows }).map_err(ImportError::Node)?;
         self.report.added += outcome.added as u64;
         self.report.there += outcome.there.len() as u64;

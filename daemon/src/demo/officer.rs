@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::cast::Part;
+use super::interrupt;
 use crate::client::Client;
 use crate::disk::Folder;
 use crate::node::Node;
@@ -79,6 +80,7 @@ impl Officer {
         let mut child = Reaped(Some(child));
         let started = Instant::now();
         loop {
+            interrupt::check()?;
             if let Some(status) = child.ended().map_err(io)? {
                 return Err(VerbError::new(
                     format!("the daemon of {} {}", self.part.name, super::ended(status)),
@@ -117,6 +119,7 @@ impl Officer {
     }
 
     pub(super) fn node(&mut self) -> Result<&mut Node, VerbError> {
+        interrupt::check()?;
         if self.daemon.is_none() {
             return Err(self.not_running());
         }

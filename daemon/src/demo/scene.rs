@@ -11,6 +11,7 @@ use rukun_change::{DeviceKey, SubSls};
 use serde_json::Value;
 
 use super::cast::{COORDINATOR, DISTRICT, ENUMERATORS, SUPERVISOR, Stage};
+use super::interrupt;
 use super::officer::Officer;
 use super::script::Script;
 use super::{Narrator, WAIT_MAX};
@@ -183,6 +184,10 @@ impl Scene {
 
     /// An error with what the daemons said last, for whoever has to find the reason.
     pub(super) fn explain(&self, error: VerbError) -> VerbError {
+        // Ctrl-C reaches the daemons too, and whatever they say of it is no news.
+        if interrupt::has_come() {
+            return VerbError::new("interrupted", "");
+        }
         let words: Vec<String> = self
             .officers
             .iter()
