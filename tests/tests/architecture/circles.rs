@@ -31,11 +31,11 @@ impl Modules {
         let mut only_tests = Vec::new();
         for (path, text) in files {
             let is_program = path == "main.rs" || path.starts_with("bin/");
-            if is_program || !path.ends_with(".rs") {
+            if is_program {
                 continue;
             }
             let module = module_of(path);
-            let (tokens, tests) = without_tests(tokens(text));
+            let (tokens, tests) = without_tests(&tokens(text));
             only_tests.extend(tests.into_iter().map(|name| child(&module, &name)));
             modules.insert(module, tokens);
         }
@@ -172,7 +172,7 @@ fn child(module: &Module, name: &str) -> Module {
 }
 
 /// The tokens outside tests, and the names of modules that are tests in files of their own.
-fn without_tests(tokens: Vec<String>) -> (Vec<String>, Vec<String>) {
+fn without_tests(tokens: &[String]) -> (Vec<String>, Vec<String>) {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut files = Vec::new();
