@@ -1,4 +1,7 @@
 //! What several test files need: a world of replicas in one process, driven by the same four verbs
 //! as the daemon, with real stores in memory and links that can be cut. No threads, no sockets.
 
+// This package is test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 pub mod world;

@@ -110,7 +110,8 @@ fn concurrent_answers_are_a_conflict_at_every_tier_until_someone_who_saw_both_se
     }
     let place = Place { member: None, field: "r304".into() };
     let now = world.now();
-    let refused = world.replicas[supervisor.0].resolve(now, &record, &place, &Choice::Value(Scalar::Int(7)), None);
+    let refused =
+        world.replicas[supervisor.0].resolve(now, &record, &place, &Choice::Value(Scalar::Int(7)), None);
     assert!(refused.unwrap_err().to_string().contains("look at the candidates first"));
     let shown = world.replicas[supervisor.0].show_conflicts(&record).unwrap();
     let field = shown.iter().find(|conflict| conflict.kind == ConflictKind::Field).unwrap();
@@ -140,7 +141,9 @@ fn a_device_without_a_grant_is_told_so_and_learns_nothing() {
     world.settle(STEPS);
     assert!(!world.is_linked(stranger, near));
     let told = |node: Node| {
-        world.events[node.0].iter().any(|event| matches!(event, Event::PeerDown { reason, .. } if reason.contains("no grant is known")))
+        world.events[node.0].iter().any(
+            |event| matches!(event, Event::PeerDown { reason, .. } if reason.contains("no grant is known")),
+        )
     };
     assert!(told(stranger) && told(office));
     assert!(world.replicas[stranger.0].status().unwrap().records == 0);

@@ -246,14 +246,6 @@ impl Trust {
         grants.find(|(_, held)| rests(held)).map(|(id, _)| *id)
     }
 
-    /// The serial with which a new grant for this subject replaces those before, whoever made them.
-    /// Somebody else's serials count here, and may be as high as serials go: see
-    /// [`Trust::next_serial_on`].
-    pub fn next_serial(&self, subject: &DeviceKey) -> u64 {
-        let serials = self.known(subject).map(|(_, held)| held.grant.serial);
-        serials.max().map_or(1, |serial| serial.saturating_add(1))
-    }
-
     /// The serial with which a new grant for this subject that rests on `parent` replaces those
     /// before by the same path.
     pub fn next_serial_on(&self, parent: &StatementId, subject: &DeviceKey) -> u64 {

@@ -128,9 +128,6 @@ mod tests {
     #[test]
     fn golden_bytes_of_the_fingerprint_of_one_id() {
         let one: Fingerprint = [[1; 32]].iter().collect();
-        assert_eq!(
-            one.to_string(),
-            "1:2ef2c6ee9e0e267588b3242fd306ce2676b5ce65af1bf70b1bc9bc616bec2d24"
-        );
+        assert_eq!(one.to_string(), "1:2ef2c6ee9e0e267588b3242fd306ce2676b5ce65af1bf70b1bc9bc616bec2d24");
     }
 }

@@ -13,8 +13,8 @@ use rukun_store::{Store, StoreError};
 use crate::input::{Event, Input, LinkId, Output};
 use crate::link::Link;
 
-/// The most statements that may wait for what they rest on.
-const WAITING_STATEMENTS_MAX: usize = 1_024;
+/// The most statements of one peer that may wait for what they rest on.
+const WAITING_STATEMENTS_MAX: usize = 64;
 
 /// One node.
 pub struct Replica {
@@ -24,7 +24,8 @@ pub struct Replica {
     pub(crate) trust: Option<Trust>,
     pub(crate) questionnaire: Option<Questionnaire>,
     pub(crate) statements: Fingerprint,
-    pub(crate) waiting_statements: Vec<Statement>,
+    /// Statements that came before what they rest on, by that and by who brought them.
+    pub(crate) waiting_statements: BTreeMap<StatementId, Vec<(DeviceKey, Statement)>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
@@ -46,7 +47,7 @@ impl Replica {
             trust: None,
             questionnaire: None,
             statements: Fingerprint::default(),
-            waiting_statements: Vec::new(),
+            waiting_statements: BTreeMap::new(),
             links: BTreeMap::new(),
             refused: BTreeMap::new(),
             staged: VecDeque::new(),
@@ -158,14 +159,11 @@ impl Replica {
                 }
                 self.statements.insert(id.as_bytes());
                 self.tell(Event::Trusted { statement: id });
-                self.place_waiting_statements(from)?;
+                self.place_what_waits_for(id)?;
                 Ok(true)
             }
-            StatementVerdict::Wait(_) => {
-                let known = self.waiting_statements.contains(statement);
-                if !known && self.waiting_statements.len() < WAITING_STATEMENTS_MAX {
-                    self.waiting_statements.push(statement.clone());
-                }
+            StatementVerdict::Wait(parent) => {
+                self.hold_back(parent, statement, from);
                 Ok(false)
             }
             StatementVerdict::Refuse(refusal) => {
@@ -201,9 +199,20 @@ impl Replica {
         Ok(())
     }
 
-    fn place_waiting_statements(&mut self, from: Option<&DeviceKey>) -> Result<(), ReplicaError> {
-        for statement in std::mem::take(&mut self.waiting_statements) {
-            self.take_statement(&statement, from)?;
+    fn hold_back(&mut self, parent: StatementId, statement: &Statement, from: Option<&DeviceKey>) {
+        let Some(from) = from else { return };
+        let waiting = self.waiting_statements.values().flatten();
+        if waiting.filter(|(peer, _)| peer == from).count() < WAITING_STATEMENTS_MAX {
+            let waiting = self.waiting_statements.entry(parent).or_default();
+            if !waiting.iter().any(|(_, known)| known == statement) {
+                waiting.push((*from, statement.clone()));
+            }
+        }
+    }
+
+    fn place_what_waits_for(&mut self, parent: StatementId) -> Result<(), ReplicaError> {
+        for (from, statement) in self.waiting_statements.remove(&parent).unwrap_or_default() {
+            self.take_statement(&statement, Some(&from))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! and go through the same gate as a stranger's.
 
 use rukun_authority::{Charter, Grant, GrantView, Keypair, Role, Said, Statement, StatementVerdict, Trust};
-use rukun_change::{DeviceKey, Digest, Incarnation, Region, StatementId, SurveyId};
+use rukun_change::{DeviceKey, Digest, Incarnation, Region, SurveyId};
 use rukun_document::Questionnaire;
 
 use crate::local::ActionError;
@@ -44,12 +44,14 @@ impl Replica {
         let charter = Statement::sign(root, incarnation, 1, None, Said::Charter(charter));
         let trust = Trust::found(&charter).map_err(|error| ActionError::Charter(error.to_string()))?;
         let survey = *trust.survey();
+        let incarnation = Incarnation::from_bytes(self.random());
+        let grant = signed_grant(&trust, root, incarnation, 1, office)?;
         self.store.set_survey(&survey).map_err(ReplicaError::from)?;
         let total = questionnaire.len() as u64;
         self.store.put_blob(&digest, 0, total, questionnaire).map_err(ReplicaError::from)?;
         self.take_statement(&charter, None)?;
+        self.take_statement(&grant, None)?;
         self.load_questionnaire()?;
-        self.grant(Some(root), office)?;
         Ok(survey)
     }
 
@@ -71,44 +73,44 @@ impl Replica {
     /// # Errors
     /// If the issuer holds no grant in force that this one could rest on.
     pub fn grant(&mut self, root: Option<&Keypair>, new: NewGrant) -> Result<GrantView, ActionError> {
-        let regions = tidy(&new.regions);
-        let issuer = root.unwrap_or(&self.keypair).clone();
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
-        let parent = trust.grant_to_rest_on(&issuer.key(), new.role, &regions);
-        let parent = parent.ok_or_else(|| ActionError::MayNotGrant {
-            role: new.role,
-            regions: regions.iter().map(Region::to_string).collect::<Vec<_>>().join(", "),
-        })?;
-        let serial = trust.next_serial(&new.subject);
-        let survey = *trust.survey();
-        let said = Said::Grant(Grant {
-            parent,
-            subject: new.subject,
-            role: new.role,
-            regions,
-            serial,
-            name: new.name,
-        });
+        let (survey, subject) = (*trust.survey(), new.subject);
         let (incarnation, n) = match root {
             Some(_) => (Incarnation::from_bytes(self.random()), 1),
             None => (self.store.incarnation(), self.store.next_n().map_err(ReplicaError::from)?),
         };
-        let statement = Statement::sign(&issuer, incarnation, n, Some(&survey), said);
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let statement = signed_grant(trust, root.unwrap_or(&self.keypair), incarnation, n, new)?;
         let id = statement.id(Some(&survey));
-        self.check_statement(&statement, id)?;
         self.take_statement(&statement, None)?;
         self.statements_changed()?;
-        let views = self.trust.as_ref().map(|trust| trust.grants_of(&new.subject)).unwrap_or_default();
+        let views = self.trust.as_ref().map(|trust| trust.grants_of(&subject)).unwrap_or_default();
         views.into_iter().find(|view| view.id == id).ok_or(ActionError::NoCharter)
     }
+}
 
-    fn check_statement(&self, statement: &Statement, id: StatementId) -> Result<(), ActionError> {
-        let mut trust = self.trust.clone().ok_or(ActionError::NoCharter)?;
-        match trust.judge_statement(statement) {
-            StatementVerdict::Admit(admitted) if admitted == id => Ok(()),
-            StatementVerdict::Refuse(refusal) => Err(ActionError::Grant(refusal.to_string())),
-            _ => Err(ActionError::Grant("what it rests on is not held here".into())),
-        }
+/// A grant that this trust admits, signed.
+fn signed_grant(
+    trust: &Trust,
+    issuer: &Keypair,
+    incarnation: Incarnation,
+    n: u64,
+    new: NewGrant,
+) -> Result<Statement, ActionError> {
+    let regions = tidy(&new.regions);
+    let parent = trust.grant_to_rest_on(&issuer.key(), new.role, &regions);
+    let parent = parent.ok_or_else(|| ActionError::MayNotGrant {
+        role: new.role,
+        regions: regions.iter().map(Region::to_string).collect::<Vec<_>>().join(", "),
+    })?;
+    let serial = trust.next_serial_on(&parent, &new.subject);
+    let NewGrant { subject, role, name, .. } = new;
+    let said = Said::Grant(Grant { parent, subject, role, regions, serial, name });
+    let statement = Statement::sign(issuer, incarnation, n, Some(trust.survey()), said);
+    match trust.clone().judge_statement(&statement) {
+        StatementVerdict::Admit(_) => Ok(statement),
+        StatementVerdict::Refuse(refusal) => Err(ActionError::Grant(refusal.to_string())),
+        StatementVerdict::Wait(_) => Err(ActionError::Grant("what it rests on is not held here".into())),
     }
 }
 

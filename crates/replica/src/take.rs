@@ -53,7 +53,7 @@ impl Replica {
                 let text = format!("a change in {home} came, where this device was never granted anything");
                 return Ok(Err(Fault { code: CloseCode::OutOfScope, text }));
             }
-            if !covers(&trust.reads(&device), &home) {
+            if !trust.may_read(&device, &home) {
                 let why = format!("{home} is outside what this device may read now");
                 exceptions.push((change.id(), Exception::Refused(why)));
                 continue;
