@@ -10,8 +10,8 @@ use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
 use crate::input::{Event, LinkId};
-use crate::link::{Fault, Outcome, Phase};
 use crate::replica::{Replica, ReplicaError};
+use crate::session::{Fault, Outcome, Phase};
 
 /// How much of a file is given for one request.
 const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;

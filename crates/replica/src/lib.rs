@@ -10,6 +10,8 @@ pub use input::{Event, Frame, Input, LinkId, Output};
 mod replica;
 pub use replica::{Replica, ReplicaError};
 
+mod session;
+
 mod link;
 
 mod greet;

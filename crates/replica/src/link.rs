@@ -1,83 +1,13 @@
-//! A link and its session: the order in which messages may come, and what closes it. What the
-//! messages mean is in `greet` (who are you), `take` (what comes) and `send` (what goes).
+//! What happens on links: they open, messages come in the order that the session allows, they close
+//! with a reason. What the messages mean is in `greet` (who are you), `take` (what comes) and `send` (what goes).
 
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region};
-use rukun_reconcile::{Incoming, Outgoing, Violation};
-use rukun_store::PeerState;
-use rukun_wire::{CloseCode, CloseReason, Hello, Message};
+use rukun_change::{DeviceKey, Moment};
+use rukun_reconcile::Violation;
+use rukun_wire::{CloseCode, CloseReason, Message};
 
 use crate::input::{Content, Event, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
-
-/// How long a peer may take until both know each other's grants.
-const GREETING_MS_MAX: u64 = 60_000;
-
-/// A connection to a peer.
-pub(crate) struct Link {
-    pub(crate) peer: DeviceKey,
-    pub(crate) dialed: bool,
-    pub(crate) phase: Phase,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) incoming: Incoming,
-    /// What the peer may read.
-    pub(crate) reads: Vec<Region>,
-    /// The statements that we held when we greeted.
-    pub(crate) greeted_with: Fingerprint,
-    /// The incarnation of the peer's store.
-    pub(crate) their_epoch: Incarnation,
-    /// Statements up to here in our log went with the trust phase.
-    pub(crate) statements_upto: u64,
-    pub(crate) state: PeerState,
-    /// Whether [`PeerState`] differs from what the store has.
-    pub(crate) state_is_news: bool,
-    opened_ms: u64,
-}
-
-pub(crate) enum Phase {
-    /// Our greeting is sent, the peer's has not come.
-    Greeting,
-    /// The peer's greeting has come, and statements are being exchanged.
-    Trust(Box<Hello>),
-    /// Everything else.
-    Live,
-}
-
-impl Phase {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Greeting => "before the greeting",
-            Self::Trust(_) => "before trust is settled",
-            Self::Live => "after trust was settled",
-        }
-    }
-}
-
-impl Link {
-    fn new(now: Moment, peer: DeviceKey, dialed: bool, state: PeerState) -> Self {
-        Self {
-            peer,
-            dialed,
-            phase: Phase::Greeting,
-            outgoing: Outgoing::new(0),
-            incoming: Incoming::default(),
-            reads: Vec::new(),
-            greeted_with: Fingerprint::default(),
-            their_epoch: Incarnation::from_bytes([0; 4]),
-            statements_upto: 0,
-            state,
-            state_is_news: false,
-            opened_ms: now.steady_ms,
-        }
-    }
-
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.phase, Phase::Live)
-    }
-
-    pub(crate) fn deadline_ms(&self) -> Option<u64> {
-        (!self.is_live()).then_some(self.opened_ms + GREETING_MS_MAX)
-    }
-}
+use crate::session::{Fault, Link, Outcome, Phase};
 
 impl Replica {
     pub(crate) fn link_opened(
@@ -200,20 +130,5 @@ impl Replica {
             (Phase::Live, Message::Want(ids)) => self.take_want(link, &ids),
             (phase, _) => Ok(Err(Violation::Phase { message: name, phase: phase.name() }.into())),
         }
-    }
-}
-
-/// What a message leads to: nothing more, or the end of the link.
-pub(crate) type Outcome = Result<(), Fault>;
-
-/// The peer's fault, which ends the link.
-pub(crate) struct Fault {
-    pub(crate) code: CloseCode,
-    pub(crate) text: String,
-}
-
-impl From<Violation> for Fault {
-    fn from(violation: Violation) -> Self {
-        Self { code: CloseCode::Violation, text: violation.to_string() }
     }
 }

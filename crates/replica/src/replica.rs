@@ -11,7 +11,7 @@ use rukun_document::Questionnaire;
 use rukun_store::{Store, StoreError};
 
 use crate::input::{Event, Input, LinkId, Output};
-use crate::link::Link;
+use crate::session::Link;
 
 /// The most statements of one peer that may wait for what they rest on.
 const WAITING_STATEMENTS_MAX: usize = 64;

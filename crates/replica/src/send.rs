@@ -10,8 +10,8 @@ use rukun_wire::limits::{BATCH_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUM
 use rukun_wire::{Changes, Exception, Message};
 
 use crate::input::{Event, LinkId};
-use crate::link::Outcome;
 use crate::replica::{Replica, ReplicaError};
+use crate::session::Outcome;
 
 /// How many entries of the log are looked at for one frame.
 const SCAN_ENTRIES_MAX: usize = 512;

@@ -9,9 +9,9 @@ use rukun_store::EntryKind;
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Checked, Event, LinkId};
-use crate::link::{Fault, Outcome};
 use crate::replica::{Replica, ReplicaError};
 use crate::send::covers;
+use crate::session::{Fault, Outcome};
 
 /// The most changes of one peer that may wait.
 const WAITING_MAX: usize = 1_024;

@@ -1,0 +1,92 @@
+//! The state of one link: who is there, how far the session has come, and what is known of the
+//! peer. What moves it is in `link`.
+
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region};
+use rukun_reconcile::{Incoming, Outgoing, Violation};
+use rukun_store::PeerState;
+use rukun_wire::{CloseCode, Hello};
+
+/// How long a peer may take until both know each other's grants.
+const GREETING_MS_MAX: u64 = 60_000;
+
+/// A connection to a peer.
+pub(crate) struct Link {
+    pub(crate) peer: DeviceKey,
+    pub(crate) dialed: bool,
+    pub(crate) phase: Phase,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+    /// What the peer may read.
+    pub(crate) reads: Vec<Region>,
+    /// The statements that we held when we greeted.
+    pub(crate) greeted_with: Fingerprint,
+    /// The incarnation of the peer's store.
+    pub(crate) their_epoch: Incarnation,
+    /// Statements up to here in our log went with the trust phase.
+    pub(crate) statements_upto: u64,
+    pub(crate) state: PeerState,
+    /// Whether [`PeerState`] differs from what the store has.
+    pub(crate) state_is_news: bool,
+    opened_ms: u64,
+}
+
+pub(crate) enum Phase {
+    /// Our greeting is sent, the peer's has not come.
+    Greeting,
+    /// The peer's greeting has come, and statements are being exchanged.
+    Trust(Box<Hello>),
+    /// Everything else.
+    Live,
+}
+
+impl Phase {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Greeting => "before the greeting",
+            Self::Trust(_) => "before trust is settled",
+            Self::Live => "after trust was settled",
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn new(now: Moment, peer: DeviceKey, dialed: bool, state: PeerState) -> Self {
+        Self {
+            peer,
+            dialed,
+            phase: Phase::Greeting,
+            outgoing: Outgoing::new(0),
+            incoming: Incoming::default(),
+            reads: Vec::new(),
+            greeted_with: Fingerprint::default(),
+            their_epoch: Incarnation::from_bytes([0; 4]),
+            statements_upto: 0,
+            state,
+            state_is_news: false,
+            opened_ms: now.steady_ms,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live)
+    }
+
+    pub(crate) fn deadline_ms(&self) -> Option<u64> {
+        (!self.is_live()).then_some(self.opened_ms + GREETING_MS_MAX)
+    }
+}
+
+/// What a message leads to: nothing more, or the end of the link.
+pub(crate) type Outcome = Result<(), Fault>;
+
+/// The peer's fault, which ends the link.
+pub(crate) struct Fault {
+    pub(crate) code: CloseCode,
+    pub(crate) text: String,
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Self { code: CloseCode::Violation, text: violation.to_string() }
+    }
+}
