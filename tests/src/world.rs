@@ -161,6 +161,11 @@ impl World {
         }
     }
 
+    /// Loses every frame in flight, links left standing.
+    pub fn forget_in_flight(&mut self) {
+        self.wires.values_mut().for_each(|wire| wire.bytes.clear());
+    }
+
     /// Whether the link still stands at this end.
     pub fn is_linked(&self, node: Node, link: LinkId) -> bool {
         self.wires.contains_key(&(node, link))

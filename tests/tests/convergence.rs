@@ -2,10 +2,11 @@
 //! the order, and nobody else.
 
 use rukun_authority::Role;
-use rukun_change::{Ink, RecordId, Scalar};
+use rukun_change::{Fingerprint, Ink, RecordId, Scalar};
 use rukun_document::{ConflictKind, Place};
 use rukun_replica::{Choice, Event};
 use rukun_tests::world::{Node, World};
+use rukun_wire::{Cursor, Hello, Message};
 use serde_json::json;
 
 const STEPS: usize = 10_000;
@@ -127,7 +128,7 @@ fn concurrent_answers_are_a_conflict_at_every_tier_until_someone_who_saw_both_se
     let ani_prints = world.replicas[ani.0].fingerprints(Some(&"18110100050009".parse().unwrap())).unwrap();
     let budi_prints = world.replicas[budi.0].fingerprints(Some(&"18110100050009".parse().unwrap())).unwrap();
     assert_eq!(ani_prints, budi_prints);
-    assert_eq!(ani_prints.values().map(rukun_change::Fingerprint::count).sum::<u64>(), 4);
+    assert_eq!(ani_prints.values().map(Fingerprint::count).sum::<u64>(), 4);
 }
 
 #[test]
@@ -182,4 +183,49 @@ fn a_scope_that_grows_brings_what_was_there_before() {
     world.grant(supervisor, budi, Role::Enumerator, &["1811010005"]);
     world.settle(STEPS);
     assert_eq!(value(&world, budi, &record, "r108"), Scalar::Text("Siti".into()));
+}
+
+#[test]
+fn a_store_that_lost_what_a_peer_has_of_it_goes_on_under_another_incarnation() {
+    let Survey { mut world, office, supervisor, .. } = survey();
+    world.cut_all();
+    let before = world.replicas[office.0].author();
+    let (near, _) = world.link(supervisor, office);
+    let status = world.replicas[office.0].status().unwrap();
+    let hello = Hello {
+        versions: (1, 1),
+        survey: world.replicas[office.0].survey().unwrap(),
+        epoch: world.replicas[supervisor.0].author().incarnation,
+        received: Some(Cursor { epoch: before.incarnation, seq: status.statements + status.changes + 1 }),
+        held: 0,
+        statements: Fingerprint::default(),
+        chain: Vec::new(),
+    };
+    world.forget_in_flight();
+    world.inject(supervisor, near, Message::Hello(hello).encode());
+    world.settle(STEPS);
+    let after = world.replicas[office.0].author();
+    assert_eq!(after.device, before.device);
+    assert_ne!(after.incarnation, before.incarnation);
+    assert!(world.events[supervisor.0].iter().any(
+        |event| matches!(event, Event::PeerDown { reason, .. } if reason.contains("restored from a backup"))
+    ));
+    world.link(supervisor, office);
+    world.settle(STEPS);
+    let record = add(&mut world, supervisor, HOME, json!({"r108": "Nyoman"}));
+    world.settle(STEPS);
+    assert_eq!(value(&world, office, &record, "r108"), Scalar::Text("Nyoman".into()));
+}
+
+#[test]
+fn a_stranger_that_dials_learns_nothing_but_why_it_is_refused() {
+    let mut world = World::new(1);
+    let stranger = world.add_bare(99);
+    let survey = world.replicas[0].survey().unwrap();
+    world.replicas[stranger.0].join(survey).unwrap();
+    world.commit(stranger);
+    world.link(stranger, Node(0));
+    world.settle(STEPS);
+    assert!(world.replicas[stranger.0].trust().is_none(), "the charter is for those who were granted");
+    assert_eq!(world.replicas[stranger.0].status().unwrap().statements, 0);
 }

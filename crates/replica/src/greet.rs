@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::Statement;
-use rukun_change::{DeviceKey, Digest, Moment, StatementId};
+use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
 use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, starts_after};
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
@@ -70,6 +70,17 @@ impl Replica {
         }
         if let Err(fault) = self.check_granted(link, &peer) {
             return Ok(Err(fault));
+        }
+        if self.was_restored(&hello) {
+            let incarnation = Incarnation::from_bytes(self.random());
+            self.store.set_incarnation(incarnation)?;
+            let text =
+                "this store was restored from a backup; it greets anew under another incarnation".into();
+            return Ok(Err(Fault { code: CloseCode::Done, text }));
+        }
+        let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
+        if !open.dialed {
+            self.greet(now, link, open.state.knows_us)?;
         }
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
         let same = open.greeted_with == hello.statements;
@@ -239,6 +250,13 @@ impl Replica {
             open.state.knows_us = false;
             open.state_is_news = true;
         }
+    }
+
+    /// A peer that has more of our log than there is got it before we lost it: going on under the
+    /// same incarnation would use numbers twice.
+    fn was_restored(&self, hello: &Hello) -> bool {
+        let head = self.store.head();
+        hello.received.is_some_and(|cursor| cursor.epoch == self.store.incarnation() && cursor.seq > head)
     }
 
     fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {

@@ -35,7 +35,8 @@ impl Replica {
         let state = self.store.peer(&peer)?.unwrap_or_default();
         let knows_us = state.knows_us;
         self.links.insert(link, Link::new(now, peer, dialed, state));
-        self.greet(now, link, knows_us)
+        // Who is called waits to hear who calls: a stranger learns nothing of the survey.
+        if dialed { self.greet(now, link, knows_us) } else { Ok(()) }
     }
 
     pub(crate) fn link_closed(
