@@ -4,7 +4,8 @@
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::Digest;
 
-use crate::store::{Store, StoreError, Vault};
+use crate::fault::StoreError;
+use crate::store::{Store, Vault};
 use crate::tables::{BLOB, BLOB_STATE};
 
 /// The longest file that the store takes.

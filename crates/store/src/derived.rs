@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{RecordId, Region};
 
+use crate::fault::StoreError;
 use crate::index::{bounds, record_of};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::tables::{DERIVED, DUPLICATE, IDENTITY, RECORD, RECORD_IDENTITY, STALE};
 
 /// Which kind of identity number.

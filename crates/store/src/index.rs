@@ -7,8 +7,9 @@ use std::ops::{Bound, RangeInclusive};
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_change::{Author, CauseHash, ChangeId, Fingerprint, Incarnation, Ink, RecordId, Region, SubSls};
 
-use crate::log::EntryKind;
-use crate::store::{Store, StoreError};
+use crate::entry::EntryKind;
+use crate::fault::StoreError;
+use crate::store::Store;
 use crate::tables::{AUTHOR, CAUSE, ENTRY, RECORD};
 
 /// Bytes of a cause key before the place in the log.

@@ -10,7 +10,7 @@ use rukun_change::cbor::{CborError, Reader, Writer};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::open::OpenError;
+use crate::fault::OpenError;
 use crate::seal::SealKey;
 
 /// Argon2id with the second recommendation of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.

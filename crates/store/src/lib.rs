@@ -5,6 +5,9 @@
 
 mod tables;
 
+mod fault;
+pub use fault::{OpenError, StoreError};
+
 mod seal;
 
 mod keys;
@@ -13,13 +16,15 @@ pub use keys::Unlock;
 mod metered;
 
 mod store;
-pub use store::{Stats, Store, StoreError};
+pub use store::{Stats, Store};
 
 mod open;
-pub use open::{NewStore, OpenError};
+pub use open::NewStore;
+
+mod entry;
+pub use entry::{EntryKind, LogEntry};
 
 mod log;
-pub use log::{EntryKind, LogEntry};
 
 mod index;
 

@@ -7,38 +7,12 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_authority::AdmittedChange;
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId};
 
+use crate::entry::{EntryKind, LogEntry};
+use crate::fault::StoreError;
 use crate::index::{author_key, cause_key, record_places};
 use crate::seal::SealKey;
-use crate::store::{Memory, Store, StoreError};
+use crate::store::{Memory, Store};
 use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE, STATEMENT};
-
-/// What stands at one place in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// Its place, from 1.
-    pub seq: u64,
-    /// What it is.
-    pub kind: EntryKind,
-    /// The peer that it came from; none if it was made here.
-    pub from: Option<DeviceKey>,
-}
-
-/// What kind of thing stands in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A change.
-    Change {
-        /// Which.
-        id: ChangeId,
-        /// Of which record.
-        record: RecordId,
-    },
-    /// A statement.
-    Statement {
-        /// Which.
-        id: StatementId,
-    },
-}
 
 impl Store {
     /// Appends a change, unless it is held, and gives its place in the log.
@@ -288,27 +262,5 @@ impl crate::store::Vault {
 impl Memory {
     fn number_from(&mut self, txn: &WriteTransaction, from: Option<&DeviceKey>) -> Result<u32, StoreError> {
         from.map_or(Ok(0), |from| self.number_of(txn, from))
-    }
-
-    pub(crate) fn entry(&self, seq: u64, entry: &[u8]) -> Result<LogEntry, StoreError> {
-        let read = || {
-            let (kind, rest) = entry.split_first()?;
-            let (id, rest) = rest.split_first_chunk::<32>()?;
-            let (kind, from) = match kind {
-                0 => {
-                    let (record, from) = rest.split_first_chunk::<16>()?;
-                    let record = RecordId::from_bytes(*record).ok()?;
-                    (EntryKind::Change { id: ChangeId::from_bytes(*id), record }, from)
-                }
-                1 => (EntryKind::Statement { id: StatementId::from_bytes(*id) }, rest),
-                _ => return None,
-            };
-            let from = match u32::from_be_bytes(from.try_into().ok()?) {
-                0 => None,
-                number => Some(*self.devices.get(&number)?),
-            };
-            Some(LogEntry { seq, kind, from })
-        };
-        read().ok_or_else(|| StoreError::damaged(&ENTRY, &seq.to_be_bytes()))
     }
 }

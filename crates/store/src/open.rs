@@ -9,10 +9,11 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, T
 use rukun_change::{Incarnation, SurveyId};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::fault::{OpenError, StoreError};
 use crate::keys::{Keys, Lock, Unlock};
 use crate::metered::Metered;
 use crate::seal::SealKey;
-use crate::store::{Identity, Store, StoreError, Vault};
+use crate::store::{Identity, Store, Vault};
 use crate::tables::{
     AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
     HEADER, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, WAITING,
@@ -174,78 +175,4 @@ impl Header {
 
 fn fixed<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], OpenError> {
     bytes.try_into().map_err(|_| OpenError::Damaged { what })
-}
-
-/// Why a store could not be made or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There is nothing to open.
-    #[error("there is no store here; make one with `rukun init`")]
-    Empty,
-    /// There is something already.
-    #[error("there is something here already; open it, or name another place for the new store")]
-    NotEmpty,
-    /// Another program's file, or one whose making was cut off.
-    #[error(
-        "this is no store of rukun; if the making of one was cut off here, remove the file and make it again"
-    )]
-    NotAStore,
-    /// Another process has it open.
-    #[error("another process has this store open; stop the daemon first, or ask the daemon")]
-    InUse,
-    /// A later format.
-    #[error("the store has format version {format}, this program knows up to {FORMAT}; update rukun")]
-    UnknownFormat {
-        /// Which version.
-        format: u32,
-    },
-    /// A file format of redb that this version of it does not read.
-    #[error(
-        "the store's file format is unknown to this program; open it with the version of rukun that made it"
-    )]
-    UnknownFile,
-    /// The key file of another store.
-    #[error("the key file does not fit this store; give the one that was made with it")]
-    WrongKeyFile,
-    /// A slip, or another store's passphrase.
-    #[error("the passphrase does not fit this store; try again")]
-    WrongPassphrase,
-    /// A passphrase where a key file is needed.
-    #[error("this store opens with its key file, not with a passphrase")]
-    NeedsKeyFile,
-    /// A key file where a passphrase is needed.
-    #[error("this store opens with a passphrase, not with a key file")]
-    NeedsPassphrase,
-    /// Argon2 got no memory.
-    #[error(
-        "checking the passphrase takes {mib} MiB of memory, and there is not as much; close other programs"
-    )]
-    NoMemory {
-        /// How much.
-        mib: u32,
-    },
-    /// A header row that is not what the format says.
-    #[error("the store's header is damaged at {what}; restore the store from a backup")]
-    Damaged {
-        /// Which row.
-        what: &'static str,
-    },
-    /// Pages whose checksums don't fit: a bad disk, or someone changed the file.
-    #[error("the store's file is corrupted ({what}); see to the disk and restore the store from a backup")]
-    Corrupted {
-        /// What redb found.
-        what: String,
-    },
-    /// The medium failed.
-    #[error("the store's medium failed: {0}; see to the disk")]
-    Medium(Box<redb::Error>),
-    /// The tables could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<io::Error> for OpenError {
-    fn from(error: io::Error) -> Self {
-        Self::Medium(Box::new(redb::Error::Io(error)))
-    }
 }

@@ -5,7 +5,8 @@ use redb::ReadableTable;
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::{DeviceKey, Incarnation};
 
-use crate::store::{Store, StoreError};
+use crate::fault::StoreError;
+use crate::store::Store;
 use crate::tables::PEER;
 
 /// What is known of a peer.

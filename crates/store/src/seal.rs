@@ -9,7 +9,7 @@ use rand_chacha::rand_core::Rng;
 use redb::TableHandle;
 use zeroize::Zeroizing;
 
-use crate::store::StoreError;
+use crate::fault::StoreError;
 
 const NONCE_BYTES: usize = 24;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_chacha::ChaCha20Rng;
-use redb::{Database, ReadableTable, ReadableTableMetadata, TableHandle, WriteTransaction};
-use rukun_authority::RecallError;
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, RecordId, SubSls, SurveyId};
+use redb::{Database, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, SubSls, SurveyId};
 use zeroize::Zeroizing;
 
+use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::tables::{
@@ -344,78 +344,6 @@ impl Memory {
         Ok(number)
     }
 }
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The medium failed. What is staged is lost; what was committed is not.
-    #[error("the store's medium failed: {0}; see to the disk, then restart")]
-    Medium(Box<redb::Error>),
-    /// An earlier error left the store unusable.
-    #[error("the store refuses everything since an earlier error; restart to recover what was committed")]
-    Poisoned,
-    /// A row that does not open under its key or is not what the format says.
-    #[error(
-        "row {row} of table {table} is damaged or was changed by someone; restore the store from a backup"
-    )]
-    Damaged {
-        /// The table.
-        table: String,
-        /// The key of the row, hexadecimal bytes.
-        row: String,
-    },
-    /// A change in the log that is none.
-    #[error("row {seq} of the log holds no change: {source}; restore the store from a backup")]
-    Recall {
-        /// Where in the log.
-        seq: u64,
-        /// What is wrong with it.
-        source: RecallError,
-    },
-    /// Changes can't be read before the survey is known.
-    #[error("the store belongs to no survey yet; import the survey's charter first")]
-    NoSurvey,
-    /// The store belongs to another survey.
-    #[error("the store belongs to survey {held}; use another store for another survey")]
-    OtherSurvey {
-        /// Which.
-        held: SurveyId,
-    },
-    /// A view of a record that has no changes.
-    #[error("record {0} has no changes in this store")]
-    UnknownRecord(RecordId),
-    /// A file larger than the store takes, or a piece that is not where it says.
-    #[error(
-        "a piece of {bytes} bytes at {offset} does not lie in a file of {total} bytes, of which {max} are allowed"
-    )]
-    BlobBounds {
-        /// Where the piece starts.
-        offset: u64,
-        /// How long it is.
-        bytes: u64,
-        /// How long the file claims to be.
-        total: u64,
-        /// How long a file may be.
-        max: u64,
-    },
-}
-
-impl StoreError {
-    pub(crate) fn damaged(table: &impl TableHandle, row: &[u8]) -> Self {
-        Self::Damaged { table: table.name().into(), row: format!("{row:02x?}") }
-    }
-}
-
-macro_rules! medium {
-    ($($error:ident)*) => {$(
-        impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> Self {
-                Self::Medium(Box::new(error.into()))
-            }
-        }
-    )*};
-}
-medium!(StorageError TableError TransactionError CommitError);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,8 @@
 use redb::ReadableTable;
 use rukun_change::{ChangeId, DeviceKey};
 
-use crate::store::{Store, StoreError};
+use crate::fault::StoreError;
+use crate::store::Store;
 use crate::tables::WAITING;
 
 impl Store {

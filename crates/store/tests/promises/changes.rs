@@ -7,7 +7,7 @@ use automerge::{AutoCommit, ROOT};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::{AdmittedChange, Keypair, sign};
-use rukun_change::{Author, Change, DeviceKey, Incarnation, Ink, RecordId, SurveyId};
+use rukun_change::{Author, Change, DeviceKey, Incarnation, Ink, RecordId, StatementId, SurveyId};
 use rukun_store::{NewStore, OpenError, StorageBackend, Store, Unlock};
 
 pub(crate) const KEY_FILE: [u8; 32] = *b"the 32 bytes of the key file....";
@@ -43,6 +43,10 @@ pub(crate) fn author(number: u8) -> Author {
 
 pub(crate) fn record(sub_sls: u8, salt: u8) -> RecordId {
     RecordId::new(format!("18110100050003{sub_sls:02}").parse().unwrap(), [salt; 8])
+}
+
+pub(crate) fn statement_id(name: u8) -> StatementId {
+    StatementId::from_bytes([name; 32])
 }
 
 /// An answer by a device, in a document of its own.

@@ -1,53 +1,30 @@
 //! A store of format version 1 as it was first written, without the zeros. It opens for
-//! ever: a later format gets a file of its own beside this one.
+//! ever: a later format gets a file of its own beside this one. Once in the life of a format,
+//! `cargo run -p rukun-store --example fixture` writes it.
 
 use rukun_change::{Digest, Ink, Scalar};
-use rukun_store::{EntryKind, IdentityKind, PeerState};
+use rukun_store::{EntryKind, IdentityKind};
 
 use crate::backend::CrashBackend;
-use crate::changes::{DEVICE_SEED, INCARNATION, NAME, NIK, SURVEY, change, create, device, open, record};
-use crate::model::statement_id;
+use crate::changes::{DEVICE_SEED, INCARNATION, NAME, NIK, SURVEY, device, open, record, statement_id};
+use crate::fixture::{FILE, PIECE_BYTES, VIEW, pack, state, written};
 
 const V1: &[u8] = include_bytes!("../../golden/v1.pieces");
-const PIECE_BYTES: usize = 64;
-const VIEW: &[u8] = b"{\"r402\": \"SITI\"}";
-const FILE: &[u8] = b"[[variable]]\nname = \"r402\"\n";
-
-fn state() -> PeerState {
-    let received = Some((INCARNATION, 12));
-    PeerState { received, acknowledged: 3, last_contact_ms: -1, knows_us: true, in_sync: false }
-}
-
-/// Writes `golden/v1.pieces` anew. It needs to be done once in the life of a format.
-#[test]
-#[ignore = "writes the fixture"]
-#[allow(clippy::disallowed_methods, reason = "a fixture is a file")]
-fn write_the_fixture_of_version_1() {
-    let disk = CrashBackend::default();
-    let mut store = create(disk.clone()).unwrap();
-    for (number, n, salt) in [(1, 1, 0), (2, 1, 0), (1, 2, 1)] {
-        let change = change(number, n, record(0, salt), Ink::Pencil, NAME);
-        store.append_change(&change, Some(&device(2))).unwrap();
-    }
-    store.append_statement(&statement_id(7), b"a statement", None).unwrap();
-    store.next_n().unwrap();
-    store.set_peer(&device(2), &state()).unwrap();
-    store.put_waiting(&device(2), &change(3, 1, record(0, 2), Ink::Pencil, "x").id(), b"waits").unwrap();
-    store.put_blob(&Digest::of(FILE), 0, FILE.len() as u64, FILE).unwrap();
-    store.put_blob(&Digest::of(b"more"), 0, 4, b"mo").unwrap();
-    store.set_setting("relay", Some(b"relay.example")).unwrap();
-    for salt in [0, 1] {
-        store.put_derived(&record(0, salt), VIEW, &[(IdentityKind::Nik, NIK)]).unwrap();
-    }
-    store.mark_record_stale(&record(0, 1)).unwrap();
-    store.commit().unwrap();
-    drop(store);
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/v1.pieces"), pack(&disk.image())).unwrap();
-}
 
 #[test]
 fn a_store_of_version_1_opens_and_holds_what_was_put_into_it() {
-    let mut store = open(CrashBackend::with_image(unpack(V1))).unwrap();
+    holds_what_was_put_into_it(unpack(V1));
+}
+
+#[test]
+fn a_store_written_today_holds_the_same_packed_or_not() {
+    let image = written();
+    assert_eq!(unpack(&pack(&image)), image);
+    holds_what_was_put_into_it(image);
+}
+
+fn holds_what_was_put_into_it(image: Vec<u8>) {
+    let mut store = open(CrashBackend::with_image(image)).unwrap();
     assert_eq!((store.device_seed(), store.incarnation()), (&DEVICE_SEED, INCARNATION));
     assert_eq!(store.survey(), Some(SURVEY));
     let entries = store.scan(0, usize::MAX).unwrap();
@@ -79,20 +56,6 @@ fn a_store_of_version_1_opens_and_holds_what_was_put_into_it() {
     assert_eq!(store.duplicates().unwrap().len(), 1);
     assert_eq!(store.next_n().unwrap(), 2);
     store.commit().unwrap();
-}
-
-/// Length of the image (8), then of each piece of 64 that is not all zeros: its number (4), length without
-/// the zeros at its end (1), bytes.
-fn pack(image: &[u8]) -> Vec<u8> {
-    let mut packed = (image.len() as u64).to_be_bytes().to_vec();
-    for (number, piece) in image.chunks(PIECE_BYTES).enumerate() {
-        if let Some(last) = piece.iter().rposition(|byte| *byte != 0) {
-            packed.extend((number as u32).to_be_bytes());
-            packed.push(last as u8 + 1);
-            packed.extend(&piece[..=last]);
-        }
-    }
-    packed
 }
 
 fn unpack(mut packed: &[u8]) -> Vec<u8> {

@@ -5,7 +5,7 @@
 mod backend;
 mod changes;
 mod durability;
-mod figures;
+mod fixture;
 mod golden;
 mod meaning;
 mod model;

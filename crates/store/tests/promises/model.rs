@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId};
 use rukun_store::{BlobState, Duplicate, EntryKind, IdentityKind, PeerState, Store};
 
 use crate::backend::CrashBackend;
-use crate::changes::{author, create, device, open, pool};
+use crate::changes::{author, create, device, open, pool, statement_id};
 
 /// One thing done to a store.
 #[derive(Clone, Debug)]
@@ -282,10 +282,6 @@ impl Model {
         duplicates.sort();
         assert_eq!(store.duplicates().unwrap(), duplicates);
     }
-}
-
-pub(crate) fn statement_id(name: u8) -> StatementId {
-    StatementId::from_bytes([name; 32])
 }
 
 fn peer(place: u64) -> PeerState {

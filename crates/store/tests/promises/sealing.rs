@@ -7,8 +7,8 @@ use rukun_store::{IdentityKind, InMemoryBackend, NewStore, OpenError, PeerState,
 use crate::backend::CrashBackend;
 use crate::changes::{
     DEVICE_SEED, INCARNATION, KEY_FILE, NAME, NIK, SURVEY, create, device, entropy, open, pool, record,
+    statement_id,
 };
-use crate::model::statement_id;
 
 #[test]
 fn the_file_holds_no_answer_no_number_and_no_key() {

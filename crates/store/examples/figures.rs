@@ -1,5 +1,8 @@
-//! How fast and how large: `cargo test --release -p rukun-store figures -- --ignored --nocapture`.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::disallowed_types)]
+//! How fast a store is and how large it gets, printed: `cargo run --release -p rukun-store --example
+//! figures`. It fills a store in the folder for temporary files, reads it in every way, and removes
+//! it. Nothing is promised here.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking and prints")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures files with a clock")]
 
 use std::time::Instant;
 
@@ -9,7 +12,11 @@ use rukun_authority::AdmittedChange;
 use rukun_change::{Change, Ink, RecordId, SignedChange};
 use rukun_store::{EntryKind, FileBackend, Store};
 
-use crate::changes::{SURVEY, author, body, create, device, open};
+#[allow(dead_code, reason = "tests need more of it")]
+#[path = "../tests/promises/changes.rs"]
+mod changes;
+
+use changes::{SURVEY, author, body, create, device, open};
 
 const FAMILIES: u64 = 20_000;
 const COMMIT_EVERY: u64 = 300;
@@ -93,9 +100,7 @@ fn fill(store: &mut Store) {
     }
 }
 
-#[test]
-#[ignore = "figures, not a promise"]
-fn figures() {
+fn main() {
     let path = std::env::temp_dir().join(format!("rukun-figures-{}", std::process::id()));
     let mut store = create(backend(&path)).unwrap();
     fill(&mut store);

@@ -1,0 +1,61 @@
+//! An entry of the log: the row beside a sealed value becomes what stands there, its ids and the peer
+//! that it came from. Nothing is unsealed here; appending is the business of `log`.
+
+use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId};
+
+use crate::fault::StoreError;
+use crate::store::Memory;
+use crate::tables::ENTRY;
+
+/// What stands at one place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its place, from 1.
+    pub seq: u64,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The peer that it came from; none if it was made here.
+    pub from: Option<DeviceKey>,
+}
+
+/// What kind of thing stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A change.
+    Change {
+        /// Which.
+        id: ChangeId,
+        /// Of which record.
+        record: RecordId,
+    },
+    /// A statement.
+    Statement {
+        /// Which.
+        id: StatementId,
+    },
+}
+
+impl Memory {
+    /// Reads a row of [`ENTRY`].
+    pub(crate) fn entry(&self, seq: u64, entry: &[u8]) -> Result<LogEntry, StoreError> {
+        let read = || {
+            let (kind, rest) = entry.split_first()?;
+            let (id, rest) = rest.split_first_chunk::<32>()?;
+            let (kind, from) = match kind {
+                0 => {
+                    let (record, from) = rest.split_first_chunk::<16>()?;
+                    let record = RecordId::from_bytes(*record).ok()?;
+                    (EntryKind::Change { id: ChangeId::from_bytes(*id), record }, from)
+                }
+                1 => (EntryKind::Statement { id: StatementId::from_bytes(*id) }, rest),
+                _ => return None,
+            };
+            let from = match u32::from_be_bytes(from.try_into().ok()?) {
+                0 => None,
+                number => Some(*self.devices.get(&number)?),
+            };
+            Some(LogEntry { seq, kind, from })
+        };
+        read().ok_or_else(|| StoreError::damaged(&ENTRY, &seq.to_be_bytes()))
+    }
+}
