@@ -128,7 +128,7 @@ fn no_public_limit_is_left_out() {
 fn the_limits_that_no_crate_shows_are_those_of_the_code() {
     let page = page();
     for (source, line, said) in [
-        ("crates/change/src/body.rs", "const COUNTER_MAX: u64 = u32::MAX as u64;", "2^32 - 1"),
+        ("crates/change/src/shape.rs", "const COUNTER_MAX: u64 = u32::MAX as u64;", "2^32 - 1"),
         ("crates/change/src/body.rs", "const TIME_MS_MAX: u64 = 1 << 53;", "at most 2^53 either way"),
         ("crates/change/src/operations.rs", "const COLUMNS_MAX: usize = 16;", "at most 16"),
         ("crates/change/src/operations.rs", "const REPLACED_MAX: usize = 4 * OPS_MAX;", "at most 32 768"),

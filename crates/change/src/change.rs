@@ -4,12 +4,13 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::body::{BodyError, chunk_hash};
+use crate::body::chunk_hash;
 use crate::cbor::{CborError, Reader, Writer};
 use crate::cose::sig_structure;
 use crate::ids::{Author, CauseHash, ChangeId, DeviceKey, Incarnation, RecordId, SurveyId};
 use crate::ink::Ink;
 use crate::limits::{BODY_BYTES_MAX, SEEN_MAX};
+use crate::shape::BodyError;
 
 /// The length of an Ed25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;

@@ -31,10 +31,13 @@ pub mod cose;
 mod columns;
 pub use columns::DecodeError;
 
+mod shape;
+pub use shape::{BodyError, MakeMap, MapRef, OpId, Scalar, Write, is_field_name};
+
 mod operations;
 
 mod body;
-pub use body::{Body, BodyError, MakeMap, MapRef, OpId, Scalar, Write, is_field_name};
+pub use body::Body;
 
 mod change;
 pub use change::{

@@ -2,10 +2,10 @@
 //! it makes and the fields that it writes. Whatever else Automerge can do, a record can't hold, and
 //! is refused with its name.
 
-use crate::body::{BodyError, COUNTER_MAX, MakeMap, MapRef, OpId, Scalar, Write, is_field_name, malformed};
 use crate::columns::{DecodeError, Deltas, Input, Runs, falses};
 use crate::ids::{ActorId, MemberId};
 use crate::limits::{BODY_BYTES_MAX, OPS_MAX, TEXT_BYTES_MAX};
+use crate::shape::{BodyError, COUNTER_MAX, MakeMap, MapRef, OpId, Scalar, Write, is_field_name, malformed};
 
 /// The most values that all operations of one change can replace: several each, where several
 /// devices wrote the same field.
