@@ -8,9 +8,9 @@ use rukun_change::{
 
 use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
 use crate::role::Role;
-use crate::statement::{
+use crate::said::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    StatementError, Transfer,
+    Transfer,
 };
 
 /// The number that stands for the kind.
@@ -231,4 +231,42 @@ fn read_list<I: Ord>(from: &mut Reader<'_>, id: fn([u8; 32]) -> I) -> Result<Vec
 
 fn ascending<I: Ord>(list: &[I]) -> Result<(), StatementError> {
     if list.is_sorted_by(|before, after| before < after) { Ok(()) } else { Err(StatementError::Order) }
+}
+
+/// Why bytes are no statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementError {
+    /// Not the encoding, or over a limit.
+    #[error("statement is malformed: {0}")]
+    Cbor(#[from] CborError),
+    /// Another algorithm, type or version.
+    #[error("statement has another header than version 1 of this program signs")]
+    Header,
+    /// A kind that there is not.
+    #[error("statement is of kind {kind}, which version 1 has not")]
+    Kind {
+        /// The number it names.
+        kind: u64,
+    },
+    /// A region code that is none.
+    #[error("statement names no region: {0}")]
+    Region(#[from] rukun_change::RegionError),
+    /// A role that there is not.
+    #[error("statement grants role {role}, which there is not")]
+    Role {
+        /// The number it names.
+        role: u64,
+    },
+    /// Numbers start at 1.
+    #[error("statement carries the number 0")]
+    Number,
+    /// A text with line breaks, escape sequences and the like: it will be shown on a terminal.
+    #[error("statement has control characters in a text")]
+    ControlCharacter,
+    /// A list that is not ascending.
+    #[error("statement has a list out of order or with an entry twice")]
+    Order,
+    /// A fingerprint that is none.
+    #[error(transparent)]
+    Fingerprint(#[from] rukun_change::FingerprintError),
 }

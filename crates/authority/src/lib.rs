@@ -10,27 +10,33 @@ pub use keypair::Keypair;
 mod role;
 pub use role::{Role, RoleError};
 
-mod statement;
-pub use statement::{
+mod said;
+pub use said::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    Statement, StatementError, Transfer,
+    Transfer,
 };
 
 mod encoding;
+pub use encoding::StatementError;
+
+mod statement;
+pub use statement::Statement;
 
 mod places;
+
+mod verified;
+pub use verified::{AdmittedChange, RecallError, Refusal, VerifiedChange, sign};
+
+mod verdict;
+pub use verdict::{Missing, StatementRefusal, StatementVerdict, TrustError, Verdict};
+
+mod standing;
+pub use standing::{Reason, Standing};
 
 mod trust;
 pub use trust::{GrantView, Trust};
 
-mod verdict;
-pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
-
 mod gate;
-pub use gate::{AdmittedChange, Missing, RecallError, Refusal, Verdict, VerifiedChange, sign};
-
-mod standing;
-pub use standing::{Reason, Standing};
 
 pub mod limits;
 

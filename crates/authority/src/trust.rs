@@ -8,12 +8,13 @@ use std::sync::OnceLock;
 
 use rukun_change::{DeviceKey, Ink, Region, StatementId, SubSls, SurveyId};
 
-use crate::gate::AdmittedChange;
 use crate::places::{Places, cover, cover_region, intersection, union};
 use crate::role::Role;
+use crate::said::{Charter, Grant, Said};
 use crate::standing::{Reason, Standing};
-use crate::statement::{Charter, Grant, Said, Statement};
+use crate::statement::Statement;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
+use crate::verified::AdmittedChange;
 
 /// The trust statements of one survey.
 #[derive(Clone, Debug)]

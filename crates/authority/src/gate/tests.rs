@@ -1,14 +1,17 @@
+//! What the gate promises: it refuses, waits or admits, whatever the order of arrival.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use rukun_change::{Incarnation, RecordId, StatementId};
+use rukun_change::limits::SEEN_MAX;
+use rukun_change::{Body, BodyError, ChangeId, Incarnation, RecordId, SignedChange, StatementId, SurveyId};
 
 use super::*;
 use crate::fixture::{
     Device, ROOT_SEED, admit as admit_grant, charter_id, founded, grant, key, keypair, record, say, survey,
 };
-use crate::{Reason, Role, Said, Standing, Statement, StatementVerdict};
+use crate::{Reason, RecallError, Refusal, Role, Said, Standing, Statement, StatementVerdict, sign};
 
 const OFFICE: u8 = 2;
 const PPL: u8 = 5;

@@ -1,3 +1,5 @@
+//! What trust promises: grants only narrow, and no order of statements changes an answer.
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, RecordId};

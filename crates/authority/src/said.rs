@@ -1,0 +1,163 @@
+//! What a statement can say: one struct for each kind, as decoded. Who says it is in
+//! [`crate::Statement`], how it is laid out in `encoding`.
+
+use rukun_change::{
+    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
+};
+
+use crate::role::Role;
+
+/// What a statement says. The first five are held by everyone; the next four where their region is
+/// held; receipts by those who hold the work received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// There is a survey.
+    Charter(Charter),
+    /// A device may act in a role in these regions.
+    Grant(Grant),
+    /// A device may no longer act, and what of its work is kept.
+    Revocation(Revocation),
+    /// A device used one number twice: both changes.
+    ForkProof(ForkProof),
+    /// The period is over.
+    Closing(Closing),
+    /// Set-aside work is upheld or dismissed.
+    Decision(Decision),
+    /// A family lives elsewhere: its record goes on in another.
+    Transfer(Transfer),
+    /// A record's key is destroyed.
+    Erasure(Erasure),
+    /// The changes of a revoked device that are kept in one sub-SLS.
+    KeptList(KeptList),
+    /// The issuer durably holds this set.
+    Receipt(Receipt),
+}
+
+/// A survey comes into being: its hash is the survey id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charter {
+    /// The survey's name.
+    pub name: String,
+    /// Its short code.
+    pub code: String,
+    /// First and last day, `YYYY-MM-DD`.
+    pub period: (String, String),
+    /// The hash of the questionnaire file.
+    pub questionnaire: Digest,
+    /// The hash of the compression dictionary, if the survey has one.
+    pub dictionary: Option<Digest>,
+}
+
+/// A device may act. It may only narrow the grant that it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The issuer's own grant; the charter if the issuer is the root.
+    pub parent: StatementId,
+    /// The device that may act.
+    pub subject: DeviceKey,
+    /// In which role.
+    pub role: Role,
+    /// Where, ascending, none inside another.
+    pub regions: Vec<Region>,
+    /// A higher serial for the same subject by the same path replaces.
+    pub serial: u64,
+    /// Whose device it is, for people.
+    pub name: String,
+}
+
+/// A device may no longer act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// The device.
+    pub subject: DeviceKey,
+    /// Why, for people.
+    pub reason: String,
+    /// Per incarnation the highest number that is kept.
+    pub kept: Vec<Kept>,
+    /// Per sub-SLS the hash of the list of kept ids.
+    pub lists: Vec<(SubSls, Digest)>,
+}
+
+/// The work of one incarnation that a revocation keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The incarnation.
+    pub incarnation: Incarnation,
+    /// The highest number kept.
+    pub n_max: u64,
+}
+
+/// Two signed changes of one device under one number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForkProof {
+    /// One, as [`rukun_change::SignedChange::to_bytes`] has it.
+    pub first: Vec<u8>,
+    /// The other.
+    pub second: Vec<u8>,
+}
+
+/// The period is over in these regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The issuer's own grant, or the charter.
+    pub parent: StatementId,
+    /// Where.
+    pub regions: Vec<Region>,
+}
+
+/// Set-aside work is upheld or dismissed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// Upheld or dismissed.
+    pub upheld: bool,
+    /// Which changes, ascending.
+    pub changes: Vec<ChangeId>,
+    /// The earlier decisions that this one takes the place of, ascending.
+    pub supersedes: Vec<StatementId>,
+}
+
+/// A family's record goes on in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// The record that ends.
+    pub from: RecordId,
+    /// The record that goes on.
+    pub to: RecordId,
+}
+
+/// A record is to be made unreadable everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// The record.
+    pub record: RecordId,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The kept changes of a revoked device in one sub-SLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptList {
+    /// The revocation whose hash this list opens.
+    pub revocation: StatementId,
+    /// Where.
+    pub sub_sls: SubSls,
+    /// The changes, ascending.
+    pub changes: Vec<ChangeId>,
+}
+
+/// Proof of delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Where.
+    pub sub_sls: SubSls,
+    /// What is durably held there.
+    pub fingerprint: Fingerprint,
+}
