@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::link::{FromLink, LinkHandle, LinkStats, Linker};
-use crate::verbs::{self, Request, VerbError};
+use crate::verbs::{self, Request, TrafficShape, VerbError};
 
 /// The most inputs that share a commit.
 const BATCH_INPUTS_MAX: usize = 256;
@@ -315,7 +315,7 @@ impl Driver {
 }
 
 fn traffic_json(carried: LinkStats) -> Value {
-    json!({ "bytes_sent": carried.sent_bytes, "bytes_received": carried.received_bytes })
+    json!(TrafficShape { bytes_sent: carried.sent_bytes, bytes_received: carried.received_bytes })
 }
 
 /// An event as those who listen get it.
@@ -348,6 +348,7 @@ mod tests {
     use rukun_replica::{InMemoryBackend, NewStore, StorageBackend, Store, Unlock};
 
     use super::*;
+    use crate::verbs::StatusShape;
 
     /// A disk that fails once told to.
     #[derive(Debug)]
@@ -415,6 +416,14 @@ mod tests {
         let mut now = driven.core.survey();
         let told = now.wait_for(|now| *now == Some(survey));
         tokio::time::timeout(Duration::from_secs(10), told).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_status_with_its_traffic_reads_as_its_shape() {
+        let (driven, _) = driven();
+        let status = driven.core.ask(Request::Status).await.unwrap();
+        let status: StatusShape = serde_json::from_value(status).unwrap();
+        assert_eq!(status.traffic, Some(TrafficShape::default()));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

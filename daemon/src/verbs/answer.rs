@@ -2,7 +2,7 @@
 
 use rukun_authority::{Charter, Keypair};
 use rukun_change::{Digest, Moment, Region};
-use rukun_replica::{ActionError, NewGrant, Replica, ReplicaError, Status};
+use rukun_replica::{NewGrant, Replica, Status};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::shape::{
     StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{import, provenance, record};
+use super::{import, provenance, record, typed};
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -69,7 +69,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             json(provenance::resolve(replica, now, &record, &field, &choice, ink.as_deref())?)
         }
         Request::Fingerprints { region } => {
-            let region = self::region(region.as_deref())?;
+            let region = typed::region(region.as_deref())?;
             let fingerprints = replica.fingerprints(region.as_ref())?.into_iter();
             let text = |(home, fingerprint): (rukun_change::SubSls, rukun_change::Fingerprint)| {
                 (home.to_string(), fingerprint.to_string())
@@ -212,41 +212,7 @@ fn peer(line: rukun_replica::PeerLine) -> PeerShape {
     }
 }
 
-/// A region, if one is given.
-pub(super) fn region(text: Option<&str>) -> Result<Option<Region>, VerbError> {
-    text.map(|text| text.parse().map_err(|error| VerbError::new(error, ""))).transpose()
-}
-
 fn json(shape: impl Serialize) -> Result<Value, VerbError> {
     serde_json::to_value(shape)
         .map_err(|error| VerbError::new(format!("the answer can't be written: {error}"), "").with_status(500))
-}
-
-impl From<ReplicaError> for VerbError {
-    fn from(error: ReplicaError) -> Self {
-        Self::new(error, "the store can't be trusted now; stop, look at the disk, start again")
-            .with_status(500)
-    }
-}
-
-impl From<ActionError> for VerbError {
-    fn from(error: ActionError) -> Self {
-        use ActionError as E;
-        let status = match error {
-            E::Replica(error) => return error.into(),
-            E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
-            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } => 403,
-            E::NoCharter
-            | E::NoQuestionnaire
-            | E::InSurvey { .. }
-            | E::NotShown { .. }
-            | E::NewCandidate { .. } => 409,
-            _ => 422,
-        };
-        let text = error.to_string();
-        // The remedy stands after the semicolon; edits name several faults, one a line.
-        let parts = if matches!(error, E::Edit(_)) { None } else { text.split_once("; ") };
-        let (message, remedy) = parts.unwrap_or((&text, ""));
-        Self::new(message, remedy).with_status(status)
-    }
 }

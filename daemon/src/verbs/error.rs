@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rukun_replica::{ActionError, ReplicaError};
 use serde::{Deserialize, Serialize};
 
 /// A verb's refusal, in the form that HTTP gives it.
@@ -42,3 +43,32 @@ impl fmt::Display for VerbError {
 }
 
 impl std::error::Error for VerbError {}
+
+impl From<ReplicaError> for VerbError {
+    fn from(error: ReplicaError) -> Self {
+        Self::new(error, "the store can't be trusted now; stop, look at the disk, start again")
+            .with_status(500)
+    }
+}
+
+impl From<ActionError> for VerbError {
+    fn from(error: ActionError) -> Self {
+        use ActionError as E;
+        let status = match error {
+            E::Replica(error) => return error.into(),
+            E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
+            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } => 403,
+            E::NoCharter
+            | E::NoQuestionnaire
+            | E::InSurvey { .. }
+            | E::NotShown { .. }
+            | E::NewCandidate { .. } => 409,
+            _ => 422,
+        };
+        let text = error.to_string();
+        // The remedy stands after the semicolon; edits name several faults, one a line.
+        let parts = if matches!(error, E::Edit(_)) { None } else { text.split_once("; ") };
+        let (message, remedy) = parts.unwrap_or((&text, ""));
+        Self::new(message, remedy).with_status(status)
+    }
+}

@@ -7,7 +7,6 @@ use rukun_change::{ChangeId, Moment};
 use rukun_document::{ConflictKind, Logged, Place, Reading};
 use rukun_replica::{Choice, Replica};
 
-use super::answer::region;
 use super::error::VerbError;
 use super::record::questionnaire;
 use super::shape::{BlameShape, ConflictsShape, LogLine, LogShape, WriteShape, WrittenShape};
@@ -85,7 +84,7 @@ pub(super) fn conflicts(
     within: Option<&str>,
     kind: Option<&str>,
 ) -> Result<ConflictsShape, VerbError> {
-    let within = region(within)?;
+    let within = typed::region(within)?;
     let kind = kind.map(str::parse::<ConflictKind>).transpose().map_err(|error| VerbError::new(error, ""))?;
     let found = replica.conflicts(within.as_ref(), kind)?;
     let teller = Teller::of(replica);

@@ -7,7 +7,6 @@ use rukun_document::{Questionnaire, Reading};
 use rukun_replica::{ActionError, RecordLine, Replica};
 use serde_json::Value;
 
-use super::answer::region;
 use super::error::VerbError;
 use super::request::Edit;
 use super::shape::{EditOutcome, RecordLineShape, RecordShape, RecordsShape, WrittenManyShape, WrittenShape};
@@ -84,7 +83,7 @@ pub(super) fn list(
     after: Option<&str>,
     limit: Option<usize>,
 ) -> Result<RecordsShape, VerbError> {
-    let within = region(within)?;
+    let within = typed::region(within)?;
     let after = after.map(|after| replica.find_record(after)).transpose()?;
     let limit = limit.unwrap_or(LIST_RECORDS);
     let lines = replica.records(within.as_ref(), after.as_ref(), limit)?;

@@ -422,7 +422,8 @@ pub struct PeerShape {
     pub traffic: Option<TrafficShape>,
 }
 
-/// Bytes of frames over all links.
+/// Bytes of UDP payload over links: the overhead of QUIC and what was repeated are in it, the headers of
+/// UDP and IP are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficShape {
     /// Sent.

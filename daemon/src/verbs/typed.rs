@@ -2,7 +2,7 @@
 //! patch, a beginning becomes the member or the change that it names. Whether an answer fits is
 //! judged where the edit is made.
 
-use rukun_change::{ChangeId, Ink, MemberId, Scalar};
+use rukun_change::{ChangeId, Ink, MemberId, Region, Scalar};
 use rukun_document::{Kind, Level, Place, Questionnaire, Reading};
 use serde_json::{Map, Value};
 
@@ -150,6 +150,11 @@ pub(super) fn change(reading: &Reading, text: &str) -> Result<ChangeId, VerbErro
 
 /// An ink by its word, if one is given.
 pub(super) fn ink(text: Option<&str>) -> Result<Option<Ink>, VerbError> {
+    text.map(|text| text.parse().map_err(|error| VerbError::new(error, ""))).transpose()
+}
+
+/// A region, if one is given.
+pub(super) fn region(text: Option<&str>) -> Result<Option<Region>, VerbError> {
     text.map(|text| text.parse().map_err(|error| VerbError::new(error, ""))).transpose()
 }
 
