@@ -13,7 +13,7 @@ use automerge::{
 use rukun_authority::AdmittedChange;
 use rukun_change::{MemberId, Scalar};
 
-use crate::edit::Writer;
+use crate::draft::Writer;
 use crate::json::Patch;
 
 /// The change that makes this patch upon the changes held, causes first.

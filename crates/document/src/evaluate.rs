@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use rukun_change::Scalar;
 
-use crate::expression::{Condition, Order, Sign, Sum, Term};
+use crate::condition::{Condition, Order, Sign, Sum, Term};
 use crate::variable::Level;
 
 /// Where a variable's answer stands: in the family's row or in a member's.

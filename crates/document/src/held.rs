@@ -10,7 +10,7 @@ use rukun_authority::{AdmittedChange, Standing};
 use rukun_change::limits::DEPS_MAX;
 use rukun_change::{ActorId, CauseHash, MapRef, OpId};
 
-use crate::edit::{EditError, Writer};
+use crate::draft::{EditError, Writer};
 use crate::reading::Reading;
 
 /// The changes of the writer's ink that its next change can follow, causes first.

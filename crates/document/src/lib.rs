@@ -7,11 +7,13 @@ mod slip;
 mod variable;
 pub use variable::{AnswerError, Bound, Identity, Kind, Level, Variable};
 
-mod expression;
-pub use expression::Expression;
+mod condition;
 
 mod parser;
 pub use parser::ExpressionError;
+
+mod expression;
+pub use expression::Expression;
 
 mod table;
 pub use table::{QuestionnaireError, QuestionnaireFault};
@@ -52,12 +54,15 @@ pub use conflict::{Conflict, ConflictKind, ConflictKindError};
 mod json;
 pub use json::AnswerFault;
 
+mod draft;
+pub use draft::{Draft, EditError, Writer};
+
 mod held;
 
 mod engine;
 
 mod edit;
-pub use edit::{Draft, EditError, Writer, edit, write};
+pub use edit::{edit, write};
 
 #[cfg(test)]
 mod fixture;

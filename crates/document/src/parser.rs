@@ -5,7 +5,17 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use crate::expression::{Column, Condition, DEPTH_MAX, KEYWORDS, Name, Order, Sign, Sum, TOKENS_MAX, Term};
+use crate::condition::{Column, Condition, Name, Order, Sign, Sum, Term};
+
+/// The deepest nesting of parentheses and `not`.
+const DEPTH_MAX: usize = 64;
+/// The most words, numbers and signs.
+const TOKENS_MAX: usize = 512;
+/// Words that mean something here, so that no variable can be called so.
+pub(crate) const KEYWORDS: [&str; 13] = [
+    "always", "and", "any", "between", "count", "differ", "in", "members", "not", "of", "optional", "or",
+    "with",
+];
 
 pub(crate) fn parse(text: &str) -> Result<Condition<Name>, ExpressionError> {
     let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, end: text.chars().count() + 1 };

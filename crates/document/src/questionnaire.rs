@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use rukun_change::{Scalar, is_field_name};
 
+use crate::condition::Condition;
 use crate::evaluate::Slot;
-use crate::expression::{Condition, Expression, KEYWORDS};
-use crate::parser::ExpressionError;
+use crate::expression::Expression;
+use crate::parser::{ExpressionError, KEYWORDS};
 use crate::resolve::{Found, Resolver};
 use crate::slip::nearest;
 use crate::table::{self, Cells, QuestionnaireError, QuestionnaireFault};

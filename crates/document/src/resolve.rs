@@ -1,8 +1,8 @@
 //! Names become slots among the answers, once, when the questionnaire is read. What a condition may
 //! look at from where it stands is judged here, so that evaluating it cannot fail.
 
+use crate::condition::{Condition, Name, Sum, Term};
 use crate::evaluate::Slot;
-use crate::expression::{Condition, Name, Sum, Term};
 use crate::parser::ExpressionError;
 use crate::variable::Level;
 

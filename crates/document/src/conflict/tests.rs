@@ -1,3 +1,5 @@
+//! What counts as a conflict, and what settles it.
+
 use rukun_authority::Reason;
 use rukun_change::{Ink, Scalar};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! What an edit writes and what it refuses, upon sound and broken work alike.
+
 use rukun_authority::{AdmittedChange, Reason, Standing, sign};
 use rukun_change::{Author, Body, Change, Ink, Scalar};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! What a record reads as, whatever order its changes came in.
+
 use proptest::prelude::*;
 use rukun_authority::{Reason, Standing};
 use rukun_change::{Ink, Scalar};
