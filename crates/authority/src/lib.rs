@@ -1,8 +1,8 @@
 //! Who may do what, and what is true of a claim. A [`rukun_change::SignedChange`], which anyone may
 //! have written, becomes a [`VerifiedChange`] (the signature holds, the body is within its limits),
-//! and that becomes an [`AdmittedChange`] at the gate, [`Trust::judge`], which alone makes them. Signing happens here too: a
-//! local edit is signed and then judged exactly like a stranger's. No storage and no meaning: this
-//! crate holds statements, never records.
+//! and that becomes an [`AdmittedChange`] at the gate, [`Trust::judge`], which alone makes them.
+//! Signing happens here too: a local edit is signed and then judged exactly like a stranger's. No
+//! storage and no meaning: this crate holds statements, never records.
 
 mod keypair;
 pub use keypair::Keypair;
@@ -25,18 +25,19 @@ pub use statement::Statement;
 mod places;
 
 mod verified;
-pub use verified::{AdmittedChange, RecallError, Refusal, VerifiedChange, sign};
+pub use verified::{Refusal, VerifiedChange, sign};
 
 mod verdict;
-pub use verdict::{Missing, StatementRefusal, StatementVerdict, TrustError, Verdict};
-
-mod standing;
-pub use standing::{Reason, Standing};
+pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod trust;
 pub use trust::{GrantView, Trust};
 
 mod gate;
+pub use gate::{AdmittedChange, Missing, RecallError, Verdict};
+
+mod standing;
+pub use standing::{Reason, Standing};
 
 pub mod limits;
 

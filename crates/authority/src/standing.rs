@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use crate::gate::AdmittedChange;
+use crate::trust::Trust;
+
 /// Whether a change counts in reading. Set-aside work stays in the set and in sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
@@ -33,6 +36,21 @@ impl fmt::Display for Standing {
         match self {
             Self::Good => f.pad("good"),
             Self::SetAside(reason) => f.pad(&format!("set aside: {reason}")),
+        }
+    }
+}
+
+impl Trust {
+    /// The standing of a change as far as statements and numbers tell. `same_number` counts the
+    /// changes held that carry its author's number, itself included.
+    pub fn standing(&self, change: &AdmittedChange, same_number: usize) -> Standing {
+        let made = change.change();
+        if !self.ever_wrote(&made.author.device, &made.record.home(), made.ink) {
+            Standing::SetAside(Reason::Ink)
+        } else if same_number > 1 {
+            Standing::SetAside(Reason::Fork)
+        } else {
+            Standing::Good
         }
     }
 }

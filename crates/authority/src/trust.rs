@@ -11,10 +11,8 @@ use rukun_change::{DeviceKey, Ink, Region, StatementId, SubSls, SurveyId};
 use crate::places::{Places, cover, cover_region, intersection, union};
 use crate::role::Role;
 use crate::said::{Charter, Grant, Said};
-use crate::standing::{Reason, Standing};
 use crate::statement::Statement;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
-use crate::verified::AdmittedChange;
 
 /// The trust statements of one survey.
 #[derive(Clone, Debug)]
@@ -179,19 +177,6 @@ impl Trust {
     pub fn ever_wrote(&self, device: &DeviceKey, home: &SubSls, ink: Ink) -> bool {
         let writes = |(role, places): (&Role, &Places)| role.inks().contains(&ink) && places.cover(home);
         self.devices.get(device).is_some_and(|granted| granted.ever.iter().any(writes))
-    }
-
-    /// The standing of a change as far as statements and numbers tell. `same_number` counts the
-    /// changes held that carry its author's number, itself included.
-    pub fn standing(&self, change: &AdmittedChange, same_number: usize) -> Standing {
-        let made = change.change();
-        if !self.ever_wrote(&made.author.device, &made.record.home(), made.ink) {
-            Standing::SetAside(Reason::Ink)
-        } else if same_number > 1 {
-            Standing::SetAside(Reason::Fork)
-        } else {
-            Standing::Good
-        }
     }
 
     /// The grants of a device, the highest role first and in it the oldest serial.

@@ -1,46 +1,9 @@
-//! What the gate says of changes and of statements, and why it refuses statements.
+//! What is said of a statement, and why it is refused.
 
-use rukun_change::{Author, CauseHash, DeviceKey, Region, StatementId, SubSls};
+use rukun_change::{Region, StatementId};
 
 use crate::encoding::StatementError;
 use crate::role::Role;
-use crate::verified::{AdmittedChange, VerifiedChange};
-
-/// What the gate says of a verified change. A bad one never gets this far: [`VerifiedChange::verify`]
-/// refuses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is in the set, for ever.
-    Admit(Box<AdmittedChange>),
-    /// Something must come first. Outside the set, never acknowledged; the change is given back.
-    Wait(Box<VerifiedChange>, Missing),
-}
-
-/// What a waiting change waits for: the first thing found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Missing {
-    /// No grant is known by which the author ever covered this place.
-    #[error("no grant is known by which device {} ever covered {home}", author.device.short())]
-    Grant {
-        /// Who wrote it.
-        author: Author,
-        /// Where the record lives.
-        home: SubSls,
-    },
-    /// A change that it follows or saw.
-    #[error("the change {0:.12} that it follows has not come")]
-    Cause(CauseHash),
-}
-
-impl Missing {
-    /// The device whose grant is missing, if that is what is.
-    pub fn device(&self) -> Option<DeviceKey> {
-        match self {
-            Self::Grant { author, .. } => Some(author.device),
-            Self::Cause(_) => None,
-        }
-    }
-}
 
 /// What the gate says of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! A claim becomes a [`VerifiedChange`], and one that the gate let in is an [`AdmittedChange`]. What
-//! the bytes alone can tell is checked here; whether the author may write there is the gate's to say.
+//! A claim becomes a [`VerifiedChange`]: what the bytes alone can tell is checked here; whether the
+//! author may write there is the gate's to say.
 
 use rukun_change::limits::SEEN_MAX;
-use rukun_change::{Body, BodyError, Change, ChangeError, ChangeId, SignedChange, SurveyId};
+use rukun_change::{Body, BodyError, Change, ChangeId, SignedChange, SurveyId};
 
 use crate::keypair::{Keypair, verifies};
 
@@ -49,7 +49,7 @@ impl VerifiedChange {
         &self.body
     }
 
-    fn checked(id: ChangeId, signed: SignedChange) -> Result<Self, Refusal> {
+    pub(crate) fn checked(id: ChangeId, signed: SignedChange) -> Result<Self, Refusal> {
         let body = Body::decode(&signed.change.body)?;
         let change = &signed.change;
         if body.actor != change.author.actor() {
@@ -68,49 +68,6 @@ impl VerifiedChange {
             return Err(Refusal::Number);
         }
         Ok(Self { id, signed, body })
-    }
-}
-
-/// A change that the gate let in: signed, within limits, by a device that was entitled there, with
-/// all its causes present. Made by [`crate::Trust::judge`] alone, or recalled from a store that was given one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdmittedChange(VerifiedChange);
-
-impl AdmittedChange {
-    /// The gate's word for it. Only [`crate::Trust::judge`] calls this.
-    pub(crate) fn let_in(change: VerifiedChange) -> Self {
-        Self(change)
-    }
-
-    /// A change back from a store's sealed log. The seal vouches for the bytes, so the signature
-    /// is not checked again. Only `store` calls this.
-    ///
-    /// # Errors
-    /// If the bytes are not what [`SignedChange::to_bytes`] made of an admitted change.
-    pub fn recall(bytes: &[u8], survey: &SurveyId) -> Result<Self, RecallError> {
-        let signed = SignedChange::from_bytes(bytes)?;
-        let message = signed.change.to_be_signed(survey).map_err(Refusal::from)?;
-        Ok(Self(VerifiedChange::checked(ChangeId::of(&message), signed)?))
-    }
-
-    /// The id, which the signature covers.
-    pub fn id(&self) -> ChangeId {
-        self.0.id
-    }
-
-    /// The change with its signature, as it travels.
-    pub fn signed(&self) -> &SignedChange {
-        &self.0.signed
-    }
-
-    /// The change.
-    pub fn change(&self) -> &Change {
-        &self.0.signed.change
-    }
-
-    /// Its decoded Automerge change.
-    pub fn body(&self) -> &Body {
-        &self.0.body
     }
 }
 
@@ -154,15 +111,4 @@ pub enum Refusal {
     /// Numbers start at 1.
     #[error("carries the number 0")]
     Number,
-}
-
-/// Why bytes of the log are no admitted change: the store's fault, a damaged log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RecallError {
-    /// Not the encoding.
-    #[error(transparent)]
-    Change(#[from] ChangeError),
-    /// Not what the gate lets in.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
 }
