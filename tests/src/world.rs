@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use rukun_authority::{Charter, Keypair, Role};
-use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region};
+use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region};
 use rukun_replica::{
     Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
     Unlock,
 };
+use rukun_wire::{Hello, Message};
 
 /// The questionnaire that the program ships.
 pub const QUESTIONNAIRE: &[u8] = include_bytes!("../../daemon/data/regsosek-k.csv");
@@ -33,6 +34,8 @@ pub struct World {
     /// The survey's root key.
     pub root: Keypair,
     wires: BTreeMap<(Node, LinkId), Wire>,
+    /// What nodes said on links whose other end is the test itself.
+    heard: BTreeMap<(Node, LinkId), Vec<Message>>,
     links: u64,
     now: Moment,
 }
@@ -46,6 +49,7 @@ impl World {
             events: Vec::new(),
             root: root.clone(),
             wires: BTreeMap::new(),
+            heard: BTreeMap::new(),
             links: 0,
             now: Moment { wall_ms: 1_665_800_000_000, steady_ms: 0 },
         };
@@ -166,6 +170,57 @@ impl World {
         self.wires.values_mut().for_each(|wire| wire.bytes.clear());
     }
 
+    /// Links a node with the test itself, which dials it with this key.
+    pub fn link_by_hand(&mut self, node: Node, key: DeviceKey) -> LinkId {
+        let link = LinkId(self.links);
+        self.links += 1;
+        self.heard.insert((node, link), Vec::new());
+        self.handle(node, Input::LinkOpened { link, peer: key, dialed: false });
+        link
+    }
+
+    /// The same, and greets as one who holds no statements and no changes: the session begins.
+    pub fn session_by_hand(&mut self, node: Node, key: DeviceKey) -> LinkId {
+        let link = self.link_by_hand(node, key);
+        self.say(node, link, &Message::Hello(self.hello_by_hand()));
+        self.say(node, link, &Message::StatementIds(Vec::new()));
+        self.say(node, link, &Message::Statements { items: Vec::new(), last: true });
+        link
+    }
+
+    /// A greeting in this world's survey.
+    pub fn hello_by_hand(&self) -> Hello {
+        Hello {
+            versions: (1, 1),
+            survey: self.replicas[0].survey().expect("the office founded the survey"),
+            epoch: Incarnation::from_bytes([0x66; 4]),
+            received: None,
+            held: 0,
+            statements: Fingerprint::default(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// Says something to a node on a link whose other end is the test itself.
+    pub fn say(&mut self, node: Node, link: LinkId, message: &Message) {
+        self.say_bytes(node, link, &message.encode());
+    }
+
+    /// Says bytes, whatever they are.
+    pub fn say_bytes(&mut self, node: Node, link: LinkId, bytes: &[u8]) {
+        let survey = self.replicas[node.0].survey();
+        let mut deframer = Deframer::new();
+        deframer.push(bytes);
+        for frame in frames(&mut deframer, |body| Frame::check(body, survey.as_ref())) {
+            self.handle(node, Input::Received { link, frame });
+        }
+    }
+
+    /// What the node has said on such a link since it was last asked.
+    pub fn hear(&mut self, node: Node, link: LinkId) -> Vec<Message> {
+        self.heard.get_mut(&(node, link)).map(std::mem::take).unwrap_or_default()
+    }
+
     /// Whether the link still stands at this end.
     pub fn is_linked(&self, node: Node, link: LinkId) -> bool {
         self.wires.contains_key(&(node, link))
@@ -176,7 +231,11 @@ impl World {
         self.replicas[node.0].commit().expect("a store in memory commits");
         while let Some(output) = self.replicas[node.0].poll() {
             match output {
-                Output::Send { link, bytes } => self.inject(node, link, bytes),
+                Output::Send { link, bytes } => match self.heard.get_mut(&(node, link)) {
+                    // Past the length of four bytes stands one message.
+                    Some(heard) => heard.push(Message::decode(&bytes[4..]).expect("nodes say what is right")),
+                    None => self.inject(node, link, bytes),
+                },
                 Output::Close { link, reason } => self.close(node, link, &reason),
                 Output::Event(event) => self.events[node.0].push(event),
             }
@@ -189,19 +248,8 @@ impl World {
         let Some(wire) = self.wires.get_mut(&end) else { return true };
         wire.deframer.push(&bytes);
         let (to, link) = (wire.to, wire.link);
-        let mut frames = Vec::new();
         let survey = self.replicas[to.0].survey();
-        loop {
-            match wire.deframer.next_frame() {
-                Ok(Some(body)) => frames.push(Frame::check(&body, survey.as_ref())),
-                Ok(None) => break,
-                Err(fault) => {
-                    frames.push(Frame::broken(fault));
-                    break;
-                }
-            }
-        }
-        for frame in frames {
+        for frame in frames(&mut wire.deframer, |body| Frame::check(body, survey.as_ref())) {
             self.handle(to, Input::Received { link, frame });
         }
         true
@@ -237,6 +285,21 @@ impl World {
 pub fn new_grant(subject: DeviceKey, role: Role, regions: &[&str]) -> NewGrant {
     let regions: Vec<Region> = regions.iter().map(|region| region.parse().expect("a region code")).collect();
     NewGrant { subject, role, regions, name: format!("{role} {}", subject.short()) }
+}
+
+/// The frames that are whole; the last one is broken if what follows is none.
+fn frames(deframer: &mut Deframer, check: impl Fn(&[u8]) -> Frame) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    loop {
+        match deframer.next_frame() {
+            Ok(Some(body)) => frames.push(check(&body)),
+            Ok(None) => return frames,
+            Err(fault) => {
+                frames.push(Frame::broken(fault));
+                return frames;
+            }
+        }
+    }
 }
 
 fn entropy_of(seed: [u8; 32]) -> rand_chacha::ChaCha20Rng {
