@@ -86,20 +86,20 @@ impl Replica {
 
     /// Judges once more what waits, until nothing more can be placed.
     pub(crate) fn judge_waiting(&mut self) -> Result<(), ReplicaError> {
-        let Some(survey) = self.survey() else { return Ok(()) };
         loop {
             let mut placed = false;
             for (from, id, bytes) in self.store.waiting()? {
-                let claim = SignedChange::from_bytes(&bytes).ok();
-                let verified = claim.and_then(|claim| VerifiedChange::verify(claim, &survey).ok());
-                let done = match verified {
-                    Some(change) => matches!(self.admit(change, Some(&from))?, Admission::Done(_)),
-                    None => true,
+                let verdict = match SignedChange::from_bytes(&bytes) {
+                    Ok(claim) => self.judge_again(claim)?,
+                    Err(_) => None,
                 };
-                if done {
-                    self.store.remove_waiting(&from, &id)?;
-                    placed = true;
+                match verdict {
+                    Some(Verdict::Wait(..)) => continue,
+                    Some(Verdict::Admit(change)) => self.append(&change, Some(&from))?,
+                    None => {}
                 }
+                self.store.remove_waiting(&from, &id)?;
+                placed = true;
             }
             if !placed {
                 return Ok(());
@@ -114,19 +114,13 @@ impl Replica {
         from: Option<&DeviceKey>,
     ) -> Result<Admission, ReplicaError> {
         let id = change.id();
-        if self.store.has_change(&id)? {
-            return Ok(Admission::Done(false));
-        }
-        let record = change.change().record;
-        let Some(trust) = &self.trust else { return Ok(Admission::NoRoom) };
-        let store = &self.store;
-        let verdict = trust.judge(change, |ink, cause| store.has_cause(&record, ink, cause))?;
-        match verdict {
-            Verdict::Admit(change) => {
+        match self.judge(change)? {
+            None => Ok(Admission::Done(false)),
+            Some(Verdict::Admit(change)) => {
                 self.append(&change, from)?;
                 Ok(Admission::Done(true))
             }
-            Verdict::Wait(change, _) => {
+            Some(Verdict::Wait(change, _)) => {
                 let from = from.copied().unwrap_or(self.device());
                 if self.store.waiting_count(&from) >= WAITING_MAX {
                     return Ok(Admission::NoRoom);
@@ -134,6 +128,27 @@ impl Replica {
                 self.store.put_waiting(&from, &id, &change.signed().to_bytes())?;
                 Ok(Admission::Waits)
             }
+        }
+    }
+
+    /// What the gate says of a change; nothing if it is held already, or no survey is known.
+    fn judge(&self, change: VerifiedChange) -> Result<Option<Verdict>, ReplicaError> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        if self.store.has_change(&change.id())? {
+            return Ok(None);
+        }
+        let record = change.change().record;
+        let verdict = trust.judge(change, |ink, cause| self.store.has_cause(&record, ink, cause))?;
+        Ok(Some(verdict))
+    }
+
+    /// Its signature held when it came, and is checked again all the same: what waits has not passed
+    /// the gate.
+    fn judge_again(&self, claim: SignedChange) -> Result<Option<Verdict>, ReplicaError> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        match VerifiedChange::verify(claim, trust.survey()) {
+            Ok(change) => self.judge(change),
+            Err(_) => Ok(None),
         }
     }
 
