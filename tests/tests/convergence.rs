@@ -1,6 +1,9 @@
 //! Promises 1, 2, 4 and 8 across crates: what one node writes, every entitled node reads, whatever
 //! the order, and nobody else.
 
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use rukun_authority::Role;
 use rukun_change::{Fingerprint, Ink, RecordId, Scalar};
 use rukun_document::{ConflictKind, Place};

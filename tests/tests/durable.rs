@@ -1,6 +1,9 @@
 //! Promise 5: what is announced or acknowledged is durable. A disk whose syncs can be made to fail
 //! shows that nothing leaves a node before its commit, and nothing at all after a failed one.
 
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +39,7 @@ impl StorageBackend for FailingDisk {
 
     fn sync_data(&self) -> Result<(), std::io::Error> {
         if self.fails.load(Ordering::Relaxed) {
-            return Err(std::io::Error::other("the disk is gone").into());
+            return Err(std::io::Error::other("the disk is gone"));
         }
         self.disk.sync_data()
     }

@@ -2,6 +2,9 @@
 //! order of arrival. Random surveys from a seed: edits, corrections, resolutions, grants and cuts at
 //! any moment; then the links heal, and nodes of equal scope must agree in everything.
 
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::Role;
