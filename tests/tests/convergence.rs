@@ -37,17 +37,17 @@ fn survey() -> Survey {
     Survey { world, office, supervisor, ani, budi }
 }
 
-fn add(world: &mut World, node: Node, home: &str, patch: serde_json::Value) -> RecordId {
+fn add(world: &mut World, node: Node, home: &str, patch: &serde_json::Value) -> RecordId {
     let now = world.now();
     let home = home.parse().unwrap();
-    let (record, _) = world.replicas[node.0].add_record(now, home, None, &patch).unwrap();
+    let (record, _) = world.replicas[node.0].add_record(now, home, None, patch).unwrap();
     world.commit(node);
     record
 }
 
-fn set(world: &mut World, node: Node, record: &RecordId, patch: serde_json::Value) {
+fn set(world: &mut World, node: Node, record: &RecordId, patch: &serde_json::Value) {
     let now = world.now();
-    world.replicas[node.0].edit(now, record, None, &patch).unwrap().expect("the patch changes something");
+    world.replicas[node.0].edit(now, record, None, patch).unwrap().expect("the patch changes something");
     world.commit(node);
 }
 
@@ -62,11 +62,11 @@ fn a_record_travels_from_the_phone_to_the_district_and_a_correction_back() {
     let record = {
         world.link(ani, supervisor);
         world.settle(STEPS);
-        add(&mut world, ani, HOME, json!({"r108": "Siti Aminah", "r112": 1, "r304": 2}))
+        add(&mut world, ani, HOME, &json!({"r108": "Siti Aminah", "r112": 1, "r304": 2}))
     };
     world.settle(STEPS);
     assert_eq!(value(&world, office, &record, "r304"), Scalar::Int(2));
-    set(&mut world, supervisor, &record, json!({"r304": 5}));
+    set(&mut world, supervisor, &record, &json!({"r304": 5}));
     world.settle(STEPS);
     for node in [office, supervisor, ani] {
         assert_eq!(value(&world, node, &record, "r304"), Scalar::Int(5));
@@ -81,8 +81,8 @@ fn a_node_holds_only_what_it_may_read() {
     world.link(ani, supervisor);
     world.link(budi, supervisor);
     world.settle(STEPS);
-    let hers = add(&mut world, ani, HOME, json!({"r108": "Siti"}));
-    let his = add(&mut world, budi, OTHER, json!({"r108": "Wayan"}));
+    let hers = add(&mut world, ani, HOME, &json!({"r108": "Siti"}));
+    let his = add(&mut world, budi, OTHER, &json!({"r108": "Wayan"}));
     world.settle(STEPS);
     for node in [office, supervisor] {
         assert_eq!(world.replicas[node.0].records(None, None, 10).unwrap().len(), 2);
@@ -96,13 +96,13 @@ fn concurrent_answers_are_a_conflict_at_every_tier_until_someone_who_saw_both_se
     let Survey { mut world, office, supervisor, ani, budi } = survey();
     world.link(ani, supervisor);
     world.settle(STEPS);
-    let record = add(&mut world, ani, "1811010005000900", json!({"r108": "Made"}));
+    let record = add(&mut world, ani, "1811010005000900", &json!({"r108": "Made"}));
     world.settle(STEPS);
     world.link(budi, supervisor);
     world.settle(STEPS);
     world.cut_all();
-    set(&mut world, ani, &record, json!({"r304": 1}));
-    set(&mut world, budi, &record, json!({"r304": 7}));
+    set(&mut world, ani, &record, &json!({"r304": 1}));
+    set(&mut world, budi, &record, &json!({"r304": 7}));
     for (dialer, listener) in [(budi, supervisor), (supervisor, office), (ani, supervisor)] {
         world.link(dialer, listener);
         world.settle(STEPS);
@@ -161,7 +161,7 @@ fn what_a_cut_session_lost_is_found_by_fingerprints_where_no_cursor_helps() {
     world.link(budi, supervisor);
     world.settle(STEPS);
     world.cut_all();
-    let record = add(&mut world, ani, "1811010005000900", json!({"r108": "Ketut", "r302": 40}));
+    let record = add(&mut world, ani, "1811010005000900", &json!({"r108": "Ketut", "r302": 40}));
     world.link(ani, budi);
     world.settle(STEPS);
     world.cut_all();
@@ -180,7 +180,7 @@ fn a_scope_that_grows_brings_what_was_there_before() {
     world.link(ani, supervisor);
     world.link(budi, supervisor);
     world.settle(STEPS);
-    let record = add(&mut world, ani, HOME, json!({"r108": "Siti"}));
+    let record = add(&mut world, ani, HOME, &json!({"r108": "Siti"}));
     world.settle(STEPS);
     assert!(world.replicas[budi.0].reading(&record).is_err());
     world.grant(supervisor, budi, Role::Enumerator, &["1811010005"]);
@@ -215,7 +215,7 @@ fn a_store_that_lost_what_a_peer_has_of_it_goes_on_under_another_incarnation() {
     ));
     world.link(supervisor, office);
     world.settle(STEPS);
-    let record = add(&mut world, supervisor, HOME, json!({"r108": "Nyoman"}));
+    let record = add(&mut world, supervisor, HOME, &json!({"r108": "Nyoman"}));
     world.settle(STEPS);
     assert_eq!(value(&world, office, &record, "r108"), Scalar::Text("Nyoman".into()));
 }
