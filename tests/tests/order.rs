@@ -67,8 +67,11 @@ fn act(world: &mut World, node: Node, chance: &mut Chance) {
     world.commit(node);
 }
 
+/// A record's id, its answers, its log with standing, its conflicts.
+type Read = (RecordId, Value, String, String);
+
 /// All that a person could read of a node: answers, log with standing, conflicts, fingerprints.
-fn all_of(world: &mut World, node: Node) -> (Vec<(RecordId, Value, String, String)>, Vec<Fingerprint>) {
+fn all_of(world: &mut World, node: Node) -> (Vec<Read>, Vec<Fingerprint>) {
     let replica = &mut world.replicas[node.0];
     let lines = replica.records(None, None, usize::MAX).unwrap();
     let records = lines
