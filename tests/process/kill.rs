@@ -50,6 +50,8 @@ struct Pair {
     answered: [BTreeSet<Answered>; 2],
     /// What was answered for in the present round.
     fresh: [Vec<Answered>; 2],
+    /// What the device answered for since its changes were last numbered.
+    unnumbered: Vec<Answered>,
     /// The device's changes by its own running number.
     numbered: BTreeMap<u64, Answered>,
     /// How many of them the office acknowledged to it, and for how many it was seen to hold them.
@@ -78,7 +80,10 @@ fn what_a_daemon_acknowledged_outlives_it_being_killed_a_hundred_times() {
         });
         let wait_ms = KILL_MS.start + moments.next_u64() % (KILL_MS.end - KILL_MS.start);
         let victim = round % 2;
-        pair.write_until_killed([&office, &device], victim, Duration::from_millis(wait_ms));
+        // Every other time the office is killed as soon as it is known to have acknowledged more.
+        let after_news = round % 4 == OFFICE;
+        let moment = Duration::from_millis(wait_ms);
+        pair.write_until_killed([&office, &device], victim, moment, after_news);
         if victim == OFFICE {
             drop(office);
             office = Daemon::start(&pair.dirs[OFFICE]);
@@ -140,6 +145,7 @@ impl Pair {
             dirs,
             answered: [BTreeSet::new(), BTreeSet::new()],
             fresh: [Vec::new(), Vec::new()],
+            unnumbered: Vec::new(),
             numbered: BTreeMap::new(),
             delivered: 0,
             delivered_seen: 0,
@@ -148,8 +154,15 @@ impl Pair {
         }
     }
 
-    /// Both are written at without a pause until one of them is killed.
-    fn write_until_killed(&mut self, daemons: [&Daemon; 2], victim: usize, moment: Duration) {
+    /// Both are written at without a pause until one of them is killed: at this moment after its first
+    /// answer, or with the next news of an acknowledgement after that.
+    fn write_until_killed(
+        &mut self,
+        daemons: [&Daemon; 2],
+        victim: usize,
+        moment: Duration,
+        after_news: bool,
+    ) {
         let (over, first) = (AtomicBool::new(false), AtomicBool::new(false));
         let written = scope(|threads| {
             let end = EndWhenDropped(&over);
@@ -174,6 +187,11 @@ impl Pair {
                 }
                 sleep(LOOK_EVERY.min(moment.saturating_sub(began.elapsed())));
             }
+            let before = self.delivered;
+            while after_news && self.delivered == before {
+                assert!(began.elapsed() < WAIT_MAX, "the office acknowledges nothing more");
+                undelivered = self.note_delivered(daemons[DEVICE]);
+            }
             daemons[victim].kill();
             if victim == OFFICE {
                 undelivered = undelivered.max(self.note_delivered(daemons[DEVICE]));
@@ -187,6 +205,9 @@ impl Pair {
         for (node, written) in written {
             assert!(node == victim || written.cut_off == 0, "a daemon that was not killed broke off");
             self.answered[node].extend(written.answered.iter().cloned());
+            if node == DEVICE {
+                self.unnumbered.extend(written.answered.iter().cloned());
+            }
             self.fresh[node].extend(written.answered);
         }
     }
@@ -203,7 +224,12 @@ impl Pair {
     /// The device writes in its own scope alone and nobody else does, so the changes it holds are its
     /// own, and their running numbers are the order of its log.
     fn check_delivered(&mut self, office: &Daemon, device: &Daemon, round: usize) {
-        let logs = logs(device, records_of(&self.fresh[DEVICE]));
+        let prints: FingerprintsShape =
+            office.ask(Request::Fingerprints { region: Some(DEVICE_SCOPE.into()) });
+        let count = |print: &String| print.split(':').next().unwrap().parse::<u64>().unwrap();
+        let held: u64 = prints.fingerprints.values().map(count).sum();
+        assert!(held >= self.delivered, "round {round}: {held} held of {} acknowledged", self.delivered);
+        let logs = logs(device, records_of(&std::mem::take(&mut self.unnumbered)));
         self.numbered.extend(logs.into_iter().map(|(change, (record, n))| (n, (record, change))));
         let delivered = self.numbered.range(self.delivered_seen + 1..=self.delivered);
         let delivered: Vec<&Answered> = delivered.map(|(_, change)| change).collect();
