@@ -266,11 +266,11 @@ fn nothing_is_taken_or_told_before_a_greeting() {
 #[test]
 fn a_forged_signature_is_skipped_counted_and_reported_and_what_is_good_beside_it_is_taken() {
     let mut scene = Scene::new();
-    let near = scene.mallory_links();
+    // One link brings the questionnaire; what is written after it is not delivered yet.
+    scene.mallory_links();
+    scene.world.cut_all();
     (0..3).for_each(|_| scene.write(scene.mallory, HOME));
     let (supervisor, mallory) = (scene.world.key(scene.supervisor), scene.world.key(scene.mallory));
-    scene.world.cut_all();
-    let _ = near;
     scene.world.link(scene.ani, scene.supervisor);
     scene.world.settle(STEPS);
     let mut signed = scene.signed_by(scene.mallory, supervisor);
