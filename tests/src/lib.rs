@@ -4,4 +4,4 @@
 // This package is test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-pub mod world;
+pub mod by_hand;

@@ -8,7 +8,7 @@ use rukun_authority::Role;
 use rukun_change::{Fingerprint, Ink, RecordId, Scalar};
 use rukun_document::{ConflictKind, Place};
 use rukun_replica::{Choice, Event};
-use rukun_tests::world::{Node, World};
+use rukun_tests::by_hand::{Node, World};
 use rukun_wire::{Cursor, Hello, Message};
 use serde_json::json;
 

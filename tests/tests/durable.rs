@@ -12,7 +12,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::{Charter, Keypair, Role};
 use rukun_change::{Digest, Incarnation, Moment};
 use rukun_replica::{InMemoryBackend, NewStore, Output, Replica, StorageBackend, Store, Unlock};
-use rukun_tests::world::{QUESTIONNAIRE, new_grant};
+use rukun_tests::by_hand::{QUESTIONNAIRE, new_grant};
 use serde_json::json;
 
 const NOW: Moment = Moment { wall_ms: 1_665_800_000_000, steady_ms: 0 };

@@ -5,7 +5,7 @@
 use rukun_authority::{Grant, Keypair, Role, Said, Statement};
 use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, SurveyId};
 use rukun_replica::{Event, LinkId};
-use rukun_tests::world::{Node, World};
+use rukun_tests::by_hand::{Node, World};
 use rukun_wire::limits::{FRAME_BYTES_MAX, FRAME_CHANGES_MAX};
 use rukun_wire::{Changes, Exception, Message};
 use serde_json::json;

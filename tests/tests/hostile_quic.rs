@@ -12,7 +12,7 @@ use rukun::verbs::Request;
 use rukun_authority::{Keypair, Role};
 use rukun_change::SurveyId;
 use rukun_replica::{Deframer, Replica};
-use rukun_tests::world::World;
+use rukun_tests::by_hand::World;
 use rukun_wire::limits::FRAME_BYTES_MAX;
 use rukun_wire::{Changes, Message};
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ enum Attack {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_sends_what_it_should_not_is_told_why_and_others_go_on() {
     let mut world = World::new(1);
-    let office = rukun_tests::world::Node(0);
+    let office = rukun_tests::by_hand::Node(0);
     let ani = world.add(ANI, office, Role::Enumerator, &["18110100050003"]);
     world.add(MALLORY, office, Role::Enumerator, &["18110100050003"]);
     world.link(ani, office);

@@ -11,7 +11,7 @@ use rukun_authority::Role;
 use rukun_change::{Fingerprint, RecordId};
 use rukun_document::Reading;
 use rukun_replica::Choice;
-use rukun_tests::world::{Node, World};
+use rukun_tests::by_hand::{Node, World};
 use serde_json::{Value, json};
 
 const SEEDS: u64 = 30;

@@ -22,7 +22,7 @@ use rukun::run::{RunOptions, run};
 use rukun_authority::{Charter, Keypair, Role};
 use rukun_change::{DeviceKey, Digest, SubSls, SurveyId};
 use rukun_replica::{NewGrant, Replica};
-use rukun_tests::world::QUESTIONNAIRE;
+use rukun_tests::by_hand::QUESTIONNAIRE;
 use serde_json::{Value, json};
 
 /// Records between two commits while interviews are written.
