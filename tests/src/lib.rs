@@ -5,3 +5,4 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod by_hand;
+pub mod world;

@@ -1,0 +1,4 @@
+//! The simulated world.
+
+mod chance;
+pub use chance::Chance;
