@@ -5,18 +5,7 @@ use rukun_store::{OpenError, Store, StoreError, Unlock};
 
 use crate::backend::CrashBackend;
 use crate::changes::{KEY_FILE, create, device, entropy, open, pool};
-use crate::model::{Act, Model};
-
-/// What is done in each of the commits, so that every table changes and pages are freed and reused.
-fn script(round: usize) -> Vec<Act> {
-    let mut acts = vec![Act::NextN, Act::Statement(round as u8), Act::Piece(0)];
-    for at in round * 8..round * 8 + 8 {
-        acts.extend([Act::Change(at, Some(2)), Act::Derive(at, vec![at as u8 % 3])]);
-    }
-    acts.extend([Act::Peer(1, round as u64), Act::Wait(1, round), Act::Setting(0, Some(round as u8))]);
-    acts.push(Act::Waited(1, round.saturating_sub(1)));
-    acts
-}
+use crate::model::{Model, script};
 
 /// Runs the script until the disk dies: what was committed for certain, and what a commit under way
 /// would have made.

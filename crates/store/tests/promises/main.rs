@@ -7,6 +7,7 @@ mod changes;
 mod durability;
 mod fixture;
 mod golden;
+mod histories;
 mod meaning;
 mod model;
 mod sealing;
