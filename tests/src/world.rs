@@ -2,3 +2,5 @@
 
 mod chance;
 pub use chance::Chance;
+
+pub mod model;

@@ -1,6 +1,7 @@
 //! Views of many records at once, derived and thrown away at will. A node that nobody asks, such
 //! as a relay, never opens a document: views are made when they are looked at.
 
+use rukun_authority::AdmittedChange;
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::{Fingerprint, Ink, RecordId, Region, Scalar, SubSls};
 use rukun_document::{Conflict, ConflictKind, Identity, Place, Reading};
@@ -74,6 +75,30 @@ impl Replica {
             }
         }
         Ok(found)
+    }
+
+    /// The records of which anything is held, ascending. No view is made of them.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn record_ids(&self) -> Result<Vec<RecordId>, ReplicaError> {
+        Ok(self.store.records(None, None, usize::MAX)?)
+    }
+
+    /// The changes of a record that are held, set-aside ones too, as they came.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn changes_of(&self, record: &RecordId) -> Result<Vec<AdmittedChange>, ReplicaError> {
+        Ok(self.store.record_changes(record)?)
+    }
+
+    /// The statements held, charter included, as they travel and in the order in which they came.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn statements_held(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
+        Ok(self.store.statements()?.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
     /// The fingerprint of each sub-SLS in a region, or of all.

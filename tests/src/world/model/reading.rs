@@ -1,0 +1,130 @@
+//! What a record says: in each place and ink the good writes that no other good write there knew of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_change::{Author, ChangeId, Ink, MapRef, MemberId, RecordId, Scalar};
+
+use super::standing::member_of;
+use super::{Conflict, Grants, Held, Knowledge, Standing, conflicts, standing};
+
+/// A field of the family (no member) or of a member.
+pub type Place<'a> = (Option<MemberId>, &'a str);
+
+/// A write that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// By which change.
+    pub change: ChangeId,
+    /// Whose.
+    pub author: Author,
+    /// In which ink.
+    pub ink: Ink,
+    /// What it says.
+    pub value: &'a Scalar,
+    /// When, as its author says.
+    pub time_ms: i64,
+    /// The change's place in the log.
+    pub at: usize,
+}
+
+/// One change in the history of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged<'a> {
+    /// The change.
+    pub change: ChangeId,
+    /// In which ink.
+    pub ink: Ink,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// What it writes, each place once.
+    pub writes: BTreeMap<Place<'a>, &'a Scalar>,
+    /// The members that it makes a map for.
+    pub made: BTreeSet<MemberId>,
+}
+
+/// All that a node must read in a record.
+#[derive(Clone, Debug)]
+pub struct Expected<'a> {
+    /// The history.
+    pub log: Vec<Logged<'a>>,
+    /// Per place the answers that stand: the highest ink first, then the greatest id. The first is
+    /// what the office reads.
+    pub answers: BTreeMap<Place<'a>, Vec<Candidate<'a>>>,
+    /// All members.
+    pub all_members: BTreeSet<MemberId>,
+    /// Those that are not gone.
+    pub members: BTreeSet<MemberId>,
+    /// Why the record is gone, if it is.
+    pub gone: Option<&'a str>,
+    /// The conflicts of the four kinds that need no questionnaire, sorted.
+    pub conflicts: Vec<Conflict<'a>>,
+}
+
+/// Reads a record in the set that a node holds, under the grants that it holds.
+pub fn read<'a>(record: &RecordId, held: &'a Held, grants: &Grants) -> Expected<'a> {
+    let knowledge = Knowledge::of(&held.record(record));
+    let standings = standing(&knowledge, held, grants);
+    let log: Vec<Logged<'a>> =
+        (0..knowledge.order.len()).map(|at| logged(&knowledge, at, &standings)).collect();
+    let answers = answers(&knowledge, &log);
+    let good = || log.iter().filter(|logged| logged.standing == Standing::Good);
+    let made = good().flat_map(|logged| logged.made.iter().copied());
+    let written = good().flat_map(|logged| logged.writes.keys().filter_map(|(member, _)| *member));
+    let all_members: BTreeSet<MemberId> = made.chain(written).collect();
+    let here = all_members.iter().filter(|member| gone(&answers, Some(**member)).is_none());
+    let mut expected = Expected {
+        members: here.copied().collect(),
+        gone: gone(&answers, None),
+        conflicts: Vec::new(),
+        log,
+        answers,
+        all_members,
+    };
+    expected.conflicts = conflicts::all(&knowledge, &expected);
+    expected
+}
+
+/// Why the record or a member is gone: the text that stands in its field `gone`.
+pub(super) fn gone<'a>(
+    answers: &BTreeMap<Place<'a>, Vec<Candidate<'a>>>,
+    member: Option<MemberId>,
+) -> Option<&'a str> {
+    match answers.get(&(member, "gone"))?.first()?.value {
+        Scalar::Text(reason) => Some(reason),
+        Scalar::Null | Scalar::Int(_) => None,
+    }
+}
+
+fn logged<'a>(knowledge: &Knowledge<'a>, at: usize, standings: &BTreeMap<ChangeId, Standing>) -> Logged<'a> {
+    let fact = knowledge.order[at];
+    let mut writes = BTreeMap::new();
+    for write in &fact.writes {
+        let member = member_of(knowledge, at, &write.map);
+        if write.map == MapRef::Root || member.is_some() {
+            writes.insert((member, write.field.as_str()), &write.value);
+        }
+    }
+    let made = fact.maps.iter().map(|map| map.member).collect();
+    Logged { change: fact.id, ink: fact.ink, standing: standings[&fact.id], writes, made }
+}
+
+fn answers<'a>(knowledge: &Knowledge<'a>, log: &[Logged<'a>]) -> BTreeMap<Place<'a>, Vec<Candidate<'a>>> {
+    let mut written: BTreeMap<Place<'a>, Vec<Candidate<'a>>> = BTreeMap::new();
+    for (at, logged) in log.iter().enumerate().filter(|(_, logged)| logged.standing == Standing::Good) {
+        let fact = knowledge.order[at];
+        let (change, author, ink, time_ms) = (fact.id, fact.author, fact.ink, fact.time_ms);
+        for (place, value) in &logged.writes {
+            let candidate = Candidate { change, author, ink, value, time_ms, at };
+            written.entry(*place).or_default().push(candidate);
+        }
+    }
+    for candidates in written.values_mut() {
+        let all = candidates.clone();
+        let replaces = |other: &Candidate<'_>, one: &Candidate<'_>| {
+            other.ink == one.ink && knowledge.knew(other.at, one.at)
+        };
+        candidates.retain(|one| !all.iter().any(|other| replaces(other, one)));
+        candidates.sort_by(|one, other| (other.ink, other.change).cmp(&(one.ink, one.change)));
+    }
+    written
+}
