@@ -5,4 +5,5 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod by_hand;
+pub mod crash;
 pub mod world;

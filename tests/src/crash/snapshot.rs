@@ -1,0 +1,66 @@
+//! What can be seen of a store at little cost, to tell one committed state from another: everything but
+//! the bodies of changes, of what waits, and of views, which are asked for at a sample of the points.
+
+use std::collections::BTreeMap;
+
+use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
+use rukun_store::{Duplicate, LogEntry, PeerState, Store, StoreError};
+
+use super::changes::device;
+
+/// A state of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    n: u64,
+    incarnation: Incarnation,
+    entries: Vec<LogEntry>,
+    statements: Vec<StatementId>,
+    records: Vec<RecordId>,
+    fingerprints: BTreeMap<SubSls, Fingerprint>,
+    peers: Vec<(DeviceKey, PeerState)>,
+    waiting: Vec<usize>,
+    stale: Vec<RecordId>,
+    duplicates: Vec<Duplicate>,
+    settings: Vec<Option<Vec<u8>>>,
+    blobs: Vec<u64>,
+}
+
+impl Snapshot {
+    /// What is seen of this store. It takes a running number, which is not committed.
+    pub(super) fn of(store: &mut Store) -> Result<Self, String> {
+        Self::read(store).map_err(|error| format!("it can't be read: {error}"))
+    }
+
+    fn read(store: &mut Store) -> Result<Self, StoreError> {
+        let blob = |file: u8| store.blob_offset(&Digest::of(&[file; 30]));
+        Ok(Self {
+            incarnation: store.incarnation(),
+            entries: store.scan(0, usize::MAX)?,
+            statements: store.statement_ids()?,
+            records: store.records(None, None, usize::MAX)?,
+            fingerprints: store.fingerprints(&["1811".parse().unwrap()])?,
+            peers: store.peers()?,
+            waiting: (1..4).map(|number| store.waiting_count(&device(number))).collect(),
+            stale: store.stale_records(usize::MAX)?,
+            duplicates: store.duplicates()?,
+            settings: (0..3u8).map(|name| store.setting(&name.to_string())).collect::<Result<_, _>>()?,
+            blobs: (0..2).map(blob).collect::<Result<_, _>>()?,
+            n: store.next_n()?,
+        })
+    }
+
+    /// The first difference.
+    pub(super) fn differs_from(&self, found: &Self) -> String {
+        let pairs = [
+            ("end of the log", self.entries.len() as u64, found.entries.len() as u64),
+            ("n", self.n, found.n),
+            ("statements", self.statements.len() as u64, found.statements.len() as u64),
+            ("records", self.records.len() as u64, found.records.len() as u64),
+        ];
+        let differs = pairs.into_iter().find(|(_, expected, found)| expected != found);
+        differs.map_or_else(
+            || format!("\n  expected {self:?}\n  found    {found:?}"),
+            |(what, expected, found)| format!("{what} is {found}, {expected} was committed"),
+        )
+    }
+}
