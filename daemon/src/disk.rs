@@ -2,7 +2,7 @@
 //! command line. Secrets are readable by their owner alone, or refused. What the store holds is
 //! not looked at here.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -84,10 +84,37 @@ impl Folder {
         }
         let key = self.key()?;
         let new = NewStore { device_seed: *random()?, incarnation: Incarnation::from_bytes(*random()?) };
-        let made = Store::create(self.backend()?, Unlock::KeyFile(&key), &new, &mut generator()?);
-        let store = made.map_err(|error| self.open_error(error))?;
-        sync_folder(&self.path)?;
+        let fresh = self.fresh_path();
+        let made = Store::create(self.fresh_backend(&fresh)?, Unlock::KeyFile(&key), &new, &mut generator()?);
+        let store = made.map_err(|source| DiskError::Open { path: fresh.clone(), source })?;
+        self.put_in_place(&fresh)?;
         Ok(store)
+    }
+
+    /// An empty file that this process alone writes. What an earlier making left there is thrown away.
+    fn fresh_backend(&self, fresh: &Path) -> Result<FileBackend, DiskError> {
+        let file = open_or_make(fresh)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(self.open_error(OpenError::InUse)),
+            Err(TryLockError::Error(error)) => return Err(io_error(fresh, error)),
+        }
+        // Another process may have put it in place since it was opened here: then it is no scrap.
+        if self.has_store() {
+            return Err(DiskError::Exists { path: self.path.clone() });
+        }
+        let emptied = file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(0o600)));
+        emptied.map_err(|error| io_error(fresh, error))?;
+        FileBackend::new(file).map_err(|error| io_error(fresh, io::Error::other(error)))
+    }
+
+    /// Gives a store that is whole and durable its name. Power lost before this leaves the name free.
+    fn put_in_place(&self, fresh: &Path) -> Result<(), DiskError> {
+        let path = self.store_path();
+        let synced = File::open(fresh).and_then(|file| file.sync_all());
+        synced.map_err(|error| io_error(fresh, error))?;
+        fs::rename(fresh, &path).map_err(|error| io_error(&path, error))?;
+        sync_folder(&self.path)
     }
 
     /// Opens the store with the key file.
@@ -100,7 +127,7 @@ impl Folder {
             return Err(DiskError::NoStore { path: self.path.clone() });
         }
         let key = self.key()?;
-        let opened = Store::open(self.backend()?, Unlock::KeyFile(&key), generator()?);
+        let opened = Store::open(backend(&self.store_path())?, Unlock::KeyFile(&key), generator()?);
         opened.map_err(|error| self.open_error(error))
     }
 
@@ -151,10 +178,7 @@ impl Folder {
     /// If the disk fails.
     pub fn write_note(&self, note: &DaemonNote) -> Result<(), DiskError> {
         let (path, fresh) = (self.note_path(), self.path.join("daemon.json.new"));
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&fresh, error)),
-            _ => {}
-        }
+        remove_if_there(&fresh)?;
         let text = serde_json::to_vec_pretty(note).expect("a note is plain JSON");
         write_new(&fresh, &text)?;
         fs::rename(&fresh, &path).map_err(|error| io_error(&path, error))
@@ -197,12 +221,9 @@ impl Folder {
         self.path.join("daemon.json")
     }
 
-    fn backend(&self) -> Result<FileBackend, DiskError> {
-        let path = self.store_path();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|error| io_error(&path, error))?;
-        FileBackend::new(file).map_err(|error| io_error(&path, io::Error::other(error)))
+    /// A store that is being made.
+    fn fresh_path(&self) -> PathBuf {
+        self.path.join("rukun.redb.new")
     }
 
     fn open_error(&self, error: OpenError) -> DiskError {
@@ -235,6 +256,23 @@ pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, DiskError> {
 
 fn generator() -> Result<ChaCha20Rng, DiskError> {
     Ok(ChaCha20Rng::from_seed(*random()?))
+}
+
+fn backend(path: &Path) -> Result<FileBackend, DiskError> {
+    FileBackend::new(open_or_make(path)?).map_err(|error| io_error(path, io::Error::other(error)))
+}
+
+fn open_or_make(path: &Path) -> Result<File, DiskError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map_err(|error| io_error(path, error))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), DiskError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file that was not there, for its owner alone; it outlives a loss of power.
@@ -371,75 +409,4 @@ impl DiskError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> (tempfile::TempDir, Folder) {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = Folder::at(parent.path().join("data"));
-        (parent, folder)
-    }
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
-
-    #[test]
-    fn a_store_is_made_once_and_opened_again_by_its_owner_alone() {
-        let (_parent, folder) = folder();
-        assert!(matches!(folder.open_store(), Err(DiskError::NoStore { .. })));
-        let seed = *folder.create_store().unwrap().device_seed();
-        assert_eq!(mode(folder.path()), 0o700);
-        assert_eq!((mode(&folder.store_path()), mode(&folder.key_path())), (0o600, 0o600));
-        assert_eq!(folder.open_store().unwrap().device_seed(), &seed);
-        assert!(matches!(folder.create_store(), Err(DiskError::Exists { .. })));
-    }
-
-    #[test]
-    fn a_key_that_others_can_read_is_refused_with_the_remedy() {
-        let (_parent, folder) = folder();
-        drop(folder.create_store().unwrap());
-        fs::set_permissions(folder.key_path(), fs::Permissions::from_mode(0o640)).unwrap();
-        let error = folder.open_store().unwrap_err();
-        assert!(matches!(error, DiskError::Exposed { mode: 0o640, .. }));
-        assert_eq!(error.remedy(), Some(format!("chmod 600 {}", folder.key_path().display())));
-    }
-
-    #[test]
-    fn a_store_in_use_names_the_process_that_runs() {
-        let (_parent, folder) = folder();
-        let _open = folder.create_store().unwrap();
-        let address = "127.0.0.1:1".parse().unwrap();
-        let note = DaemonNote { pid: 4711, http: address, quic: address, token: "secret".into() };
-        folder.write_note(&note).unwrap();
-        assert!(matches!(folder.open_store(), Err(DiskError::InUse { pid: Some(4711), .. })));
-    }
-
-    #[test]
-    fn a_note_is_replaced_hides_its_token_and_goes_only_with_its_own_process() {
-        let (_parent, folder) = folder();
-        drop(folder.create_store().unwrap());
-        assert_eq!(folder.note().unwrap(), None);
-        let address = "127.0.0.1:1".parse().unwrap();
-        let note = |pid| DaemonNote { pid, http: address, quic: address, token: "secret".into() };
-        folder.write_note(&note(1)).unwrap();
-        folder.write_note(&note(2)).unwrap();
-        assert_eq!((folder.note().unwrap(), mode(&folder.note_path())), (Some(note(2)), 0o600));
-        assert!(!format!("{:?}", note(2)).contains("secret"));
-        folder.remove_note(1).unwrap();
-        assert!(folder.note().unwrap().is_some());
-        folder.remove_note(2).unwrap();
-        assert_eq!(folder.note().unwrap(), None);
-    }
-
-    #[test]
-    fn a_root_key_comes_back_and_is_never_overwritten() {
-        let (_parent, folder) = folder();
-        drop(folder.create_store().unwrap());
-        assert!(matches!(folder.root(), Err(DiskError::Missing { .. })));
-        folder.write_root(&Keypair::from_seed(&[7; 32])).unwrap();
-        assert_eq!(folder.root().unwrap().key(), Keypair::from_seed(&[7; 32]).key());
-        assert!(folder.write_root(&Keypair::from_seed(&[8; 32])).is_err());
-        assert_eq!(mode(&folder.root_path()), 0o600);
-    }
-}
+mod tests;

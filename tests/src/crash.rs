@@ -245,7 +245,7 @@ mod tests {
         let mut tally = Tally::default();
         (0..history::SHAPES).for_each(|seed| tally.add(run(seed)));
         assert_eq!(tally.violations, [], "{tally:?}");
-        assert!(tally.points.iter().all(|points| *points > 100), "{tally:?}");
+        assert!(tally.points.iter().all(|points| *points > 50), "{tally:?}");
         assert!(tally.whole > 20 && tally.close > 20, "{tally:?}");
     }
 
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_points_each_time() {
-        let tried = || format!("{:?}", run(1));
+        let tried = || format!("{:?}", run(0));
         assert_eq!(tried(), tried());
     }
 }

@@ -2,11 +2,15 @@
 //! the bodies of changes, of what waits, and of views, which are asked for at a sample of the points.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
 use rukun_store::{Duplicate, LogEntry, PeerState, Store, StoreError};
 
 use super::changes::device;
+
+/// Their keys take longer to make than a store to open.
+static DEVICES: LazyLock<[DeviceKey; 3]> = LazyLock::new(|| [1, 2, 3].map(device));
 
 /// A state of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Snapshot {
             records: store.records(None, None, usize::MAX)?,
             fingerprints: store.fingerprints(&["1811".parse().unwrap()])?,
             peers: store.peers()?,
-            waiting: (1..4).map(|number| store.waiting_count(&device(number))).collect(),
+            waiting: DEVICES.iter().map(|device| store.waiting_count(device)).collect(),
             stale: store.stale_records(usize::MAX)?,
             duplicates: store.duplicates()?,
             settings: (0..3u8).map(|name| store.setting(&name.to_string())).collect::<Result<_, _>>()?,
