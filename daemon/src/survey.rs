@@ -66,7 +66,12 @@ impl Survey {
         })
     }
 
-    fn parse(
+    /// Reads a survey's text. Faults name `path`; a questionnaire of one's own is what `questionnaire`
+    /// gives for its name.
+    ///
+    /// # Errors
+    /// If the text says less or something else than it should, or there is no such questionnaire.
+    pub fn parse(
         path: &Path,
         text: &str,
         office: Office,

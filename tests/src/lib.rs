@@ -6,4 +6,5 @@
 
 pub mod by_hand;
 pub mod crash;
+pub mod fuzz;
 pub mod world;

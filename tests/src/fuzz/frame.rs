@@ -1,0 +1,56 @@
+//! Frames: any stream of bytes becomes messages or a reason, and a message has one spelling.
+
+use rukun_replica::Frame;
+use rukun_wire::{Deframer, Message};
+
+use super::people;
+
+/// The types whose fields are compressed: statements and changes.
+const PACKED: [u8; 2] = [3, 6];
+
+/// The first byte says whether a stream follows, or one message of a compressed type, its fields
+/// plain: a fuzzer does not learn to compress.
+pub(super) fn run(data: &[u8]) {
+    let Some((mode, rest)) = data.split_first() else { return };
+    match (mode % 2, rest.split_first()) {
+        (0, _) => stream(rest),
+        (_, Some((kind, fields))) => {
+            let kind = PACKED[usize::from(*kind) % PACKED.len()];
+            let packed = zstd::bulk::compress(fields, 1).unwrap();
+            body(&[&[kind][..], &packed].concat());
+        }
+        _ => {}
+    }
+}
+
+fn stream(bytes: &[u8]) {
+    let (mut whole, mut by_parts) = (Deframer::new(), Deframer::new());
+    whole.push(bytes);
+    let mut parts = bytes.chunks(7);
+    loop {
+        let frame = whole.next_frame();
+        let same = loop {
+            match by_parts.next_frame() {
+                Ok(None) => match parts.next() {
+                    Some(part) => by_parts.push(part),
+                    None => break Ok(None),
+                },
+                other => break other,
+            }
+        };
+        assert_eq!(frame, same, "frames depend on how the bytes arrive");
+        match frame {
+            Ok(Some(frame)) => body(&frame),
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+fn body(bytes: &[u8]) {
+    drop(Frame::check(bytes, Some(&people::survey().id)));
+    drop(Frame::check(bytes, None));
+    let Ok(message) = Message::decode(bytes) else { return };
+    let spelled = message.encode();
+    assert_eq!(Message::decode(&spelled[4..]).as_ref(), Ok(&message));
+    assert!(PACKED.contains(&bytes[0]) || &spelled[4..] == bytes, "a {} has two spellings", message.name());
+}

@@ -1,0 +1,287 @@
+//! Inputs to start from: what honest programs write, and choices drawn from a fixed seed. They are
+//! kept as files; made anew only where a format grows.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rukun_authority::{Closing, Decision, Erasure, Kept, Receipt, Revocation, Said, Transfer};
+use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, StatementId};
+use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+
+use super::chunk;
+use super::input::piece;
+use super::people::{self, ANI, MALLORY, QUESTIONNAIRE, SUPERVISOR};
+
+type Seeds = Vec<(String, Vec<u8>)>;
+
+/// Choices drawn by lot, each input of another length.
+fn drawn(count: u64, bytes: usize) -> Seeds {
+    let one = |seed: u64| {
+        let mut drawn = vec![0; bytes / 2 + seed as usize * bytes / count as usize];
+        ChaCha20Rng::seed_from_u64(seed).fill_bytes(&mut drawn);
+        (format!("drawn-{seed:02}"), drawn)
+    };
+    (0..count).map(one).collect()
+}
+
+fn named<'a>(seeds: impl IntoIterator<Item = (&'a str, Vec<u8>)>) -> Seeds {
+    seeds.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+fn messages() -> Vec<Message> {
+    let survey = people::survey();
+    let work: Vec<_> = people::honest_work().iter().map(|(change, _)| change).collect();
+    let ids: Vec<ChangeId> = work.iter().map(|change| change.id()).collect();
+    let statements: Vec<Vec<u8>> = survey.grants.iter().map(rukun_authority::Statement::to_bytes).collect();
+    let home = people::record(5).home();
+    let fingerprint: Fingerprint = ids.iter().map(ChangeId::as_bytes).collect();
+    let digest = Digest::of(QUESTIONNAIRE);
+    let mut statement_ids: Vec<StatementId> =
+        survey.grants.iter().map(|grant| survey.trust.statement_id(grant)).collect();
+    statement_ids.sort_unstable();
+    let hello = Hello {
+        versions: (1, 1),
+        survey: survey.id,
+        epoch: ANI.incarnation(),
+        received: Some(Cursor { epoch: SUPERVISOR.incarnation(), seq: 3 }),
+        held: 4,
+        statements: fingerprint,
+        chain: statements.iter().take(2).cloned().collect(),
+    };
+    let items = work.iter().map(|change| change.signed().clone()).collect();
+    vec![
+        Message::Hello(hello),
+        Message::StatementIds(statement_ids),
+        Message::Statements { items: statements, last: true },
+        Message::BlobWant { digest, offset: 9 },
+        Message::Blob { digest, offset: 9, total: 99, bytes: vec![7; 40] },
+        Message::Changes(Changes { frame: 1, upto: Some(12), items }),
+        Message::Ack {
+            frame: 1,
+            exceptions: vec![(ids[0], Exception::Waiting), (ids[1], Exception::Refused("no".into()))],
+        },
+        Message::Summary(vec![(home, fingerprint)]),
+        Message::Differ(vec![home]),
+        Message::Ids { sub_sls: home, ids: ids.clone(), last: true },
+        Message::Want(ids),
+        Message::Close(CloseReason { code: CloseCode::Done, text: "done".into() }),
+    ]
+}
+
+pub(super) fn frame() -> Seeds {
+    let mut seeds = Seeds::new();
+    let mut all = vec![0];
+    for message in messages() {
+        let frame = message.encode();
+        seeds.push((message.name().to_owned(), [&[0][..], &frame].concat()));
+        let kind = match message {
+            Message::Statements { .. } => 0,
+            Message::Changes(_) => 1,
+            _ => {
+                all.extend(frame);
+                continue;
+            }
+        };
+        let fields = zstd::bulk::decompress(&frame[5..], 1 << 20).unwrap();
+        seeds.push((format!("{}-plain", message.name()), [&[1, kind][..], &fields].concat()));
+    }
+    seeds.push(("all".into(), all));
+    seeds.extend(named([
+        ("http", b"\0GET / HTTP/1.1\r\n".to_vec()),
+        ("too-long", vec![0, 255, 255, 255, 255]),
+    ]));
+    seeds
+}
+
+pub(super) fn body() -> Seeds {
+    let work = people::honest_work().iter().enumerate();
+    work.map(|(at, (change, _))| (format!("work-{at}"), chunk::contents(&change.change().body).to_vec()))
+        .collect()
+}
+
+/// One change in the grammar of the target: liar, ink, number, record, causes, seen; then operations
+/// that follow in order, each in one place of the family.
+fn step(liar: u8, ink: u8, n: u8, causes: &[u8], seen: &[u8], fields: &[[u8; 2]]) -> Vec<u8> {
+    let head = [liar, ink, n, 0];
+    let mut bytes = [&head[..], causes, seen, &[1, 0, 0, fields.len() as u8]].concat();
+    for [field, value] in fields {
+        bytes.extend([0, 0, 4, *field, *value]);
+    }
+    bytes.extend([0; 8]);
+    bytes
+}
+
+pub(super) fn change() -> Seeds {
+    let (none, all, last): (&[u8], &[u8], &[u8]) = (&[0], &[6, 0, 1, 2], &[4, 9, 9, 9]);
+    let pencil = step(0, 1, 1, all, none, &[[0, 5], [1, 6]]);
+    let beside = step(0, 1, 1, none, none, &[[0, 5]]);
+    let fork = [pencil.clone(), step(0, 1, 1, all, none, &[[0, 7]])].concat();
+    let red =
+        [pencil.clone(), step(2, 2, 1, last, all, &[[0, 2]]), step(3, 3, 1, none, all, &[[0, 3]])].concat();
+    let wrong_ink = step(0, 4, 1, none, all, &[[5, 1]]);
+    let chain: Vec<u8> = (1..6).flat_map(|n| step(0, 1, n, last, none, &[[n, n]])).collect();
+    let stranger = step(6, 1, 1, none, none, &[[0, 5]]);
+    let member =
+        [&[0, 1, 1, 0][..], all, none, &[1, 0, 0, 2], &[0, 0, 0, 9], &[2, 2, 0, 4, 3, 7], &[0; 8]].concat();
+    let replaces =
+        [&[0, 1, 1, 0][..], all, none, &[1, 0, 0, 1], &[0, 2, 0, 1, 1, 2, 4, 0, 6], &[0; 8]].concat();
+    let work = &people::honest_work()[1].0;
+    // Past the count of causes (none), the actor's length and the actor.
+    let raw = piece(&chunk::contents(&work.change().body)[18..]);
+    let raw = [&[0, 1, 1, 0, 0, 0, 0][..], &raw].concat();
+    let mut seeds = named([
+        ("pencil", pencil),
+        ("beside", beside),
+        ("fork", fork),
+        ("red", red),
+        ("wrong-ink", wrong_ink),
+        ("chain", chain),
+        ("stranger", stranger),
+        ("member", member),
+        ("replaces", replaces),
+        ("raw", raw),
+    ]);
+    seeds.extend(drawn(16, 400));
+    seeds
+}
+
+pub(super) fn statement() -> Seeds {
+    let survey = people::survey();
+    let parent = survey.trust.statement_id(&survey.grants[0]);
+    let change = people::honest_work()[1].0.id();
+    let (record, other) = (people::record(5), people::record(6));
+    let kept = vec![Kept { incarnation: Incarnation::from_bytes([4; 4]), n_max: 7 }];
+    let said = [
+        Said::Revocation(Revocation {
+            parent,
+            subject: MALLORY.key(),
+            reason: "lost".into(),
+            kept,
+            lists: vec![(record.home(), Digest::of(b"list"))],
+        }),
+        Said::Closing(Closing { parent, regions: vec!["1811".parse().unwrap()] }),
+        Said::Decision(Decision { parent, upheld: true, changes: vec![change], supersedes: Vec::new() }),
+        Said::Transfer(Transfer { parent, from: record, to: other }),
+        Said::Erasure(Erasure { parent, record, reason: "asked".into() }),
+        Said::Receipt(Receipt {
+            sub_sls: record.home(),
+            fingerprint: [change.as_bytes()].into_iter().collect(),
+        }),
+    ];
+    let said = said.into_iter().map(|said| people::OFFICE.say(9, said));
+    let all: Vec<_> = [survey.charter.clone()]
+        .into_iter()
+        .chain(survey.grants.iter().take(3).cloned())
+        .chain(said)
+        .collect();
+    let mut seeds: Seeds = Vec::new();
+    for (at, statement) in all.iter().enumerate() {
+        let bytes = statement.to_bytes();
+        seeds.push((format!("said-{at}"), [&[0][..], &piece(&bytes)].concat()));
+    }
+    // Issuer, parent, subject, role, regions, serial, name, number.
+    let narrower = vec![1, 2, 2, 6, 3, 1, 4, 0, 2, 0, 1];
+    let wider = vec![1, 2, 2, 6, 3, 1, 0, 0, 3, 0, 2];
+    let again = vec![1, 1, 1, 2, 1, 1, 2, 0, 9, 0, 3];
+    seeds.extend(named([("narrower", narrower), ("wider", wider), ("again", again)]));
+    seeds.extend(drawn(12, 240));
+    seeds
+}
+
+pub(super) fn session() -> Seeds {
+    // A link by Mallory, who greets as one who holds nothing; then trust is settled.
+    let open = [0, 0, 0, 0];
+    let hello = [0, 5, 0, 1, 0, 0, 1, 0, 0, 0];
+    let trust = [0, 7, 0, 0, 8, 0, 0];
+    let begun = [&open[..], &hello, &trust].concat();
+    let with = |more: &[u8]| [&begun[..], more].concat();
+    let mut seeds = named([
+        ("greeted", begun.clone()),
+        ("changes", with(&[0, 11, 9, 0, 1, 1])),
+        ("changes-again", with(&[0, 11, 9, 0, 1, 1, 0, 12, 9, 0, 2, 1])),
+        ("summary", with(&[0, 15, 1, 0, 16, 1, 0, 17, 0, 1, 0, 0, 18, 1])),
+        ("blob", with(&[0, 9, 0, 0, 0, 10, 0, 0, 9, 0, 1, 7])),
+        ("ack", with(&[0, 14, 0, 1, 0, 14, 1, 2])),
+        ("close", with(&[0, 19, 0])),
+        ("liars-grants", with(&[0, 8, 1, 0, 0, 11, 9, 0, 1, 1])),
+        ("late", [&open[..], &[0, 2, 70, 0, 0, 0, 0, 0, 0, 0, 0]].concat()),
+    ]);
+    for message in messages() {
+        let frame = [&[0, 3][..], &piece(&message.encode()[4..])].concat();
+        seeds.push((format!("frame-{}", message.name()), with(&frame)));
+    }
+    seeds.extend(drawn(8, 300));
+    seeds
+}
+
+pub(super) fn patch() -> Seeds {
+    let patches = [
+        r#"{"r304": 5}"#,
+        r#"{"r304": null, "r305": 2, "r108": "Siti Rahayu"}"#,
+        r#"{"members": {"m:0101010101010101": {"r407": 36, "r402": null}}}"#,
+        r#"{"members": {"+": {"r402": "Ketut", "r407": 0, "r403": "1811014107850001"}}}"#,
+        r#"{"members": {"+1": {}, "+2": {"r407": 3}, "m:0202020202020202": null}}"#,
+        r#"{"r114": "1811010101100001", "r112": 3}"#,
+        r#"{"r112": -1, "r999": true, "members": []}"#,
+        r#"[1, 2.5, "\u0000"]"#,
+    ];
+    let who =
+        |(at, patch): (usize, &str)| (format!("patch-{at}"), [&[at as u8][..], patch.as_bytes()].concat());
+    patches.into_iter().enumerate().map(who).collect()
+}
+
+pub(super) fn questionnaire() -> Seeds {
+    let heading = "variable,block,level,label_id,label_en,kind,min,max,required_when\n";
+    let with = |rows: &str| format!("{heading}{rows}").into_bytes();
+    let shipped = rukun::survey::BUILT_IN.1;
+    let shipped: Vec<u8> =
+        shipped.split_inclusive(|byte| *byte == b'\n').take(24).flatten().copied().collect();
+    named([
+        ("small", QUESTIONNAIRE.to_vec()),
+        ("shipped", shipped),
+        ("rules", with(
+            "a,I,family,a,a,integer,0,9,always\nb,I,family,b,b,integer,0,a,a in (1 2) or not (a > 3)\n\
+             m,IV,member,m,m,integer,,,optional\nn,IV,member,n,n,digits16,,,m between 1 and a\n\
+             r,I,family,r,r,rule,,,count of members with m = 1 <= b + 2\ns,I,family,s,s,rule,,,members differ in n\n\
+             t,IV,member,t,t,rule,,,any of m..n in (1)\n",
+        )),
+        ("expressions", b"a = 1 and b != 2 or not (c >= 3)\nany of a..b in (1 2 3)\nmembers differ in a\na between 1 and b - 2\ncount of members with a = 2 = b\nalways\noptional\n".to_vec()),
+        ("quoted", with("\"a\",I,family,\"a, \"\"b\"\"\",a,text,,,always\r\n")),
+    ])
+}
+
+pub(super) fn prelist() -> Seeds {
+    named([
+        ("good", b"region,r108,r110,r111,r114\n1811010005000300,Siti Aminah,1,1,1811010101100001\n1811010005000300,Budi,1,2,\n".to_vec()),
+        ("bad", b"region,r108,r110,r111,r114\n1811010005000300,Budi,dua,2,1811010101100002\r\n\r\n18110100050003,Joko,3,3,1811010101100003\n1805010005000300,Ujang,1,1,1805010101100001\n1811010005000300,Made,5\n".to_vec()),
+        ("semicolons", b"\xef\xbb\xbfregion;r108;r110\n1811010005000300;Siti;1\n1811010005000301;Ren\xe9;2\n".to_vec()),
+        ("quoted", b"region,r108\n1811010005000300,\"Siti\nAminah\"\"\"\n".to_vec()),
+        ("unknown", b"region,r1088\n1811010005000300,x\n".to_vec()),
+    ])
+}
+
+pub(super) fn survey() -> Seeds {
+    named([
+        ("good", b"name = \"Regsosek 2022 Kabupaten Mesuji\"\ncode = \"regsosek22-1811\"\n[period]\nstart = 2022-10-15\nend = \"2022-11-14\"\n[office]\nname = \"BPS Kabupaten Mesuji\"\nregion = \"1811\"\n".to_vec()),
+        ("own", b"name = 'x'\ncode = 'y'\nquestionnaire = \"own.csv\"\nperiod = { start = 2022-10-15, end = 2022-10-15 }\noffice = { name = \"a\", region = \"18110100050003\" }\n".to_vec()),
+        ("days", b"name = ''\ncode = 1\n[period]\nstart = 2022-10-15T07:32:00-08:00\nend = +2022-W01-1\n".to_vec()),
+    ])
+}
+
+pub(super) fn store() -> Seeds {
+    let mut seeds = named([
+        ("whole", Vec::new()),
+        ("head", vec![0, 0, 0, 9, 1]),
+        ("page", vec![0, 4, 3, 9, 5, 1]),
+        ("cut", vec![0, 6, 9, 9, 0]),
+        ("swapped", vec![0, 7, 3, 9, 5, 4]),
+        ("lock", vec![1, 0, 4, 4, 0, 1]),
+        ("no-row", vec![1, 0, 0, 0]),
+        ("log", vec![1, 3, 1, 4, 9, 1]),
+        ("entry", vec![1, 4, 1, 2, 9]),
+        ("record", vec![1, 5, 0, 4, 9, 1]),
+        ("fingerprint", vec![1, 7, 0, 9, 9]),
+        ("index", vec![1, 8, 0, 3]),
+    ]);
+    seeds.extend(drawn(8, 40));
+    seeds
+}
