@@ -209,6 +209,13 @@ impl Replica {
         from: Option<&DeviceKey>,
     ) -> Result<(), ReplicaError> {
         self.store.append_change(change, from)?;
+        let made = change.change();
+        for same in self.store.same_number(&made.author, made.n)? {
+            // A number used twice sets aside what it was used for before, in whatever record that is.
+            if let Some(before) = self.store.change(&same)?.filter(|_| same != change.id()) {
+                self.store.mark_record_stale(&before.change().record)?;
+            }
+        }
         self.tell(Event::Changed { record: change.change().record, change: change.id() });
         Ok(())
     }
