@@ -10,7 +10,7 @@ use rukun_change::{ChangeId, DeviceKey, Ink, Scalar, SubSls};
 use rukun_document::{ConflictKind, Reading};
 use rukun_replica::{RecordLine, Replica, ReplicaError};
 
-use super::{Conflict, Expected, Fact, Granted, Grants, Held, Kind, Role, Standing, Why};
+use super::{Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Role, Standing, Why};
 
 /// The facts of all changes ever seen, decoded once for all nodes.
 pub type Facts = BTreeMap<ChangeId, Arc<Fact>>;
@@ -112,6 +112,26 @@ pub fn compare_trust(
                 let wrote = (grants.ever_wrote(device, home, ink), trust.ever_wrote(device, home, ink));
                 same(&format!("ever wrote {ink} {here}"), &wrote.0, &wrote.1)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a node holds only what it may: work of authors who were entitled there, causes and all, in
+/// places that it was itself granted once.
+///
+/// # Errors
+/// What it holds too much.
+pub fn compare_set(device: &DeviceKey, held: &Held, grants: &Grants) -> Result<(), String> {
+    for fact in held.facts() {
+        let home = fact.record.home();
+        same(
+            &format!("verdict on {:?}, which it holds", fact.id),
+            &Judged::Admit,
+            &held.judge(fact, grants),
+        )?;
+        if !grants.ever_covered(device, &home) {
+            return Err(format!("it holds {:?} in {home}, where it was never granted anything", fact.id));
         }
     }
     Ok(())

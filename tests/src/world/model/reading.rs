@@ -1,5 +1,6 @@
 //! What a record says: in each place and ink the good writes that no other good write there knew of.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{Author, ChangeId, Ink, MapRef, MemberId, RecordId, Scalar};
@@ -124,7 +125,7 @@ fn answers<'a>(knowledge: &Knowledge<'a>, log: &[Logged<'a>]) -> BTreeMap<Place<
             other.ink == one.ink && knowledge.knew(other.at, one.at)
         };
         candidates.retain(|one| !all.iter().any(|other| replaces(other, one)));
-        candidates.sort_by(|one, other| (other.ink, other.change).cmp(&(one.ink, one.change)));
+        candidates.sort_by_key(|one| Reverse((one.ink, one.change)));
     }
     written
 }
