@@ -125,7 +125,7 @@ impl Trust {
         if self.grants.contains_key(&id) {
             return StatementVerdict::Admit(id);
         }
-        if !statement.verify(Some(&self.survey)) {
+        if !statement.verify(Some(&self.survey)) && !cfg!(planted = "statement-signature-unchecked") {
             return StatementVerdict::Refuse(StatementRefusal::Signature);
         }
         if let Err(error) = statement.check_spelling() {
@@ -253,7 +253,7 @@ impl Trust {
         held.grant.regions.iter().for_each(|region| places.insert(*region));
         let counts = (held.grant.serial, id);
         let current = granted.current.entry(held.path.clone()).or_insert(counts);
-        *current = counts.max(*current);
+        *current = if cfg!(planted = "serial-ignored") { *current } else { counts.max(*current) };
         self.grants.insert(id, held);
     }
 
@@ -274,6 +274,9 @@ impl Trust {
             };
         }
         let Some(parent) = self.grants.get(&grant.parent) else { return Ok(None) };
+        if cfg!(planted = "grant-by-arrival") && self.in_force(&grant.parent, parent).is_empty() {
+            return Ok(None);
+        }
         if parent.grant.subject != *issuer {
             return Err(StatementRefusal::NotIssuers);
         }
@@ -281,7 +284,8 @@ impl Trust {
             let issuer = parent.grant.role.to_string();
             return Err(StatementRefusal::Role { issuer, role: grant.role });
         }
-        let wider = |region: &&Region| !cover_region(&parent.grant.regions, region);
+        let outside = |region: &&Region| !cover_region(&parent.grant.regions, region);
+        let wider = |region: &&Region| outside(region) && !cfg!(planted = "wider-grant-accepted");
         if let Some(region) = grant.regions.iter().find(wider) {
             return Err(StatementRefusal::Wider { region: *region });
         }

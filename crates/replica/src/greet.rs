@@ -195,7 +195,7 @@ impl Replica {
         let Some(trust) = &self.trust else { return };
         for link in self.links.values_mut().filter(|link| link.is_live()) {
             let reads = trust.reads(&link.peer);
-            if reads != link.reads {
+            if reads != link.reads && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
                 link.outgoing.compare_everywhere();
             }
@@ -214,7 +214,8 @@ impl Replica {
         open.outgoing = Outgoing::new(starts_after(&hello, epoch, head));
         open.statements_upto =
             open.statements_upto.max(if open.greeted_with == hello.statements { head } else { 0 });
-        let received = open.state.received.filter(|(epoch, _)| *epoch == hello.epoch);
+        let is_current = |epoch| epoch == hello.epoch || cfg!(planted = "epoch-ignored");
+        let received = open.state.received.filter(|(epoch, _)| is_current(*epoch));
         open.incoming = Incoming::new(received.map_or(0, |(_, seq)| seq));
         open.their_epoch = hello.epoch;
         open.state.knows_us = true;
@@ -255,7 +256,7 @@ impl Replica {
     /// A peer that has more of our log than there is got it before we lost it: going on under the
     /// same incarnation would use numbers twice.
     fn was_restored(&self, hello: &Hello) -> bool {
-        let head = self.store.head();
+        let head = if cfg!(planted = "restore-unnoticed") { u64::MAX } else { self.store.head() };
         hello.received.is_some_and(|cursor| cursor.epoch == self.store.incarnation() && cursor.seq > head)
     }
 

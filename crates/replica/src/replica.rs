@@ -107,8 +107,15 @@ impl Replica {
     /// If the store fails: the process must stop, and nothing is released.
     pub fn commit(&mut self) -> Result<(), ReplicaError> {
         self.send_what_is_due()?;
-        if self.store.is_dirty() {
-            self.store.commit()?;
+        if cfg!(planted = "announced-before-commit") {
+            self.released.append(&mut self.staged);
+        }
+        let deferred = cfg!(planted = "commit-deferred") && !self.links.is_empty();
+        if self.store.is_dirty() && !deferred {
+            match self.store.commit() {
+                Err(_) if cfg!(planted = "failed-commit-ignored") => {}
+                committed => committed?,
+            }
         }
         self.released.append(&mut self.staged);
         Ok(())
@@ -177,7 +184,7 @@ impl Replica {
 
     /// What follows from new statements: more may be read, written and admitted than before.
     pub(crate) fn statements_changed(&mut self) -> Result<(), ReplicaError> {
-        if self.store.change_count()? > 0 {
+        if self.store.change_count()? > 0 && !cfg!(planted = "views-stale") {
             self.store.mark_stale(None)?;
         }
         self.rescope_links();

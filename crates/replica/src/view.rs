@@ -3,10 +3,10 @@
 
 use rukun_authority::AdmittedChange;
 use rukun_change::cbor::{CborError, Reader, Writer};
-use rukun_change::{Fingerprint, Ink, RecordId, Region, Scalar, SubSls};
+use rukun_change::{ChangeId, Fingerprint, Ink, RecordId, Region, Scalar, SubSls};
 use rukun_document::{Conflict, ConflictKind, Identity, Place, Reading};
 use rukun_store::IdentityKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
@@ -91,6 +91,18 @@ impl Replica {
     /// If the store fails.
     pub fn changes_of(&self, record: &RecordId) -> Result<Vec<AdmittedChange>, ReplicaError> {
         Ok(self.store.record_changes(record)?)
+    }
+
+    /// The ids of all changes held.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn change_ids(&self) -> Result<BTreeSet<ChangeId>, ReplicaError> {
+        let mut ids = BTreeSet::new();
+        for sub_sls in self.store.fingerprints(&everywhere())?.keys() {
+            ids.extend(self.store.ids(sub_sls)?);
+        }
+        Ok(ids)
     }
 
     /// The statements held, charter included, as they travel and in the order in which they came.

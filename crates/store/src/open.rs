@@ -13,7 +13,7 @@ use crate::fault::{OpenError, StoreError};
 use crate::keys::{Keys, Lock, Unlock};
 use crate::metered::Metered;
 use crate::seal::SealKey;
-use crate::store::{Identity, Store, Vault};
+use crate::store::{Identity, Store, Vault, begin};
 use crate::tables::{
     AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
     HEADER, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, WAITING,
@@ -122,7 +122,7 @@ fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
 
 /// Header and empty tables, in one transaction: a store is there or it is not.
 fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError> {
-    let txn = db.begin_write()?;
+    let txn = begin(db)?;
     let mut header = txn.open_table(HEADER)?;
     for (name, value) in rows {
         header.insert(name, value.as_slice())?;

@@ -26,7 +26,10 @@ fn conflict(reading: &Reading, member: Option<MemberId>, reason: &str) -> Option
     let answer = reading.answer(&place)?;
     let marks = || answer.candidates.iter().filter(|mark| matches!(mark.value, Scalar::Text(_)));
     let known = |logged: &Logged| {
-        marks().any(|mark| mark.change == logged.change || reading.knew(&mark.change, &logged.change))
+        let by_clock =
+            |mark: &Candidate| cfg!(planted = "presence-by-clock") && logged.time_ms < mark.time_ms;
+        let knew = |mark: &Candidate| reading.knew(&mark.change, &logged.change) || by_clock(mark);
+        marks().any(|mark| mark.change == logged.change || knew(mark))
     };
     let edits = reading.log().iter().filter(|logged| is_edit(logged, member, answer) && !known(logged));
     let mut edits: Vec<Candidate> = edits.map(still_here).collect();
