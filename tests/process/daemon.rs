@@ -2,7 +2,7 @@
 //! with this value whatever happens.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -25,11 +25,24 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the program in this folder, where there must be a store, and waits until it answers.
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::start_at(dir, "127.0.0.1:0")
+    }
+
+    /// The same, taking peers at this address.
+    pub(crate) fn start_at(dir: &Path, listen: &str) -> Self {
+        Self::try_start(dir, listen, &[]).unwrap_or_else(|status| {
+            panic!("the daemon in {} ended by itself ({status}): {}", dir.display(), last_words(dir))
+        })
+    }
+
+    /// The same in this environment; gives how the program ended if it did before it answered.
+    pub(crate) fn try_start(dir: &Path, listen: &str, env: &[(&str, &str)]) -> Result<Self, ExitStatus> {
         let log = std::fs::File::options().create(true).append(true).open(log_path(dir)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_rukun"))
             .arg("--dir")
             .arg(dir)
-            .args(["daemon", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["daemon", "--listen", listen, "--http", "127.0.0.1:0"])
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -40,11 +53,11 @@ impl Daemon {
         loop {
             let running = child.0.as_mut().unwrap();
             if let Some(status) = running.try_wait().unwrap() {
-                panic!("the daemon in {} ended by itself ({status}): {}", dir.display(), last_words(dir));
+                return Err(status);
             }
             let note = folder.note().unwrap().filter(|note| note.pid == running.id());
             if let (Some(note), Ok(Some(client))) = (note, Client::find(&folder)) {
-                return Self { child: Mutex::new(child.0.take().unwrap()), note, client };
+                return Ok(Self { child: Mutex::new(child.0.take().unwrap()), note, client });
             }
             assert!(started.elapsed() < START_MAX, "no answer from {}: {}", dir.display(), last_words(dir));
             sleep(LOOK_EVERY);
@@ -78,6 +91,25 @@ impl Daemon {
     pub(crate) fn kill(&self) {
         self.child.lock().unwrap().kill().unwrap();
     }
+
+    /// Asks the process to end, as an operator would, and waits until it has.
+    pub(crate) fn stop(self) {
+        let pid = self.note.pid.to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.ends().success(), "it ends well when it is told to");
+    }
+
+    /// How the process ended; waits until it has.
+    pub(crate) fn ends(&self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < START_MAX, "the daemon does not end");
+            sleep(LOOK_EVERY);
+        }
+    }
 }
 
 impl Drop for Daemon {
@@ -107,7 +139,8 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.with_extension("log")
 }
 
-fn last_words(dir: &Path) -> String {
+/// The end of its log.
+pub(crate) fn last_words(dir: &Path) -> String {
     let log = std::fs::read_to_string(log_path(dir)).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n")

@@ -2,6 +2,7 @@
 //! there after `kill -9` at any moment, a hundred times over, with changes in flight.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "here it ends only when it is killed")]
 mod daemon;
 
 use std::collections::{BTreeMap, BTreeSet};
