@@ -1,0 +1,154 @@
+//! People: they write, correct, settle conflicts, and grant each other regions, each on the device at
+//! hand and as far as the keyboard lets them.
+
+use rukun_authority::{Charter, Role};
+use rukun_change::{ChangeId, DeviceKey, Digest, RecordId, Region, SubSls};
+use rukun_replica::{ActionError, Choice, NewGrant};
+use serde_json::{Value, json};
+
+use super::sim::{Checked, World};
+use super::{Chance, ENUMERATORS, OFFICE};
+
+/// A questionnaire short enough to be asked a million times.
+pub(super) const QUESTIONNAIRE: &[u8] = b"variable,block,level,label_id,label_en,kind,min,max,required_when
+r108,I,family,Nama kepala keluarga,Name of family head,text,,,always
+r112,I,family,Jumlah anggota keluarga,Number of family members,integer,1,,always
+r114,I,family,Nomor kartu keluarga,Family card number,digits16,,,optional
+r302,III,family,Luas lantai (m2),Floor area (m2),integer,1,997,always
+r304,III,family,Jenis dinding terluas,Wall material,integer,1,7,always
+r305,III,family,Jenis atap terluas,Roof material,integer,1,8,optional
+r402,IV,member,Nama,Name,text,,,always
+r403,IV,member,NIK,National identity number,digits16,,,optional
+r407,IV,member,Umur,Age,integer,0,98,always
+k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,count of members = r112
+";
+const HOMES: [&str; 5] =
+    ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
+/// A record does not grow for ever: what is read of it is compared by the square of its changes.
+const CHANGES_OF_RECORD_MAX: usize = 14;
+
+impl World {
+    /// Somebody writes something, if the node runs and the keyboard lets them.
+    pub(super) fn write(&mut self, node: usize, luck: u64) -> Checked {
+        self.come_up(node)?;
+        let mut chance = Chance::new(luck);
+        let now = self.nodes[node].clock(self.now_ms);
+        let records = self.truth.records_of(node);
+        let open: Vec<RecordId> =
+            records.iter().filter(|record| self.truth.changes_of(record) < CHANGES_OF_RECORD_MAX).copied().collect();
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let record = chance.place(open.len()).map(|at| open[at]);
+        let (field, most) = *chance.pick(&[("r304", 7), ("r305", 8), ("r302", 90), ("r112", 6)]);
+        let value = chance.between(1, most);
+        let written = match (record, chance.below(12)) {
+            (None, _) | (_, 0..=2) => {
+                let home: SubSls = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
+                replica.add_record(now, home, None, &json!({"r108": "Keluarga", field: value})).map(|(record, _)| record)
+            }
+            (Some(record), 3) => {
+                let patch = json!({"members": {"+1": {"r402": "Anggota", "r407": value}}});
+                replica.edit(now, &record, None, &patch).map(|_| record)
+            }
+            (Some(record), 4) => replica.reading(&record).and_then(|reading| {
+                let Some(at) = chance.place(reading.members().len()) else { return Ok(record) };
+                let patch = json!({"members": {reading.members()[at].to_string(): {"r407": value}}});
+                replica.edit(now, &record, None, &patch).map(|_| record)
+            }),
+            (Some(record), 5) => {
+                let member = replica.reading(&record).ok().and_then(|reading| reading.members().first().copied());
+                let member = member.filter(|_| chance.one_in(2));
+                replica.mark_gone(now, &record, member, "pindah", None).map(|_| record)
+            }
+            (Some(record), 6 | 7) => replica.show_conflicts(&record).and_then(|shown| {
+                let with_place = shown.iter().find_map(|one| Some((one.place.clone()?, one.candidates.first()?)));
+                let Some((place, candidate)) = with_place else { return Ok(record) };
+                replica.resolve(now, &record, &place, &Choice::Pick(candidate.change), None).map(|_| record)
+            }),
+            (Some(record), _) => {
+                let patch: Value = json!({field: value});
+                replica.edit(now, &record, None, &patch).map(|_| record)
+            }
+        };
+        self.trace.note((node, written.is_ok()), || format!("{node} writes: {written:?}"));
+        match written {
+            Ok(record) => self.made(node, &record)?,
+            Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
+            // The keyboard says no: nothing was written.
+            Err(_) => {}
+        }
+        self.commit(node)
+    }
+
+    /// What a node has written in a record becomes known to the world.
+    fn made(&mut self, node: usize, record: &RecordId) -> Checked {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let changes = replica.changes_of(record).map_err(|error| error.to_string())?;
+        for change in changes {
+            if !self.truth.facts.contains_key(&change.id()) {
+                self.truth.made(change.id(), change.signed(), true)?;
+                self.tally.written += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// One node grants a device a role, as itself or under the root key.
+    pub(super) fn grant(&mut self, granter: usize, as_root: bool, subject: DeviceKey, role: Role, regions: &[&str]) -> Checked {
+        let regions: Vec<Region> = regions.iter().map(|code| code.parse().expect("a region of this world")).collect();
+        let new = NewGrant { subject, role, regions, name: format!("{role} {}", subject.short()) };
+        let root = as_root.then(|| self.root.clone());
+        let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
+        let granted = replica.grant(root.as_ref(), new);
+        self.trace.note((granter, granted.is_ok()), || format!("{granter} grants {role}: {granted:?}"));
+        match granted {
+            Ok(_) => {
+                let statements = replica.statements_held().map_err(|error| error.to_string())?;
+                self.truth.said(statements);
+            }
+            Err(ActionError::Replica(error)) => return self.disk_failed(granter, &error.to_string()),
+            Err(_) => {}
+        }
+        self.commit(granter)
+    }
+
+    /// An enumerator gets other regions than before, by its supervisor.
+    pub(super) fn regrant(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let node = *chance.pick(&ENUMERATORS);
+        let supervisor = self.nodes[node].upstream;
+        self.come_up(supervisor)?;
+        let village = if supervisor == 4 { "1811010005" } else { "1811040003" };
+        let sls: &[&str] = if supervisor == 4 {
+            &["18110100050003", "18110100050004", "1811010005000300"]
+        } else {
+            &["18110400030001", "18110400030002", "1811040003000200"]
+        };
+        let regions = if chance.one_in(4) { vec![village] } else { vec![*chance.pick(sls)] };
+        self.grant(supervisor, false, self.nodes[node].key, Role::Enumerator, &regions)
+    }
+
+    /// The office founds the survey.
+    pub(super) fn found(&mut self) -> Checked {
+        let charter = Charter {
+            name: "Regsosek".into(),
+            code: "REGSOSEK22".into(),
+            period: ("2022-10-15".into(), "2022-11-14".into()),
+            questionnaire: Digest::of(QUESTIONNAIRE),
+            dictionary: None,
+        };
+        let regions = vec!["1811".parse().expect("a region of this world")];
+        let grant = NewGrant { subject: self.nodes[OFFICE].key, role: Role::District, regions, name: "Kantor".into() };
+        let replica = self.nodes[OFFICE].replica.as_mut().expect("the office runs");
+        let survey = replica.found(&self.root, charter, QUESTIONNAIRE, grant).map_err(|error| error.to_string())?;
+        let statements = replica.statements_held().map_err(|error| error.to_string())?;
+        self.truth = super::truth::Truth::new(survey, self.root.key());
+        self.truth.said(statements);
+        self.commit(OFFICE)
+    }
+}
+
+/// Ids of changes, for messages to people.
+pub(super) fn list(ids: &[ChangeId]) -> String {
+    let shown: Vec<String> = ids.iter().take(5).map(|id| format!("{id:.12}")).collect();
+    format!("{} changes ({})", ids.len(), shown.join(", "))
+}

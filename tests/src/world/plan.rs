@@ -1,0 +1,193 @@
+//! What is going to happen in a world, as a list of steps that each mean something by themselves:
+//! a failing list is made shorter by leaving steps out and trying again.
+
+use std::fmt;
+
+use super::disk::{Trouble, Unsynced};
+use super::lies::Lie;
+use super::{Chance, NODES};
+
+const DAY_MS: u64 = 86_400_000;
+const YEAR_MS: i64 = 365 * DAY_MS as i64;
+
+/// All that happens in a world before its faults end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The seed of everything that the steps leave open.
+    pub seed: u64,
+    /// In order.
+    pub steps: Vec<Step>,
+}
+
+/// Time passes, and then something happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How much time passes first.
+    pub wait_ms: u64,
+    /// What happens.
+    pub act: Act,
+}
+
+/// Something that happens. Nodes go by their number; `luck` decides what is left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Somebody writes something on a node.
+    Write { node: usize, luck: u64 },
+    /// One node dials another.
+    Link { from: usize, to: usize },
+    /// One link is cut, wherever its frames are. One that carries some, if there is any.
+    Cut { luck: u64 },
+    /// No link between the two halves for this time.
+    Partition { half: u32, for_ms: u64 },
+    /// A program is killed.
+    Kill { node: usize },
+    /// A program is killed after it has handled what comes next, before it commits.
+    KillBeforeCommit { node: usize },
+    /// A program is killed within its next commit, after so many writes.
+    KillInCommit { node: usize, after: u64, luck: u64 },
+    /// Power is lost within the next commit.
+    PowerLoss { node: usize, after: u64, fate: Unsynced, luck: u64 },
+    /// A disk begins to fail, and somebody writes.
+    Disk { node: usize, trouble: Trouble, luck: u64 },
+    /// A bit flips in a file while its program is down.
+    Flip { node: usize, luck: u64 },
+    /// A device's clock jumps.
+    Clock { node: usize, by_ms: i64, luck: u64 },
+    /// A copy of a store is put aside.
+    Backup { node: usize },
+    /// A store is replaced by its oldest copy.
+    Restore { node: usize, silently: bool },
+    /// A store is gone, with its key: its officer begins with a new device.
+    Rebuild { node: usize },
+    /// A device is away.
+    Away { node: usize, days: u64 },
+    /// An officer's regions change.
+    Regrant { luck: u64 },
+    /// A peer lies.
+    Lie { victim: usize, lie: Lie, luck: u64 },
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let mut steps = Vec::new();
+        let mut add = |chance: &mut Chance, act: Act| {
+            let wait_ms = if chance.one_in(3) { 0 } else { chance.between(20, 1_500) };
+            steps.push(Step { wait_ms, act });
+        };
+        for kind in deck(&mut chance) {
+            let luck = chance.u64();
+            match kind {
+                Kind::Write => add(&mut chance, Act::Write { node: writer(luck), luck }),
+                Kind::Pulse => {
+                    let (from, to) = pair(&mut chance);
+                    add(&mut chance, Act::Link { from, to });
+                    if chance.one_in(2) {
+                        add(&mut chance, Act::Write { node: from, luck });
+                    }
+                    add(&mut chance, Act::Cut { luck });
+                }
+                Kind::Link => {
+                    let (from, to) = pair(&mut chance);
+                    add(&mut chance, Act::Link { from, to });
+                }
+                Kind::Act(act) => add(&mut chance, act),
+            }
+        }
+        Self { seed, steps }
+    }
+}
+
+enum Kind {
+    Write,
+    Pulse,
+    Link,
+    Act(Act),
+}
+
+/// What happens in a world, shuffled: of every kind of fault so much that ten meet somebody.
+fn deck(chance: &mut Chance) -> Vec<Kind> {
+    let mut deck = Vec::new();
+    deck.extend((0..70).map(|_| Kind::Write));
+    deck.extend((0..125).map(|_| Kind::Pulse));
+    deck.extend((0..50).map(|_| Kind::Link));
+    for _ in 0..11 {
+        let any = |chance: &mut Chance| chance.below(NODES);
+        let acts = [
+            Act::Partition { half: chance.u64() as u32, for_ms: chance.between(500, 20_000) },
+            Act::Kill { node: any(chance) },
+            Act::KillBeforeCommit { node: any(chance) },
+            Act::KillInCommit { node: any(chance), after: chance.between(0, 12), luck: chance.u64() },
+            Act::PowerLoss { node: any(chance), after: chance.between(1, 12), fate: Unsynced::Kept, luck: chance.u64() },
+            Act::PowerLoss { node: any(chance), after: chance.between(1, 12), fate: Unsynced::Lost, luck: chance.u64() },
+            Act::PowerLoss { node: any(chance), after: chance.between(1, 12), fate: Unsynced::Torn, luck: chance.u64() },
+            Act::PowerLoss {
+                node: any(chance),
+                after: chance.between(1, 12),
+                fate: Unsynced::Reordered,
+                luck: chance.u64(),
+            },
+            Act::Disk { node: any(chance), trouble: Trouble::SyncFails, luck: chance.u64() },
+            Act::Disk { node: any(chance), trouble: Trouble::Full(chance.between(0, 6)), luck: chance.u64() },
+            Act::Disk { node: any(chance), trouble: Trouble::ReadFails, luck: chance.u64() },
+            Act::Flip { node: any(chance), luck: chance.u64() },
+            Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() },
+            Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() },
+            Act::Backup { node: any(chance) },
+            Act::Restore { node: any(chance), silently: false },
+            Act::Restore { node: any(chance), silently: true },
+            Act::Rebuild { node: super::RELAY },
+            Act::Rebuild { node: 2 + chance.below(NODES - 2) },
+            Act::Away { node: any(chance), days: 1 },
+            Act::Away { node: any(chance), days: 30 },
+            Act::Away { node: any(chance), days: 400 },
+            Act::Regrant { luck: chance.u64() },
+        ];
+        deck.extend(acts.into_iter().map(Kind::Act));
+        for lie in Lie::ALL {
+            deck.push(Kind::Act(Act::Lie { victim: any(chance), lie: *lie, luck: chance.u64() }));
+        }
+    }
+    for at in (1..deck.len()).rev() {
+        deck.swap(at, chance.below(at + 1));
+    }
+    deck
+}
+
+fn years(chance: &mut Chance) -> i64 {
+    chance.between(1, 20) as i64 * YEAR_MS
+}
+
+/// Enumerators write most.
+fn writer(luck: u64) -> usize {
+    let luck = luck as usize;
+    if luck.is_multiple_of(3) { luck / 3 % NODES } else { 6 + luck / 3 % (NODES - 6) }
+}
+
+/// Mostly those who dial each other by their tier; sometimes anyone who meets anyone.
+fn pair(chance: &mut Chance) -> (usize, usize) {
+    if chance.one_in(5) {
+        let from = chance.below(NODES);
+        (from, (from + 1 + chance.below(NODES - 1)) % NODES)
+    } else {
+        *chance.pick(&super::TIERS)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after {:>6} ms  {:?}", self.wait_ms, self.act)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_has_one_plan_and_another_seed_another() {
+        assert_eq!(Plan::of(7), Plan::of(7));
+        assert_ne!(Plan::of(7).steps, Plan::of(8).steps);
+    }
+}

@@ -1,0 +1,488 @@
+//! The world as it runs: time moves from one arrival to the next, nodes handle what arrives, commit,
+//! and what they then release is sent on and held against what is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rukun_change::{ChangeId, DeviceKey};
+use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
+use rukun_replica::{Deframer, Event, Frame, Input, LinkId, Output};
+use rukun_authority::Keypair;
+use rukun_wire::Message;
+
+use super::disk::Trouble;
+use super::links::{End, Links};
+use super::node::{self, Node};
+use super::tally::{Fault, Tally};
+use super::trace::Trace;
+use super::truth::Truth;
+use super::Chance;
+
+/// The types of messages whose contents the world follows, as they stand in the formats.
+const CHANGES: u8 = 6;
+const ACK: u8 = 7;
+const LATE_MS: u64 = 5_000;
+/// What honest nodes may say when they end a link. Everything else accuses the peer.
+const HONEST_REASONS: [&str; 9] = [
+    "cut",
+    "a newer link takes its place",
+    "already linked",
+    "restored from a backup",
+    "neither side has the survey's charter",
+    "no grant is known for device",
+    "no greeting in time",
+    "the program ended",
+    "healed",
+];
+
+/// A promise that was broken, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// After how many steps of the plan.
+    pub step: usize,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after step {}: {}", self.step, self.text)
+    }
+}
+
+pub(super) type Checked = Result<(), String>;
+
+pub(super) struct World {
+    pub(super) nodes: Vec<Node>,
+    pub(super) links: Links,
+    pub(super) truth: Truth,
+    pub(super) tally: Tally,
+    pub(super) trace: Trace,
+    pub(super) chance: Chance,
+    pub(super) root: Keypair,
+    pub(super) now_ms: u64,
+    pub(super) delay_ms: u64,
+    /// Whether frames may be late and links half open.
+    pub(super) calm: bool,
+    /// Which half of the nodes can't reach the other, and until when.
+    pub(super) partition: (u32, u64),
+    /// Ends of cut links that learn of it later.
+    pub(super) late_ends: BTreeMap<(u64, End), ()>,
+    /// What a node said to a peer that is no node.
+    pub(super) heard: BTreeMap<End, Vec<Vec<u8>>>,
+    /// The keys of those who lie.
+    pub(super) liars: BTreeSet<DeviceKey>,
+    /// When something last arrived that was new to somebody.
+    pub(super) news_ms: u64,
+}
+
+impl World {
+    /// Lets time pass and everything happen that is due.
+    pub(super) fn run_until(&mut self, until_ms: u64) -> Checked {
+        loop {
+            if let Some((at_ms, end)) = self.late_ends.keys().next().copied().filter(|(at, _)| *at <= until_ms) {
+                self.late_ends.remove(&(at_ms, end));
+                self.pass_to(at_ms);
+                self.end_learns(end)?;
+                continue;
+            }
+            let Some((at_ms, node)) = self.links.next_due(until_ms) else { break };
+            self.pass_to(at_ms);
+            self.arrive(node)?;
+        }
+        self.pass_to(until_ms);
+        Ok(())
+    }
+
+    pub(super) fn pass_to(&mut self, at_ms: u64) {
+        self.now_ms = self.now_ms.max(at_ms);
+        self.trace.now_ms = self.now_ms;
+    }
+
+    /// Everything that has come to a node is handled, then committed together.
+    fn arrive(&mut self, node: usize) -> Checked {
+        self.come_up(node)?;
+        for (end, bytes) in self.links.arrived(node, self.now_ms) {
+            self.take(end, &bytes)?;
+        }
+        for (end, reason) in self.links.closed_to(node) {
+            self.links.remove(&end);
+            self.handle(node, Input::LinkClosed { link: end.1, reason })?;
+        }
+        self.commit(node)
+    }
+
+    /// Bytes come to an end of a link.
+    fn take(&mut self, end: End, bytes: &[u8]) -> Checked {
+        let (node, link) = end;
+        let Some((_, wire)) = self.links.towards(&end) else { return Ok(()) };
+        wire.deframer.push(bytes);
+        let survey = Some(self.truth.survey);
+        loop {
+            let Some((_, wire)) = self.links.towards(&end) else { return Ok(()) };
+            let frame = match next_frame(&mut wire.deframer) {
+                Ok(Some(body)) => Frame::check(&body, survey.as_ref()),
+                Ok(None) => return Ok(()),
+                Err(broken) => broken,
+            };
+            self.trace.note((node, link.0, bytes.len()), || {
+                format!("{node} gets {} bytes on link {}: {}", bytes.len(), link.0, name_of(bytes))
+            });
+            self.handle(node, Input::Received { link, frame })?;
+        }
+    }
+
+    /// A node handles something; what comes of it waits for the commit.
+    pub(super) fn handle(&mut self, node: usize, input: Input) -> Checked {
+        let now = self.nodes[node].clock(self.now_ms);
+        let Some(replica) = &mut self.nodes[node].replica else { return Ok(()) };
+        match replica.handle(now, input) {
+            Ok(()) => Ok(()),
+            Err(error) => self.disk_failed(node, &error.to_string()),
+        }
+    }
+
+    /// A node commits, and what it releases takes effect.
+    pub(super) fn commit(&mut self, node: usize) -> Checked {
+        if self.nodes[node].dies_before_commit && self.nodes[node].replica.is_some() {
+            self.tally.hit(Fault::KillBeforeCommit);
+            return self.fall(node);
+        }
+        let Some(replica) = &mut self.nodes[node].replica else { return Ok(()) };
+        let committed = replica.commit();
+        // Whatever a node gives out is out, whether its commit went well or not.
+        while let Some(output) = self.nodes[node].replica.as_mut().and_then(rukun_replica::Replica::poll) {
+            self.released(node, output)?;
+        }
+        match committed {
+            Ok(()) => Ok(()),
+            Err(error) => self.disk_failed(node, &error.to_string()),
+        }
+    }
+
+    fn released(&mut self, node: usize, output: Output) -> Checked {
+        match output {
+            Output::Send { link, bytes } => self.sent((node, link), bytes),
+            Output::Close { link, reason } => {
+                self.trace.note((node, link.0, &reason), || format!("{node} closes link {}: {reason}", link.0));
+                self.closed((node, link), reason);
+                Ok(())
+            }
+            Output::Event(event) => self.told(node, event),
+        }
+    }
+
+    fn sent(&mut self, from: End, bytes: Vec<u8>) -> Checked {
+        self.trace.note((from.0, from.1.0, &bytes), || {
+            format!("{} sends {} bytes on link {}: {}", from.0, bytes.len(), from.1.0, name_of(&bytes))
+        });
+        if let Some(heard) = self.heard.get_mut(&from) {
+            heard.push(bytes);
+            return Ok(());
+        }
+        match bytes.get(4) {
+            Some(&CHANGES) => self.follow_changes(from, &bytes)?,
+            Some(&ACK) => self.follow_ack(from, &bytes)?,
+            _ => {}
+        }
+        let late = !self.calm && self.chance.one_in(80);
+        let delay_ms = self.delay_ms
+            + if late { LATE_MS + self.chance.between(0, 30_000) } else { self.chance.between(0, self.delay_ms / 2) };
+        if late {
+            self.tally.hit(Fault::Delayed);
+        }
+        self.links.send(&from, self.now_ms, delay_ms, bytes);
+        Ok(())
+    }
+
+    /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
+    fn follow_changes(&mut self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} sends changes that can't be read", from.0));
+        };
+        let mut ids = Vec::with_capacity(changes.items.len());
+        for signed in &changes.items {
+            let Some(id) = self.truth.id_of(signed) else {
+                return Err(format!("{} sends a change that nobody made", from.0));
+            };
+            if !self.truth.held[from.0].contains(&id) {
+                return Err(format!("{} sends change {id:.12} before it has said to hold it", from.0));
+            }
+            ids.push(id);
+        }
+        let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
+        wire.unacknowledged.insert(changes.frame, ids);
+        if wire.unacknowledged.len() > FRAMES_IN_FLIGHT_MAX {
+            return Err(format!("{} has {} frames in flight on one link", from.0, wire.unacknowledged.len()));
+        }
+        Ok(())
+    }
+
+    /// An acknowledgement leaves a node: it must hold what it acknowledges, whatever happens next.
+    fn follow_ack(&mut self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Ack { frame, exceptions }) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} acknowledges so that nobody can read it", from.0));
+        };
+        let Some(wire) = self.links.get(&from) else { return Ok(()) };
+        let to = wire.to;
+        let Some(back) = self.links.get_mut(&to) else { return Ok(()) };
+        let Some(ids) = back.unacknowledged.remove(&frame) else {
+            return Err(format!("{} acknowledges frame {frame}, which {} did not send", from.0, to.0));
+        };
+        let missing = ids
+            .iter()
+            .filter(|id| !exceptions.iter().any(|(except, _)| except == *id))
+            .find(|id| !self.truth.held[from.0].contains(*id));
+        match missing {
+            Some(id) => Err(format!("{} acknowledges change {id:.12} to {} and does not hold it", from.0, to.0)),
+            None => Ok(()),
+        }
+    }
+
+    fn told(&mut self, node: usize, event: Event) -> Checked {
+        self.trace.note((node, format!("{event:?}")), || format!("{node} says {event:?}"));
+        match event {
+            Event::Changed { change, .. } => self.announced(node, change),
+            Event::Trusted { .. } => {
+                self.news_ms = self.now_ms;
+                Ok(())
+            }
+            Event::InSync { peer } => self.in_sync(node, &peer),
+            Event::PeerDown { peer, reason } => {
+                let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
+                if honest || self.liars.contains(&peer) {
+                    return Ok(());
+                }
+                Err(format!("{node} ended its link with an honest peer: {reason}"))
+            }
+            Event::Refused { peer, reason } => {
+                if self.liars.contains(&peer) {
+                    return Ok(());
+                }
+                Err(format!("{node} refuses what an honest peer sends: {reason}"))
+            }
+            Event::PeerUp { .. } => Ok(()),
+        }
+    }
+
+    /// A node says that it holds a change.
+    fn announced(&mut self, node: usize, id: ChangeId) -> Checked {
+        let Some(home) = self.truth.home(&id) else {
+            return Err(format!("{node} holds change {id:.12}, which nobody made"));
+        };
+        let key = self.nodes[node].key;
+        if !self.truth.ever_covered(&key, &home) {
+            return Err(format!("{node} holds a change of {home}, where it was never granted anything"));
+        }
+        self.tally.admissions += 1;
+        self.news_ms = self.now_ms;
+        self.truth.held[node].insert(id);
+        Ok(())
+    }
+
+    /// A node says that a peer holds all that it may read of it.
+    fn in_sync(&mut self, node: usize, peer: &DeviceKey) -> Checked {
+        let Some(other) = self.nodes.iter().position(|other| other.key == *peer) else { return Ok(()) };
+        let link = self.links.all().into_iter().find_map(|(one, two, _)| {
+            [one, two].into_iter().find(|end| end.0 == node && self.links.get(end).is_some_and(|w| w.to.0 == other))
+        });
+        let same_store = link
+            .and_then(|end| self.links.get(&end))
+            .is_some_and(|wire| wire.store_of_receiver == self.nodes[other].stores);
+        let Some(trust) = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust()) else {
+            return Ok(());
+        };
+        if !same_store {
+            return Ok(());
+        }
+        let reads = trust.reads(peer);
+        let lacking = self.truth.held[node].iter().find(|id| {
+            let read = self.truth.home(id).is_some_and(|home| reads.iter().any(|r| r.covers_sub_sls(&home)));
+            read && !self.truth.held[other].contains(*id)
+        });
+        match lacking {
+            Some(id) => Err(format!("{node} says that {other} is in sync, which lacks change {id:.12}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A node closes a link: what it sent before still arrives, what comes the other way is lost.
+    fn closed(&mut self, from: End, reason: String) {
+        self.heard.remove(&from);
+        let (now_ms, Some(wire)) = (self.now_ms, self.links.get_mut(&from)) else { return };
+        let to = wire.to;
+        wire.closing = Some(reason);
+        let due_ms = wire.chunks.back().map_or(now_ms, |(due_ms, _)| *due_ms);
+        self.links.remove(&to);
+        self.links.wake(to.0, due_ms);
+    }
+
+    /// One end of a cut link learns of it.
+    fn end_learns(&mut self, end: End) -> Checked {
+        self.handle(end.0, Input::LinkClosed { link: end.1, reason: "cut".into() })?;
+        self.commit(end.0)
+    }
+
+    /// Two nodes are joined by a link, unless something keeps them apart.
+    pub(super) fn link(&mut self, from: usize, to: usize) -> Checked {
+        self.come_up(from)?;
+        self.come_up(to)?;
+        if from == to || self.nodes[from].replica.is_none() || self.nodes[to].replica.is_none() {
+            return Ok(());
+        }
+        let away = |node: &Node| node.away_until_ms > self.now_ms;
+        if away(&self.nodes[from]) || away(&self.nodes[to]) {
+            return Ok(());
+        }
+        let (half, until_ms) = self.partition;
+        if until_ms > self.now_ms && (half >> from & 1) != (half >> to & 1) {
+            self.tally.hit(Fault::Partition);
+            return Ok(());
+        }
+        if self.links.are_linked(from, to) {
+            self.tally.hit(Fault::TwoLinks);
+        }
+        let stores = (self.nodes[from].stores, self.nodes[to].stores);
+        let (near, far) = self.links.join(from, to, stores);
+        self.trace.note((from, to), || format!("{from} links to {to}: links {} and {}", near.1.0, far.1.0));
+        let (caller, called) = (self.nodes[from].key, self.nodes[to].key);
+        self.handle(to, Input::LinkOpened { link: far.1, peer: caller, dialed: false })?;
+        self.handle(from, Input::LinkOpened { link: near.1, peer: called, dialed: true })?;
+        self.commit(to)?;
+        self.commit(from)
+    }
+
+    /// A link is cut: of what is in flight each way some bytes may have arrived, and one end may
+    /// learn of it late.
+    pub(super) fn cut(&mut self, near: End, far: End, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let mut in_flight = false;
+        let mut arrived = Vec::new();
+        for from in [near, far] {
+            let Some(wire) = self.links.get_mut(&from) else { continue };
+            let total: usize = wire.chunks.iter().map(|(_, bytes)| bytes.len()).sum();
+            in_flight |= total > 0;
+            let mut left = if total > 0 { chance.below(total + 1) } else { 0 };
+            let to = wire.to;
+            while let Some((_, mut bytes)) = wire.chunks.pop_front().filter(|_| left > 0) {
+                if bytes.len() > left {
+                    self.tally.hit(Fault::CutInFrame);
+                }
+                bytes.truncate(left);
+                left -= bytes.len();
+                arrived.push((to, bytes));
+            }
+        }
+        if in_flight {
+            self.tally.hit(Fault::CutInFlight);
+        }
+        self.trace.note((near.0, far.0, in_flight), || format!("link {} is cut", near.1.0));
+        for (end, bytes) in arrived {
+            self.take(end, &bytes)?;
+            self.commit(end.0)?;
+        }
+        self.links.remove(&near);
+        self.links.remove(&far);
+        let half_open = !self.calm && chance.one_in(4);
+        for (index, end) in [near, far].into_iter().enumerate() {
+            if half_open && index == 0 {
+                self.tally.hit(Fault::HalfOpen);
+                self.late_ends.insert((self.now_ms + chance.between(1_000, 40_000), end), ());
+            } else {
+                self.end_learns(end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A store has failed, which only its disk can make it do.
+    pub(super) fn disk_failed(&mut self, node: usize, error: &str) -> Checked {
+        if self.nodes[node].disk.hit().is_none() {
+            return Err(format!("{node} stops, and its disk is sound: {error}"));
+        }
+        self.trace.note((node, error), || format!("{node} stops: {error}"));
+        self.fall(node)
+    }
+
+    /// A program ends as its node is set to end, and comes up again soon.
+    pub(super) fn fall(&mut self, node: usize) -> Checked {
+        let (end, hit) = (self.nodes[node].end, self.nodes[node].disk.hit());
+        let at_stake = self.nodes[node].stop();
+        self.trace.note((node, at_stake), || format!("{node} is down, {end:?}, {at_stake} writes at stake"));
+        match (hit, end) {
+            (Some(Trouble::StopsAfter(_)), node::End::Program) => self.tally.hit(Fault::KillInCommit),
+            (Some(Trouble::StopsAfter(_)), node::End::Machine(fate)) if at_stake > 0 => {
+                self.tally.hit(fate.fault());
+            }
+            (Some(Trouble::SyncFails), _) => self.tally.hit(Fault::FailedSync),
+            (Some(Trouble::Full(_)), _) => self.tally.hit(Fault::FullDisk),
+            _ => {}
+        }
+        let key = self.nodes[node].key;
+        self.truth.forget_numbers(&key, node);
+        let up_at_ms = self.now_ms + self.chance.between(0, 5_000);
+        self.nodes[node].up_at_ms = up_at_ms;
+        self.links.wake(node, up_at_ms);
+        self.drop_links_of(node)
+    }
+
+    /// The links of a program that has ended: what it had sent is lost, its peers learn of it late.
+    pub(super) fn drop_links_of(&mut self, node: usize) -> Checked {
+        for (near, far, _) in self.links.all() {
+            let (own, other) = if near.0 == node { (near, far) } else { (far, near) };
+            if own.0 == node {
+                self.links.remove(&own);
+                self.links.remove(&other);
+                let late_ms = if self.calm { 0 } else { self.chance.between(0, 20_000) };
+                self.late_ends.insert((self.now_ms + late_ms, other), ());
+            }
+        }
+        self.late_ends.retain(|(_, end), ()| end.0 != node);
+        self.heard.retain(|end, _| end.0 != node);
+        Ok(())
+    }
+
+    /// A link to a peer that is no node.
+    pub(super) fn link_by_hand(&mut self, node: usize, peer: DeviceKey) -> Result<LinkId, String> {
+        let link = self.links.number();
+        self.heard.insert((node, link), Vec::new());
+        self.liars.insert(peer);
+        self.handle(node, Input::LinkOpened { link, peer, dialed: false })?;
+        self.commit(node)?;
+        Ok(link)
+    }
+
+    /// That peer says something, and the node answers at once. Nothing if the link has ended.
+    pub(super) fn say(&mut self, node: usize, link: LinkId, bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
+        let mut deframer = Deframer::new();
+        deframer.push(bytes);
+        loop {
+            let frame = match next_frame(&mut deframer) {
+                Ok(Some(body)) => Frame::check(&body, Some(&self.truth.survey)),
+                Ok(None) => break,
+                Err(broken) => broken,
+            };
+            self.handle(node, Input::Received { link, frame })?;
+        }
+        self.commit(node)?;
+        Ok(self.heard.get_mut(&(node, link)).map(std::mem::take))
+    }
+}
+
+/// The next whole frame, or one that says what is wrong with the stream.
+fn next_frame(deframer: &mut Deframer) -> Result<Option<Vec<u8>>, Frame> {
+    deframer.next_frame().map_err(Frame::broken)
+}
+
+fn name_of(bytes: &[u8]) -> String {
+    let Some(body) = bytes.get(4..) else { return "part of a frame".into() };
+    match Message::decode(body) {
+        Ok(Message::Changes(changes)) => format!("{} changes in frame {}", changes.items.len(), changes.frame),
+        Ok(Message::Ack { frame, exceptions }) => {
+            format!("ack of frame {frame}, {} exceptions", exceptions.len())
+        }
+        Ok(Message::Close(reason)) => format!("close: {}", reason.text),
+        Ok(message) => message.name().into(),
+        Err(_) => "no whole frame".into(),
+    }
+}

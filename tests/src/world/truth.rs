@@ -1,0 +1,123 @@
+//! What the world knows and no node does: every change that anybody ever made, every grant, and what
+//! each node has made known to hold. It is told by what nodes announce, and never by their stores.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, SubSls, SurveyId};
+
+use super::model::compare::Facts;
+use super::model::{Fact, Granted, Grants};
+
+/// All that is true in a world.
+pub(super) struct Truth {
+    pub(super) survey: SurveyId,
+    pub(super) facts: Facts,
+    pub(super) grants: Grants,
+    /// Grants and charter, as they travel, in the order in which they were made.
+    pub(super) statements: Vec<Vec<u8>>,
+    /// What each node has said that it holds durably.
+    pub(super) held: Vec<BTreeSet<ChangeId>>,
+    /// Honest changes as they travel.
+    pub(super) signed: Vec<SignedChange>,
+    /// A signature is a change's own: by it a frame's changes are known without their hashes.
+    by_signature: HashMap<[u8; 64], ChangeId>,
+    /// Which honest change has a number. A device may use one twice only if its store was put back
+    /// behind its back.
+    numbers: BTreeMap<(Author, u64), ChangeId>,
+    covered: HashMap<(DeviceKey, SubSls), bool>,
+    records: BTreeMap<RecordId, usize>,
+}
+
+impl Truth {
+    pub(super) fn new(survey: SurveyId, root: DeviceKey) -> Self {
+        Self {
+            survey,
+            facts: Facts::new(),
+            grants: Grants::new(survey, root),
+            statements: Vec::new(),
+            held: Vec::new(),
+            signed: Vec::new(),
+            by_signature: HashMap::new(),
+            numbers: BTreeMap::new(),
+            covered: HashMap::new(),
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// Somebody made a change that any node may hold.
+    ///
+    /// # Errors
+    /// If an honest device used a number twice, or made what no node may hold.
+    pub(super) fn made(&mut self, id: ChangeId, signed: &SignedChange, honest: bool) -> Result<(), String> {
+        let fact = Fact::of(signed, id).map_err(|error| format!("change {id:.12} is none: {error:?}"))?;
+        let (number, record) = ((fact.author, fact.n), fact.record);
+        self.by_signature.insert(signed.signature, id);
+        if self.facts.insert(id, Arc::new(fact)).is_none() {
+            *self.records.entry(record).or_default() += 1;
+            if honest {
+                self.signed.push(signed.clone());
+            }
+        }
+        if honest && self.numbers.insert(number, id).is_some_and(|other| other != id) {
+            return Err(format!("{} used the number {} for two changes", number.0.device.short(), number.1));
+        }
+        Ok(())
+    }
+
+    /// What a device had not committed never was: its numbers come again.
+    pub(super) fn forget_numbers(&mut self, device: &DeviceKey, node: usize) {
+        let held = &self.held[node];
+        self.numbers.retain(|(author, _), id| author.device != *device || held.contains(id));
+    }
+
+    /// Statements are held by somebody.
+    pub(super) fn said(&mut self, statements: Vec<Vec<u8>>) {
+        for bytes in statements {
+            if !self.statements.contains(&bytes) {
+                if let Some(granted) = Granted::of(&bytes, &self.survey) {
+                    self.grants.hold(granted);
+                }
+                self.statements.push(bytes);
+                self.covered.clear();
+            }
+        }
+    }
+
+    pub(super) fn id_of(&self, signed: &SignedChange) -> Option<ChangeId> {
+        self.by_signature.get(&signed.signature).copied()
+    }
+
+    /// Whether a device was ever granted anything at this place.
+    pub(super) fn ever_covered(&mut self, device: &DeviceKey, home: &SubSls) -> bool {
+        let grants = &self.grants;
+        *self.covered.entry((*device, *home)).or_insert_with(|| grants.ever_covered(device, home))
+    }
+
+    pub(super) fn home(&self, id: &ChangeId) -> Option<SubSls> {
+        self.facts.get(id).map(|fact| fact.record.home())
+    }
+
+    /// The records of which a node holds anything.
+    pub(super) fn records_of(&self, node: usize) -> Vec<RecordId> {
+        let records: BTreeSet<RecordId> =
+            self.held[node].iter().filter_map(|id| self.facts.get(id)).map(|fact| fact.record).collect();
+        records.into_iter().collect()
+    }
+
+    /// How many changes there are of a record, wherever they are.
+    pub(super) fn changes_of(&self, record: &RecordId) -> usize {
+        self.records.get(record).copied().unwrap_or_default()
+    }
+
+    /// The sum of a set of changes, by sub-SLS.
+    pub(super) fn fingerprints(&self, ids: &BTreeSet<ChangeId>) -> BTreeMap<SubSls, Fingerprint> {
+        let mut sums: BTreeMap<SubSls, Fingerprint> = BTreeMap::new();
+        for id in ids {
+            if let Some(home) = self.home(id) {
+                sums.entry(home).or_default().insert(id.as_bytes());
+            }
+        }
+        sums
+    }
+}

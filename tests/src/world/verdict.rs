@@ -1,0 +1,114 @@
+//! The end of a world: what the nodes hold, read and count is held against what is true and against
+//! the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_change::{ChangeId, RecordId};
+
+use super::model::compare::{compare, holdings};
+use super::model::{Grants, Held, read};
+use super::people::list;
+use super::sim::{Checked, World};
+use super::{NODES, OFFICE};
+
+/// The most changes of one peer that may wait, as the product has it.
+const WAITING_MAX: u64 = 1_024;
+/// On how many of the nodes that hold a record it is read.
+const READERS_MAX: usize = 2;
+
+impl World {
+    /// Everything that must be true once the nodes have come to rest.
+    pub(super) fn judge(&mut self) -> Checked {
+        let existing: BTreeSet<ChangeId> = self.truth.held.iter().flatten().copied().collect();
+        let mut holders: BTreeMap<RecordId, Vec<usize>> = BTreeMap::new();
+        let mut views: Vec<Option<(Held, Grants)>> = Vec::new();
+        let office_statements = self.statements_of(OFFICE)?;
+        for node in 0..NODES {
+            let found = self.statements_of(node)?;
+            if found != office_statements {
+                return Err(format!(
+                    "{node} holds {} statements and the office {}, not the same",
+                    found.len(),
+                    office_statements.len()
+                ));
+            }
+            let Some(replica) = self.nodes[node].replica.as_ref() else {
+                return Err(format!("{node} does not run"));
+            };
+            let view = holdings(replica, &mut self.truth.facts).map_err(|error| error.to_string())?;
+            let Some((held, grants)) = &view else { return Err(format!("{node} never got the charter")) };
+            let found: BTreeSet<ChangeId> = held.facts().map(|fact| fact.id).collect();
+            self.holds_its_share(node, &existing, &found, grants)?;
+            for record in held.records() {
+                holders.entry(*record).or_default().push(node);
+            }
+            views.push(view);
+        }
+        for (record, nodes) in holders {
+            self.reads_alike(&record, &nodes, &views)?;
+        }
+        self.tally.worlds = 1;
+        self.tally.simulated_ms = self.now_ms;
+        Ok(())
+    }
+
+    fn statements_of(&self, node: usize) -> Result<BTreeSet<Vec<u8>>, String> {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(BTreeSet::new()) };
+        Ok(replica.statements_held().map_err(|error| error.to_string())?.into_iter().collect())
+    }
+
+    /// A node holds all that exists where it may read, nothing else, and counts it rightly.
+    fn holds_its_share(
+        &mut self,
+        node: usize,
+        existing: &BTreeSet<ChangeId>,
+        found: &BTreeSet<ChangeId>,
+        grants: &Grants,
+    ) -> Checked {
+        if let Some(id) = self.truth.held[node].symmetric_difference(found).next() {
+            return Err(format!("{node} said otherwise than its store about change {id:.12}"));
+        }
+        let key = self.nodes[node].key;
+        let mut may_read = BTreeMap::new();
+        let mut reads = |home| *may_read.entry(home).or_insert_with(|| grants.may_read(&key, &home));
+        let share: BTreeSet<ChangeId> =
+            existing.iter().filter(|id| self.truth.home(id).is_some_and(&mut reads)).copied().collect();
+        let missing: Vec<ChangeId> = share.difference(found).copied().collect();
+        if !missing.is_empty() {
+            return Err(format!("{node} may read and lacks {}", list(&missing)));
+        }
+        for id in found {
+            let home = self.truth.home(id).ok_or_else(|| format!("{node} holds {id:.12}, which nobody made"))?;
+            if !self.truth.ever_covered(&key, &home) {
+                return Err(format!("{node} holds something of {home}, which was never its own"));
+            }
+        }
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let counted = replica.fingerprints(None).map_err(|error| error.to_string())?;
+        if counted != self.truth.fingerprints(found) {
+            return Err(format!("the fingerprints of {node} are not those of what it holds"));
+        }
+        let status = replica.status().map_err(|error| error.to_string())?;
+        if status.waiting > WAITING_MAX * (status.peers.len() as u64 + 1) {
+            return Err(format!("{node} lets {} changes wait", status.waiting));
+        }
+        Ok(())
+    }
+
+    /// Some of those who hold a record read it, and each reads what the model says.
+    fn reads_alike(&mut self, record: &RecordId, nodes: &[usize], views: &[Option<(Held, Grants)>]) -> Checked {
+        let start = self.chance.below(nodes.len());
+        for at in 0..nodes.len().min(READERS_MAX) {
+            let node = nodes[(start + at) % nodes.len()];
+            let (Some((held, grants)), Some(replica)) = (&views[node], self.nodes[node].replica.as_mut()) else {
+                continue;
+            };
+            let expected = read(record, held, grants);
+            let reading = replica.reading(record).map_err(|error| error.to_string())?;
+            let conflicts = replica.show_conflicts(record).map_err(|error| error.to_string())?;
+            compare(&expected, &reading, &conflicts)
+                .map_err(|difference| format!("{node} reads {record} wrongly: {difference}"))?;
+        }
+        Ok(())
+    }
+}
