@@ -33,6 +33,7 @@ pub struct Dialer {
     endpoint: Endpoint,
     linker: Linker,
     survey: watch::Receiver<Option<SurveyId>>,
+    chance: fn() -> u64,
 }
 
 /// How long to wait before the next attempt: random, below a bound that doubles.
@@ -44,7 +45,12 @@ pub struct Backoff {
 impl Dialer {
     /// One that dials from this endpoint. When the survey changes it dials at once.
     pub fn new(endpoint: Endpoint, linker: Linker, survey: watch::Receiver<Option<SurveyId>>) -> Self {
-        Self { endpoint, linker, survey }
+        Self { endpoint, linker, survey, chance: || getrandom::u64().unwrap_or_default() }
+    }
+
+    /// The same, its waits drawn by `chance`.
+    pub fn by_chance(self, chance: fn() -> u64) -> Self {
+        Self { chance, ..self }
     }
 
     /// Dials these addresses, and those that are listed from time to time, until the list's owner
@@ -103,7 +109,7 @@ impl Dialer {
                     told = true;
                 }
             }
-            let wait = backoff.next(getrandom::u64().unwrap_or_default());
+            let wait = backoff.next((self.chance)());
             tokio::select! {
                 () = sleep(wait) => {},
                 Ok(()) = self.survey.changed() => backoff = Backoff::default(),

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rukun_change::{DeviceKey, SurveyId};
+use rukun_change::{DeviceKey, Moment, SurveyId};
 use rukun_replica::{Event, Input, LinkId, Output, Replica, ReplicaError};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock;
-use crate::link::{FromLink, LinkHandle, LinkStats, Linker};
+use crate::link::{Checks, FromLink, LinkHandle, LinkStats, Linker};
 use crate::verbs::{self, Request, TrafficShape, VerbError};
 
 /// The most inputs that share a commit.
@@ -68,6 +68,7 @@ struct Driver {
     events: broadcast::Sender<Value>,
     survey: watch::Sender<Option<SurveyId>>,
     addresses: watch::Sender<Vec<String>>,
+    now: fn() -> Moment,
 }
 
 struct OpenLink {
@@ -82,6 +83,21 @@ type Answer = (oneshot::Sender<Result<Value, VerbError>>, Result<Value, VerbErro
 /// # Errors
 /// If the store can't be read, or there can be no thread.
 pub fn start(replica: Replica) -> anyhow::Result<Driven> {
+    let (driven, core) = prepare(replica, clock::now, Checks::OnThreads)?;
+    let runtime = Handle::current();
+    std::thread::Builder::new().name("core".into()).spawn(move || runtime.block_on(core))?;
+    Ok(driven)
+}
+
+/// A core that runs where the future is polled, by this clock.
+///
+/// # Errors
+/// If the store can't be read.
+pub fn prepare(
+    replica: Replica,
+    now: fn() -> Moment,
+    checks: Checks,
+) -> anyhow::Result<(Driven, impl Future<Output = ()> + Send)> {
     let (asks, to_answer) = mpsc::channel(ASKS_MAX);
     let (links, from_links) = mpsc::channel(BATCH_INPUTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -100,13 +116,13 @@ pub fn start(replica: Replica) -> anyhow::Result<Driven> {
         events,
         survey,
         addresses,
+        now,
     };
-    let runtime = Handle::current();
-    std::thread::Builder::new().name("core".into()).spawn(move || {
+    let run = async {
         // Nobody listens any more only when the whole process is ending.
-        let _ = end.send(driver.run(&runtime));
-    })?;
-    Ok(Driven { core, linker: Linker::new(links, survey_now), ended, stop })
+        let _ = end.send(driver.run().await);
+    };
+    Ok((Driven { core, linker: Linker::new(links, survey_now, checks), ended, stop }, run))
 }
 
 impl Core {
@@ -138,9 +154,9 @@ impl Core {
 }
 
 impl Driver {
-    fn run(mut self, runtime: &Handle) -> Result<(), ReplicaError> {
+    async fn run(mut self) -> Result<(), ReplicaError> {
         loop {
-            match runtime.block_on(self.next()) {
+            match self.next().await {
                 Work::Stop => return self.end(),
                 first => self.batch(first)?,
             }
@@ -151,13 +167,15 @@ impl Driver {
         let deadline = self.replica.deadline();
         let tick = async {
             let Some(at_ms) = deadline else { return std::future::pending().await };
-            tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(clock::now().steady_ms))).await;
+            tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub((self.now)().steady_ms))).await;
         };
+        // In this order, so that nothing is left to chance; a batch takes of all that waits anyhow.
         tokio::select! {
+            biased;
             _ = &mut self.stop => Work::Stop,
+            () = tick => Work::Tick,
             Some(ask) = self.asks.recv() => Work::Ask(ask),
             Some(news) = self.from_links.recv() => Work::Link(news),
-            () = tick => Work::Tick,
         }
     }
 
@@ -186,7 +204,7 @@ impl Driver {
     }
 
     fn work(&mut self, work: Work, answers: &mut Vec<Answer>) -> Result<(), ReplicaError> {
-        let now = clock::now();
+        let now = (self.now)();
         match work {
             Work::Ask(Ask { request, answer }) => {
                 let wants_traffic = matches!(request, Request::Status);
@@ -306,7 +324,7 @@ impl Driver {
     fn end(mut self) -> Result<(), ReplicaError> {
         for link in std::mem::take(&mut self.links).into_keys() {
             let reason = "stopping".to_string();
-            self.replica.handle(clock::now(), Input::LinkClosed { link, reason })?;
+            self.replica.handle((self.now)(), Input::LinkClosed { link, reason })?;
         }
         self.replica.commit()?;
         self.route();

@@ -83,11 +83,21 @@ pub struct LinkHandle {
     outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
+/// Where frames are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// On a few threads beside the runtime's, since signatures take their time.
+    OnThreads,
+    /// In the runtime's own: with one thread in all, everything has one order.
+    InPlace,
+}
+
 /// Makes links of connections.
 #[derive(Clone, Debug)]
 pub struct Linker {
     core: mpsc::Sender<FromLink>,
     survey: watch::Receiver<Option<SurveyId>>,
+    checks: Checks,
     workers: Arc<Semaphore>,
     frames: Arc<Semaphore>,
     next: Arc<AtomicU64>,
@@ -117,10 +127,15 @@ struct Checking {
 
 impl Linker {
     /// Links that report to this core, in this survey.
-    pub fn new(core: mpsc::Sender<FromLink>, survey: watch::Receiver<Option<SurveyId>>) -> Self {
+    pub fn new(
+        core: mpsc::Sender<FromLink>,
+        survey: watch::Receiver<Option<SurveyId>>,
+        checks: Checks,
+    ) -> Self {
         Self {
             core,
             survey,
+            checks,
             workers: Arc::new(Semaphore::new(WORKERS)),
             frames: Arc::new(Semaphore::new(FRAMES_MAX)),
             next: Arc::default(),
@@ -222,7 +237,11 @@ impl Linker {
             drop(worker);
             frame
         };
-        self.admit(|| tokio::task::spawn_blocking(check)).await
+        let start = || match self.checks {
+            Checks::OnThreads => tokio::task::spawn_blocking(check),
+            Checks::InPlace => tokio::spawn(async { check() }),
+        };
+        self.admit(start).await
     }
 
     async fn admit(&self, start: impl FnOnce() -> JoinHandle<Frame>) -> Checking {

@@ -90,7 +90,19 @@ impl Endpoint {
     /// # Errors
     /// If the address can't be bound.
     pub fn bind(listen: SocketAddr, keypair: &Keypair) -> Result<Self, QuicError> {
-        let bound = quinn::Endpoint::server(server_config(keypair)?, listen);
+        Self::bind_by(listen, keypair, |config| quinn::Endpoint::server(config, listen))
+    }
+
+    /// The same over what `open` gives for this address, such as a simulated socket.
+    ///
+    /// # Errors
+    /// If it gives nothing.
+    pub fn bind_by(
+        listen: SocketAddr,
+        keypair: &Keypair,
+        open: impl FnOnce(ServerConfig) -> std::io::Result<quinn::Endpoint>,
+    ) -> Result<Self, QuicError> {
+        let bound = open(server_config(keypair)?);
         let mut quinn = bound.map_err(|source| QuicError::Bind { listen, source })?;
         quinn.set_default_client_config(client_config(keypair)?);
         Ok(Self {

@@ -21,7 +21,7 @@ fn node(seed: u8) -> Node {
     let endpoint = Endpoint::bind(listen, &Keypair::from_seed(&[seed; 32])).unwrap();
     let (to_core, core) = mpsc::channel(64);
     let (survey, survey_now) = watch::channel(None);
-    Node { endpoint, linker: Linker::new(to_core, survey_now), core, _survey: survey }
+    Node { endpoint, linker: Linker::new(to_core, survey_now, Checks::OnThreads), core, _survey: survey }
 }
 
 /// Two connected peers: the one that dialed first.
