@@ -7,4 +7,5 @@
 pub mod by_hand;
 pub mod crash;
 pub mod fuzz;
+pub mod planted;
 pub mod world;

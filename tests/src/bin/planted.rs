@@ -1,0 +1,237 @@
+//! Plants each bug of the table in the product, one at a time, and lets the world look for it: an
+//! attack that finds no planted bug proves nothing by finding no other. Only this workspace's own
+//! crates are built anew for a bug: a compiler wrapper, one a bug, adds its `--cfg` to those alone.
+
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, reason = "this program's report goes to its standard output")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use rukun_tests::planted::{Bug, bugs, workspace};
+
+/// The name under which the product is built as it is.
+const NOTHING: &str = "nothing";
+
+/// Plants bugs in the product, one at a time, and says in how many worlds each is found.
+///
+/// Example: cargo run --release -p rukun-tests --bin planted -- --from 1 conflict-lost
+#[derive(Debug, Parser)]
+#[command(name = "planted")]
+struct Args {
+    /// How many worlds may be looked through for a bug.
+    #[arg(long, default_value_t = 500)]
+    seeds: u64,
+    /// The first one's seed.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// In how many of the first worlds a bug is counted.
+    #[arg(long, default_value_t = 50)]
+    sample: u64,
+    /// How long the worlds of one bug may take.
+    #[arg(long, default_value_t = 30)]
+    minutes: u64,
+    /// Builds every bug and runs nothing.
+    #[arg(long)]
+    build: bool,
+    /// Prints the table as Markdown.
+    #[arg(long)]
+    markdown: bool,
+    /// Which bugs; all, if none is named.
+    names: Vec<String>,
+}
+
+/// What the worlds saw of a bug.
+struct Found {
+    /// In which world first, and what was wrong there; nothing if it got past all of them.
+    first: Option<(u64, String)>,
+    /// How many of the sample's worlds saw it.
+    worlds: u64,
+    /// Whether time ran out, or a world never ended.
+    late: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let table = bugs();
+    for name in &args.names {
+        assert!(table.iter().any(|bug| bug.name == *name), "{name} is no planted bug");
+    }
+    let chosen = |bug: &&Bug| args.names.is_empty() || args.names.contains(&bug.name);
+    let bugs: Vec<&Bug> = table.iter().filter(chosen).collect();
+    let bar = ProgressBar::new(bugs.len() as u64)
+        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {eta} {msg}").expect("a template"));
+    bar.set_message(NOTHING);
+    if let Some((seed, said)) = looked_for(NOTHING, &args).first {
+        println!("nothing is planted and yet, seed {seed}: {said}");
+        return ExitCode::from(2);
+    }
+    let head = ["bug", "promise", "found at seed", &format!("of {} worlds", args.sample), "how"];
+    bar.suspend(|| print_row(&args, &head.map(str::to_owned)));
+    if args.markdown {
+        println!("| --- | --- | --- | --- | --- |");
+    }
+    let mut missed = Vec::new();
+    for bug in bugs {
+        bar.set_message(bug.name.clone());
+        let found = looked_for(&bug.name, &args);
+        if found.first.is_none() {
+            missed.push(bug.name.as_str());
+        }
+        bar.suspend(|| print_row(&args, &row(bug, &found)));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    match (args.build, missed.is_empty()) {
+        (true, _) | (_, true) => ExitCode::SUCCESS,
+        (false, false) => {
+            println!("\nnot found in {} worlds: {}", args.seeds, missed.join(", "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the product with a bug in it and runs worlds: the sample, and if that saw nothing the others
+/// until one does.
+fn looked_for(name: &str, args: &Args) -> Found {
+    build(name);
+    let mut found = Found { first: None, worlds: 0, late: false };
+    if args.build {
+        return found;
+    }
+    let deadline = Instant::now() + Duration::from_secs(args.minutes * 60);
+    let sample = args.sample.min(args.seeds);
+    let seen = worlds(args.from, sample, false, deadline);
+    found.worlds = seen.broken.len() as u64;
+    found.late = seen.late;
+    found.first = seen.broken.into_iter().next();
+    if found.first.is_none() && !found.late && args.seeds > sample && name != NOTHING {
+        let seen = worlds(args.from + sample, args.seeds - sample, true, deadline);
+        found.late = seen.late;
+        found.first = seen.broken.into_iter().next();
+    }
+    found
+}
+
+/// Compiles the world with one bug in the crates of this workspace. What they depend on is compiled
+/// once: cargo keeps apart what different wrappers made of a workspace's own crates.
+fn build(name: &str) {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--profile", "planted", "-p", "rukun-tests", "--bin", "world"])
+        .arg("--target-dir")
+        .arg(target())
+        .env("RUSTC_WORKSPACE_WRAPPER", wrapper(name))
+        .current_dir(workspace())
+        .status();
+    assert!(built.expect("cargo starts").success(), "{name} does not compile");
+}
+
+/// The compiler, for the crates of this workspace, with one bug chosen.
+fn wrapper(name: &str) -> PathBuf {
+    let path = target().join("wrappers").join(name);
+    let chosen = if name == NOTHING { String::new() } else { format!(" --cfg 'planted=\"{name}\"'") };
+    let text = format!("#!/bin/sh\nexec \"$@\"{chosen}\n");
+    if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder is made");
+        fs::write(&path, text).expect("a wrapper is written");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a wrapper can be run");
+    }
+    path
+}
+
+fn target() -> PathBuf {
+    workspace().join("target/planted")
+}
+
+/// What some worlds saw.
+#[derive(Default)]
+struct Seen {
+    /// The seeds whose worlds broke a promise, and how.
+    broken: Vec<(u64, String)>,
+    late: bool,
+}
+
+fn worlds(from: u64, seeds: u64, stop: bool, deadline: Instant) -> Seen {
+    let mut command = Command::new(target().join("planted/world"));
+    command.args(["--from", &from.to_string(), "--seeds", &seeds.to_string()]);
+    command.args(stop.then_some("--stop")).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the world starts");
+    let lines = lines_of(&mut child);
+    let mut seen = Seen::default();
+    let mut expected = None;
+    // Once it has said what it saw, it looks for shorter schedules: nobody here wants them.
+    while expected.is_none_or(|expected| seen.broken.len() < expected) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = match lines.recv_timeout(left) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                seen.late = true;
+                break;
+            }
+        };
+        if let Some(count) = line.trim().strip_suffix("violations") {
+            expected = count.trim().parse().ok();
+        }
+        seen.broken.extend(broken(&line));
+    }
+    // It may have ended by itself.
+    drop(child.kill());
+    let ended = child.wait().expect("the world ends");
+    let died = expected.is_none() && !seen.late;
+    assert!(!died, "the worlds from {from} ended with {ended} and did not say what they saw");
+    seen
+}
+
+/// `seed 7: after step 12: what is wrong`
+fn broken(line: &str) -> Option<(u64, String)> {
+    let (seed, said) = line.strip_prefix("seed ")?.split_once(": ")?;
+    let said = said
+        .strip_prefix("after step ")
+        .and_then(|said| said.split_once(": "))
+        .map_or(said, |(_, said)| said);
+    Some((seed.parse().ok()?, said.to_owned()))
+}
+
+/// The lines of a program as they come.
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn row(bug: &Bug, found: &Found) -> [String; 5] {
+    let (at, how) = match &found.first {
+        Some((seed, how)) => (seed.to_string(), how.clone()),
+        None if found.late => ("-".into(), "not found in time".into()),
+        None => ("-".into(), "not found".into()),
+    };
+    let name = bug.name.clone();
+    [name, bug.promise.to_string(), at, found.worlds.to_string(), how.replace('\n', " ")]
+}
+
+fn print_row(args: &Args, row: &[String; 5]) {
+    let [name, promise, at, worlds, how] = row;
+    if args.markdown {
+        println!("| `{name}` | {promise} | {at} | {worlds} | {how} |");
+    } else {
+        println!("{name:<30} {promise:>7} {at:>14} {worlds:>12}  {how}");
+    }
+}
