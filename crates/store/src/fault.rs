@@ -20,7 +20,7 @@ pub enum StoreError {
     Poisoned,
     /// A row that does not open under its key or is not what the format says.
     #[error(
-        "row {row} of table {table} is damaged or was changed by someone; restore the store from a backup"
+        "row {row} of table {table} is damaged or was changed by someone; stop the node and run `rukun repair`"
     )]
     Damaged {
         /// The table.
@@ -29,7 +29,7 @@ pub enum StoreError {
         row: String,
     },
     /// A change in the log that is none.
-    #[error("row {seq} of the log holds no change: {source}; restore the store from a backup")]
+    #[error("row {seq} of the log holds no change: {source}; stop the node and run `rukun repair`")]
     Recall {
         /// Where in the log.
         seq: u64,
@@ -90,9 +90,9 @@ pub enum OpenError {
     /// There is something already.
     #[error("there is something here already; open it, or name another place for the new store")]
     NotEmpty,
-    /// Another program's file, or one whose making was cut off.
+    /// Another program's file, or a store whose first page is damaged.
     #[error(
-        "this is no store of rukun; if the making of one was cut off here, remove the file and make it again"
+        "this is no store of rukun, or its first page is damaged; if it was one, `rukun repair` saves what can be saved"
     )]
     NotAStore,
     /// Another process has it open.
@@ -106,7 +106,7 @@ pub enum OpenError {
     },
     /// A file format of redb that this version of it does not read.
     #[error(
-        "the store's file format is unknown to this program; open it with the version of rukun that made it"
+        "the store's file format is unknown to this program; open it with the version of rukun that made it, or run `rukun repair` if this one did"
     )]
     UnknownFile,
     /// The key file of another store.
@@ -130,13 +130,13 @@ pub enum OpenError {
         mib: u32,
     },
     /// A header row that is not what the format says.
-    #[error("the store's header is damaged at {what}; restore the store from a backup")]
+    #[error("the store's header is damaged at {what}; run `rukun repair`")]
     Damaged {
         /// Which row.
         what: &'static str,
     },
     /// Pages whose checksums don't fit: a bad disk, or someone changed the file.
-    #[error("the store's file is corrupted ({what}); see to the disk and restore the store from a backup")]
+    #[error("the store's file is corrupted ({what}); see to the disk, then run `rukun repair`")]
     Corrupted {
         /// What redb found.
         what: String,

@@ -15,6 +15,8 @@ pub use keys::Unlock;
 
 mod metered;
 
+mod slots;
+
 mod store;
 pub use store::{Stats, Store};
 

@@ -13,6 +13,7 @@ use crate::fault::{OpenError, StoreError};
 use crate::keys::{Keys, Lock, Unlock};
 use crate::metered::Metered;
 use crate::seal::SealKey;
+use crate::slots::open_newest;
 use crate::store::{Identity, Store, Vault, begin};
 use crate::tables::{
     AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
@@ -103,10 +104,12 @@ impl Store {
 /// Every page is checked, not only after a crash: redb may panic on a file that it trusts wrongly.
 /// It costs about a second for 500 MB.
 fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
-    let opened = Builder::new()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create_with_backend(backend);
+    let opened = open_newest(backend, |backend| {
+        Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true)
+            .create_with_backend(backend)
+    });
     opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
         DatabaseError::UpgradeRequired(_) => OpenError::UnknownFile,
@@ -114,6 +117,11 @@ fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
             if error.kind() == io::ErrorKind::InvalidData =>
         {
             OpenError::NotAStore
+        }
+        DatabaseError::Storage(redb::StorageError::Io(error))
+            if error.kind() == io::ErrorKind::UnexpectedEof =>
+        {
+            OpenError::Corrupted { what: "it ends too early".into() }
         }
         DatabaseError::Storage(redb::StorageError::Corrupted(what)) => OpenError::Corrupted { what },
         other => OpenError::Medium(Box::new(other.into())),

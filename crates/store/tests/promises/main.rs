@@ -6,6 +6,7 @@ mod backend;
 mod changes;
 mod durability;
 mod fixture;
+mod flips;
 mod golden;
 mod histories;
 mod meaning;
