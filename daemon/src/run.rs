@@ -115,7 +115,7 @@ async fn stopped(
 }
 
 /// Takes in who connects, until the endpoint is closed.
-async fn accept(endpoint: Endpoint, linker: Linker) {
+pub async fn accept(endpoint: Endpoint, linker: Linker) {
     while let Some(arriving) = endpoint.arriving().await {
         let linker = linker.clone();
         tokio::spawn(async move {
