@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use rukun_authority::Statement;
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
 use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, starts_after};
+use rukun_store::BlobState;
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
@@ -158,6 +159,8 @@ impl Replica {
         offset: u64,
     ) -> Result<Outcome, ReplicaError> {
         let Some(blob) = self.store.blob(digest)? else { return Ok(Ok(())) };
+        // Who asks for what is behind the end was told something else before.
+        let offset = if offset < blob.len() as u64 { offset } else { 0 };
         let wanted = blob.get(offset as usize..).unwrap_or_default();
         let given = wanted.get(..BLOB_GIVEN_BYTES_MAX as usize).unwrap_or(wanted);
         let mut at = offset;
@@ -178,13 +181,21 @@ impl Replica {
         bytes: &[u8],
     ) -> Result<Outcome, ReplicaError> {
         let wanted = self.trust.as_ref().is_some_and(|trust| trust.charter().questionnaire == *digest);
-        if !wanted || self.questionnaire.is_some() || offset != self.store.blob_offset(digest)? {
+        let in_place = offset == 0 || offset == self.store.blob_offset(digest)?;
+        if !wanted || self.questionnaire.is_some() || !in_place {
             return Ok(Ok(()));
         }
-        self.store.put_blob(digest, offset, total, bytes)?;
-        let upto = self.store.blob_offset(digest)?;
-        if upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX) && upto < total {
-            self.send(link, &Message::BlobWant { digest: *digest, offset: upto });
+        let state = self.store.put_blob(digest, offset, total, bytes)?;
+        let upto = offset + bytes.len() as u64;
+        match state {
+            BlobState::Partial { offset } if offset == upto && upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX) => {
+                self.send(link, &Message::BlobWant { digest: *digest, offset });
+            }
+            // What is held is of a file of another length. One of the two is none: begin with this one.
+            BlobState::Partial { offset: held } if offset != 0 && held == offset && !bytes.is_empty() => {
+                self.send(link, &Message::BlobWant { digest: *digest, offset: 0 });
+            }
+            BlobState::Partial { .. } | BlobState::Complete | BlobState::Wrong => {}
         }
         self.load_questionnaire()?;
         Ok(Ok(()))
