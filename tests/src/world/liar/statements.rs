@@ -1,0 +1,87 @@
+//! Lies in statements: who may do what.
+
+use rukun_authority::{Charter, Grant, Keypair, Revocation, Role, Said, Statement};
+use rukun_change::{DeviceKey, Digest, Incarnation, StatementId};
+use rukun_wire::Message;
+
+use super::{Expect, Lie, Pen, Telling, Truth};
+use crate::world::Chance;
+use crate::world::model::Granted;
+
+/// The frames of a lie that is told by statements; nothing if it is told otherwise.
+pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Option<Telling> {
+    let say =
+        |said: Said| Statement::sign(&pen.keypair, pen.incarnation, 1, Some(&truth.survey), said).to_bytes();
+    let sent = |items: Vec<Vec<u8>>, expect| {
+        Telling::greeted(vec![Message::Statements { items, last: true }.encode()], expect)
+    };
+    Some(match lie {
+        Lie::WidenedGrant => {
+            let items: Vec<Vec<u8>> = widened(chance, truth, pen).into_iter().map(say).collect();
+            let count = items.len();
+            sent(items, Expect::StatementsRefused(count))
+        }
+        Lie::ForgedGrant => sent(vec![forged(chance, truth, pen)], Expect::StatementsRefused(1)),
+        Lie::OtherCharter => sent(vec![charter(pen)], Expect::StatementsRefused(1)),
+        Lie::FutureStatement => {
+            let subject = chance.pick(truth.honest).change.author.device;
+            let parent = StatementId::from_bytes(*truth.survey.as_bytes());
+            let (reason, kept, lists) = ("dicuri".into(), Vec::new(), Vec::new());
+            let said = Said::Revocation(Revocation { parent, subject, reason, kept, lists });
+            sent(vec![say(said)], Expect::StatementsRefused(1))
+        }
+        Lie::StatementFlood => {
+            let items = (0..200).map(|serial| {
+                let parent = StatementId::from_bytes(chance.bytes());
+                say(grant(parent, pen.keypair.key(), Role::District, "18", serial))
+            });
+            sent(items.collect(), Expect::Harmless)
+        }
+        Lie::MalformedStatement => {
+            let mut bytes = chance.pick(truth.statements).clone();
+            bytes.truncate(chance.below(bytes.len()));
+            sent(vec![bytes], Expect::LinkCloses)
+        }
+        _ => return None,
+    })
+}
+
+fn grant(parent: StatementId, subject: DeviceKey, role: Role, region: &str, serial: u64) -> Said {
+    let regions = vec![region.parse().expect("a region code")];
+    Said::Grant(Grant { parent, subject, role, regions, serial, name: "Pejabat".into() })
+}
+
+/// Grants to itself that rest on the charter, on its own grants, on those of others.
+fn widened(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<Said> {
+    let (own, charter) = (pen.keypair.key(), StatementId::from_bytes(*truth.survey.as_bytes()));
+    let mut said = vec![grant(charter, own, Role::District, "18", 9)];
+    for granted in truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)) {
+        // The liar is an enumerator, who grants nobody; anyone else's grant is not its own.
+        let role = *chance.pick(&Role::ALL);
+        said.push(grant(granted.id, own, role, "1811", chance.between(1, u64::MAX)));
+    }
+    said
+}
+
+/// A grant in the name of one who might give it.
+fn forged(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<u8> {
+    let granted: Vec<Granted> =
+        truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)).collect();
+    let parent = chance.pick(&granted).clone();
+    let said = grant(parent.id, pen.keypair.key(), Role::Enumerator, parent.regions[0].as_str(), 9);
+    let mut statement = Statement::sign(&pen.keypair, pen.incarnation, 1, Some(&truth.survey), said);
+    statement.issuer.device = parent.subject;
+    statement.to_bytes()
+}
+
+fn charter(pen: &Pen) -> Vec<u8> {
+    let root = Keypair::from_seed(pen.keypair.seed());
+    let charter = Charter {
+        name: "Regsosek 2022".into(),
+        code: "REGSOSEK22".into(),
+        period: ("2022-10-15".into(), "2022-11-14".into()),
+        questionnaire: Digest::of(b"another"),
+        dictionary: None,
+    };
+    Statement::sign(&root, Incarnation::from_bytes([0; 4]), 1, None, Said::Charter(charter)).to_bytes()
+}
