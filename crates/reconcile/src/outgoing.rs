@@ -38,6 +38,8 @@ pub struct Outgoing {
     listed: VecDeque<Listed>,
     wanted: VecDeque<ChangeId>,
     rounds: u32,
+    /// Where the peer last said that it holds something else.
+    unsettled: BTreeSet<SubSls>,
     agreed: bool,
 }
 
@@ -98,6 +100,7 @@ impl Outgoing {
             listed: VecDeque::new(),
             wanted: VecDeque::new(),
             rounds: 0,
+            unsettled: BTreeSet::new(),
             agreed: false,
         }
     }
@@ -204,12 +207,16 @@ impl Outgoing {
         if !was_asked && !cfg!(planted = "differ-unchecked") {
             return Err(Violation::NotInSummary);
         }
-        if places.is_empty() {
-            self.agreed = self.summaries.is_empty() && self.to_list.is_empty();
-        } else if self.rounds < ROUNDS_MAX {
+        for place in &summary {
+            self.unsettled.remove(place);
+        }
+        self.unsettled.extend(places);
+        if !places.is_empty() && self.rounds < ROUNDS_MAX {
             self.rounds += u32::from(self.summaries.is_empty());
             self.to_list.extend(places);
         }
+        // An answer to what was summarised before the last frames left says nothing of these.
+        self.agreed = self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle();
         Ok(())
     }
 
@@ -240,6 +247,7 @@ impl Outgoing {
     /// The peer's scope has changed: compare everywhere once more.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
+        self.unsettled.clear();
         self.rounds = 0;
     }
 
@@ -273,6 +281,13 @@ impl Outgoing {
     /// Whether the last summary found no difference, and nothing was sent since.
     pub fn agreed(&self) -> bool {
         self.agreed
+    }
+
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+            && self.to_list.is_empty()
+            && self.listed.is_empty()
+            && self.wanted.is_empty()
     }
 }
 
@@ -332,6 +347,34 @@ mod tests {
         outgoing.acknowledged(frame, &[]).unwrap();
         assert_eq!(outgoing.next(0, true), Work::SayQuiet);
         assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    }
+
+    #[test]
+    fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
+        let mut outgoing = Outgoing::new(0);
+        outgoing.summarised(&[place()]);
+        let frame = outgoing.sent(Some(1), [(id(1), place())]);
+        outgoing.differs(&[]).unwrap();
+        assert!(!outgoing.agreed());
+        outgoing.acknowledged(frame, &[]).unwrap();
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
+    }
+
+    #[test]
+    fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
+        let elsewhere: SubSls = "1811010005000400".parse().unwrap();
+        let mut outgoing = Outgoing::new(0);
+        outgoing.rounds = ROUNDS_MAX;
+        outgoing.summarised(&[place()]);
+        outgoing.summarised(&[elsewhere]);
+        outgoing.differs(&[place()]).unwrap();
+        outgoing.differs(&[]).unwrap();
+        assert!(!outgoing.agreed());
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
     }
 
     #[test]
