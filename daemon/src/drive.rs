@@ -179,27 +179,37 @@ impl Driver {
         }
     }
 
-    /// One commit for the first piece of work and all that waits behind it.
+    /// One commit for the first piece of work and all that waits behind it. If it fails, that is the
+    /// answer to all who asked.
     fn batch(&mut self, first: Work) -> Result<(), ReplicaError> {
         let mut answers = Vec::new();
-        self.work(first, &mut answers)?;
-        for _ in 0..BATCH_ASKS_MAX {
-            let Ok(ask) = self.asks.try_recv() else { break };
-            self.work(Work::Ask(ask), &mut answers)?;
-        }
-        for _ in 0..BATCH_INPUTS_MAX {
-            let Ok(news) = self.from_links.try_recv() else { break };
-            self.work(Work::Link(news), &mut answers)?;
-        }
-        self.replica.commit()?;
-        self.route();
-        if !answers.is_empty() {
+        let done = self.commit_batch(first, &mut answers);
+        if done.is_ok() && !answers.is_empty() {
             self.notice_settings();
         }
         for (to, answer) in answers {
+            let answer = match &done {
+                Ok(()) => answer,
+                Err(error) => Err(VerbError::new(error, "").with_status(500)),
+            };
             // Who asked may have gone.
             let _ = to.send(answer);
         }
+        done
+    }
+
+    fn commit_batch(&mut self, first: Work, answers: &mut Vec<Answer>) -> Result<(), ReplicaError> {
+        self.work(first, answers)?;
+        for _ in 0..BATCH_ASKS_MAX {
+            let Ok(ask) = self.asks.try_recv() else { break };
+            self.work(Work::Ask(ask), answers)?;
+        }
+        for _ in 0..BATCH_INPUTS_MAX {
+            let Ok(news) = self.from_links.try_recv() else { break };
+            self.work(Work::Link(news), answers)?;
+        }
+        self.replica.commit()?;
+        self.route();
         Ok(())
     }
 

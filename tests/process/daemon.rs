@@ -35,14 +35,16 @@ impl Daemon {
         })
     }
 
-    /// The same in this environment; gives how the program ended if it did before it answered.
-    pub(crate) fn try_start(dir: &Path, listen: &str, env: &[(&str, &str)]) -> Result<Self, ExitStatus> {
+    /// The same under another program that becomes it, if any is named; gives how it ended if it did
+    /// before it answered.
+    pub(crate) fn try_start(dir: &Path, listen: &str, under: &[&str]) -> Result<Self, ExitStatus> {
         let log = std::fs::File::options().create(true).append(true).open(log_path(dir)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_rukun"))
+        let mut words = under.iter().chain(&[env!("CARGO_BIN_EXE_rukun")]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg("--dir")
             .arg(dir)
             .args(["daemon", "--listen", listen, "--http", "127.0.0.1:0"])
-            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

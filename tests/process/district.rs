@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rukun::client::ClientError;
 use rukun::disk::{Folder, random};
 use rukun::survey::{BUILT_IN, Survey};
-use rukun::verbs::{self, Edit, FingerprintsShape, LogShape, RecordsShape, Request, WrittenShape};
+use rukun::verbs::{
+    self, Edit, FingerprintsShape, LogShape, PeersShape, RecordsShape, Request, WrittenShape,
+};
 use rukun_authority::{Keypair, Role};
 use rukun_change::SurveyId;
 use rukun_replica::{NewGrant, Replica};
@@ -92,7 +94,7 @@ pub(crate) fn edit(daemon: &Daemon, record: &str, step: usize) -> Answered {
 
 /// The same, where it may be refused.
 pub(crate) fn try_edit(daemon: &Daemon, record: &str, step: usize) -> Result<Answered, ClientError> {
-    let patch = Some(json!({"r302": 20 + step, "r304": 2 + step % 5}));
+    let patch = Some(json!({"r302": 20 + step % 900, "r304": 2 + step % 5}));
     let edit = Edit { record: record.into(), ink: None, patch, set: Vec::new() };
     let written: WrittenShape = daemon.try_ask(Request::RecordSet(edit))?;
     Ok((written.record, written.change.expect("every edit changes something")))
@@ -121,9 +123,35 @@ pub(crate) fn changes(daemon: &Daemon) -> BTreeMap<Answered, String> {
     found
 }
 
+/// Which of these a daemon does not hold.
+pub(crate) fn lacking(daemon: &Daemon, of: &BTreeSet<Answered>) -> BTreeSet<Answered> {
+    let mut lacking = of.clone();
+    for record in of.iter().map(|(record, _)| record).collect::<BTreeSet<_>>() {
+        match daemon.try_ask::<LogShape>(Request::Log { record: record.clone() }) {
+            Ok(log) => {
+                for line in log.changes {
+                    lacking.remove(&(record.clone(), line.change));
+                }
+            }
+            Err(ClientError::Refused { status: 404, .. }) => {}
+            Err(error) => panic!("log {record}: {error}"),
+        }
+    }
+    lacking
+}
+
 /// What tells whether two hold the same in a region.
 pub(crate) fn fingerprints(daemon: &Daemon, region: &str) -> FingerprintsShape {
     daemon.ask(Request::Fingerprints { region: Some(region.into()) })
+}
+
+/// A device dials an office where it listens now, at once and nowhere else.
+pub(crate) fn point(device: &Daemon, office: &Daemon) {
+    let old: PeersShape = device.ask(Request::PeerList);
+    for address in old.peers {
+        let _: PeersShape = device.ask(Request::PeerRemove { address });
+    }
+    let _: PeersShape = device.ask(Request::PeerAdd { address: office.address() });
 }
 
 /// Waits until this holds; gives how long that took.
