@@ -98,16 +98,18 @@ pub(super) fn body() -> Seeds {
         .collect()
 }
 
-/// One change in the grammar of the target: liar, ink, number, record, causes, seen; then operations
-/// that follow in order, each in one place of the family.
+/// One change in the grammar of the target: liar, ink, number, record, causes, what was seen; then
+/// operations that follow in order, each in one place of the family.
 fn step(liar: u8, ink: u8, n: u8, causes: &[u8], seen: &[u8], fields: &[[u8; 2]]) -> Vec<u8> {
-    let head = [liar, ink, n, 0];
-    let mut bytes = [&head[..], causes, seen, &[1, 0, 0, fields.len() as u8]].concat();
-    for [field, value] in fields {
-        bytes.extend([0, 0, 4, *field, *value]);
-    }
-    bytes.extend([0; 8]);
-    bytes
+    let operations: Vec<u8> = fields.iter().flat_map(|[field, value]| [0, 0, 4, *field, *value]).collect();
+    let count = fields.len() as u8;
+    [&head(liar, ink, n, causes, seen)[..], &[1, 0, 0, count], &operations, &[0; 5]].concat()
+}
+
+fn head(liar: u8, ink: u8, n: u8, causes: &[u8], seen: &[u8]) -> Vec<u8> {
+    // Inks that name nothing seen say once more whether they do all the same.
+    let honest: &[u8] = if ink < 2 { &[0] } else { &[] };
+    [&[liar, ink, n, 0], causes, seen, honest].concat()
 }
 
 pub(super) fn change() -> Seeds {
@@ -115,19 +117,18 @@ pub(super) fn change() -> Seeds {
     let pencil = step(0, 1, 1, all, none, &[[0, 5], [1, 6]]);
     let beside = step(0, 1, 1, none, none, &[[0, 5]]);
     let fork = [pencil.clone(), step(0, 1, 1, all, none, &[[0, 7]])].concat();
-    let red =
-        [pencil.clone(), step(2, 2, 1, last, all, &[[0, 2]]), step(3, 3, 1, none, all, &[[0, 3]])].concat();
+    let reds = [step(2, 2, 1, last, all, &[[0, 2]]), step(3, 3, 1, none, all, &[[0, 3]])].concat();
+    let red = [pencil.clone(), reds].concat();
     let wrong_ink = step(0, 4, 1, none, all, &[[5, 1]]);
     let chain: Vec<u8> = (1..6).flat_map(|n| step(0, 1, n, last, none, &[[n, n]])).collect();
     let stranger = step(6, 1, 1, none, none, &[[0, 5]]);
-    let member =
-        [&[0, 1, 1, 0][..], all, none, &[1, 0, 0, 2], &[0, 0, 0, 9], &[2, 2, 0, 4, 3, 7], &[0; 8]].concat();
-    let replaces =
-        [&[0, 1, 1, 0][..], all, none, &[1, 0, 0, 1], &[0, 2, 0, 1, 1, 2, 4, 0, 6], &[0; 8]].concat();
+    let after = head(0, 1, 1, all, none);
+    let member = [&after[..], &[1, 0, 0, 2], &[0, 0, 0, 9], &[2, 2, 0, 4, 3, 7], &[0; 5]].concat();
+    let replaces = [&after[..], &[1, 0, 0, 1], &[0, 2, 1, 1, 2, 2, 1, 0, 4, 0, 6], &[0; 5]].concat();
     let work = &people::honest_work()[1].0;
     // Past the count of causes (none), the actor's length and the actor.
     let raw = piece(&chunk::contents(&work.change().body)[18..]);
-    let raw = [&[0, 1, 1, 0, 0, 0, 0][..], &raw].concat();
+    let raw = [&head(0, 1, 1, none, none)[..], &[0], &raw].concat();
     let mut seeds = named([
         ("pencil", pencil),
         ("beside", beside),

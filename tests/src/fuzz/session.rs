@@ -32,6 +32,10 @@ struct Session {
 
 /// Steps one after another, until the bytes end.
 pub(super) fn run(data: &[u8]) {
+    played(data).serves_the_honest();
+}
+
+fn played(data: &[u8]) -> Session {
     let mut input = Input::new(data);
     let now = Moment { wall_ms: 1_666_000_000_000, steady_ms: 0 };
     let mut session = Session { replica: image::supervisor(), now, links: BTreeMap::new(), opened: 0 };
@@ -41,7 +45,7 @@ pub(super) fn run(data: &[u8]) {
         }
         session.step(&mut input);
     }
-    session.serves_the_honest();
+    session
 }
 
 impl Session {
@@ -369,9 +373,27 @@ fn liars_changes() -> Vec<SignedChange> {
     ]
 }
 
-#[test]
-fn what_liars_write_reaches_the_gate() {
-    for change in liars_changes() {
-        rukun_change::Body::decode(&change.change.body).unwrap();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_liars_write_reaches_the_gate() {
+        for change in liars_changes() {
+            rukun_change::Body::decode(&change.change.body).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_fuzzing_starts_from_gets_past_the_greeting() {
+        let seeds: BTreeMap<String, Vec<u8>> = super::super::seeds::session().into_iter().collect();
+        let held = |name: &str| {
+            let status = played(&seeds[name]).replica.status().unwrap();
+            (status.changes, status.waiting, status.peers.iter().any(|peer| peer.linked))
+        };
+        let before = people::honest_work().len() as u64;
+        assert_eq!(held("greeted"), (before, 0, true));
+        let (changes, waiting, _) = held("changes");
+        assert!(changes > before && waiting > 0, "{changes} held, {waiting} wait");
     }
 }
