@@ -15,9 +15,8 @@ fn quoted<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = String> + 
 
 fn sources(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let of = |path: std::path::PathBuf| match path.is_dir() {
-        true => sources(&path),
-        false => vec![fs::read_to_string(path).unwrap()],
+    let of = |path: std::path::PathBuf| {
+        if path.is_dir() { sources(&path) } else { vec![fs::read_to_string(path).unwrap()] }
     };
     entries.flat_map(of).collect()
 }
