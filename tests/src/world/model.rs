@@ -21,11 +21,13 @@ pub use knowledge::Knowledge;
 mod standing;
 pub use standing::{Standing, Why, standing};
 
-mod reading;
-pub use reading::{Candidate, Expected, Logged, Place, read};
+mod record;
+pub use record::{Candidate, Conflict, Expected, Kind, Logged, Place};
 
 mod conflicts;
-pub use conflicts::{Conflict, Kind};
+
+mod reading;
+pub use reading::read;
 
 #[cfg(test)]
 mod tests {

@@ -5,36 +5,10 @@ use std::collections::BTreeSet;
 
 use rukun_change::{ChangeId, Ink, MemberId, Scalar};
 
-use super::reading::gone;
-use super::{Candidate, Expected, Knowledge, Place, Standing};
+use super::record::gone;
+use super::{Candidate, Conflict, Expected, Kind, Knowledge, Place, Standing};
 
 static NULL: Scalar = Scalar::Null;
-
-/// What kind of conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Different answers in one ink, none of which saw another.
-    Field,
-    /// A correction whose author had not seen an answer below it.
-    Stale,
-    /// Answers to a record or member that someone marked gone.
-    Presence,
-    /// A change that does not count.
-    SetAside,
-}
-
-/// One conflict: where, and what a person chooses among, in the order in which it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Conflict<'a> {
-    /// Of which kind.
-    pub kind: Kind,
-    /// In which place, where it is about one.
-    pub place: Option<Place<'a>>,
-    /// About which member, if about one.
-    pub member: Option<MemberId>,
-    /// The changes and what they say.
-    pub candidates: Vec<(ChangeId, &'a Scalar)>,
-}
 
 pub(super) fn all<'a>(knowledge: &Knowledge<'a>, read: &Expected<'a>) -> Vec<Conflict<'a>> {
     let mut found = Vec::new();

@@ -3,63 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{Author, ChangeId, Ink, MapRef, MemberId, RecordId, Scalar};
+use rukun_change::{ChangeId, MapRef, MemberId, RecordId};
 
+use super::record::gone;
 use super::standing::member_of;
-use super::{Conflict, Grants, Held, Knowledge, Standing, conflicts, standing};
-
-/// A field of the family (no member) or of a member.
-pub type Place<'a> = (Option<MemberId>, &'a str);
-
-/// A write that stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate<'a> {
-    /// By which change.
-    pub change: ChangeId,
-    /// Whose.
-    pub author: Author,
-    /// In which ink.
-    pub ink: Ink,
-    /// What it says.
-    pub value: &'a Scalar,
-    /// When, as its author says.
-    pub time_ms: i64,
-    /// The change's place in the log.
-    pub at: usize,
-}
-
-/// One change in the history of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Logged<'a> {
-    /// The change.
-    pub change: ChangeId,
-    /// In which ink.
-    pub ink: Ink,
-    /// Whether it counts.
-    pub standing: Standing,
-    /// What it writes, each place once.
-    pub writes: BTreeMap<Place<'a>, &'a Scalar>,
-    /// The members that it makes a map for.
-    pub made: BTreeSet<MemberId>,
-}
-
-/// All that a node must read in a record.
-#[derive(Clone, Debug)]
-pub struct Expected<'a> {
-    /// The history.
-    pub log: Vec<Logged<'a>>,
-    /// Per place the answers that stand: the highest ink first, then the greatest id. The first is
-    /// what the office reads.
-    pub answers: BTreeMap<Place<'a>, Vec<Candidate<'a>>>,
-    /// All members.
-    pub all_members: BTreeSet<MemberId>,
-    /// Those that are not gone.
-    pub members: BTreeSet<MemberId>,
-    /// Why the record is gone, if it is.
-    pub gone: Option<&'a str>,
-    /// The conflicts of the four kinds that need no questionnaire, sorted.
-    pub conflicts: Vec<Conflict<'a>>,
-}
+use super::{Candidate, Expected, Grants, Held, Knowledge, Logged, Place, Standing, conflicts, standing};
 
 /// Reads a record in the set that a node holds, under the grants that it holds.
 pub fn read<'a>(record: &RecordId, held: &'a Held, grants: &Grants) -> Expected<'a> {
@@ -83,17 +31,6 @@ pub fn read<'a>(record: &RecordId, held: &'a Held, grants: &Grants) -> Expected<
     };
     expected.conflicts = conflicts::all(&knowledge, &expected);
     expected
-}
-
-/// Why the record or a member is gone: the text that stands in its field `gone`.
-pub(super) fn gone<'a>(
-    answers: &BTreeMap<Place<'a>, Vec<Candidate<'a>>>,
-    member: Option<MemberId>,
-) -> Option<&'a str> {
-    match answers.get(&(member, "gone"))?.first()?.value {
-        Scalar::Text(reason) => Some(reason),
-        Scalar::Null | Scalar::Int(_) => None,
-    }
 }
 
 fn logged<'a>(knowledge: &Knowledge<'a>, at: usize, standings: &BTreeMap<ChangeId, Standing>) -> Logged<'a> {
