@@ -135,6 +135,14 @@ pub enum OpenError {
         /// Which row.
         what: &'static str,
     },
+    /// What nothing can be saved without.
+    #[error(
+        "the store's {what} is lost; put back a backup of the whole folder, or join as a new device (`rukun id` in another folder, and a grant for it)"
+    )]
+    Gone {
+        /// What is.
+        what: &'static str,
+    },
     /// Pages whose checksums don't fit: a bad disk, or someone changed the file.
     #[error("the store's file is corrupted ({what}); see to the disk, then run `rukun repair`")]
     Corrupted {

@@ -23,6 +23,13 @@ pub use store::{Stats, Store};
 mod open;
 pub use open::NewStore;
 
+mod pages;
+
+mod finds;
+
+mod salvage;
+pub use salvage::Salvaged;
+
 mod entry;
 pub use entry::{EntryKind, LogEntry};
 

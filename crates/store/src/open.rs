@@ -17,7 +17,7 @@ use crate::slots::open_newest;
 use crate::store::{Identity, Store, Vault, begin};
 use crate::tables::{
     AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
-    HEADER, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, WAITING,
+    HEADER, HEADER_COPY, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, WAITING,
 };
 
 /// What redb may keep of the file in memory. A relay stays under 400 MB with all that it holds.
@@ -131,11 +131,12 @@ fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
 /// Header and empty tables, in one transaction: a store is there or it is not.
 fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError> {
     let txn = begin(db)?;
-    let mut header = txn.open_table(HEADER)?;
-    for (name, value) in rows {
-        header.insert(name, value.as_slice())?;
+    for table in [HEADER, HEADER_COPY] {
+        let mut header = txn.open_table(table)?;
+        for (name, value) in rows {
+            header.insert(name, value.as_slice())?;
+        }
     }
-    drop(header);
     macro_rules! make {
         ($($table:ident)*) => {$( txn.open_table($table)?; )*};
     }

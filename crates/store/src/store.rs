@@ -16,7 +16,8 @@ use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::tables::{
-    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, LOG, RECORD, SETTING, STALE, STATEMENT, WAITING,
+    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT,
+    WAITING,
 };
 
 /// The name of the counter of this device's own numbers.
@@ -130,7 +131,9 @@ impl Store {
             None => {}
         }
         self.write(|txn, _, _| {
-            txn.open_table(HEADER)?.insert("survey", survey.as_bytes().as_slice())?;
+            for table in [HEADER, HEADER_COPY] {
+                txn.open_table(table)?.insert("survey", survey.as_bytes().as_slice())?;
+            }
             Ok(())
         })?;
         self.identity.survey = Some(*survey);

@@ -13,6 +13,10 @@ pub(crate) const FORMAT: u32 = 1;
 /// `incarnation`: 4 bytes; `survey`: 32 bytes, once there is one.
 pub(crate) const HEADER: TableDefinition<&str, &[u8]> = TableDefinition::new("header");
 
+/// The rows of [`HEADER`] that nothing can be saved without, once more, so that damage to one page does
+/// not take them. Never read by who opens a store; looked for by who repairs one.
+pub(crate) const HEADER_COPY: TableDefinition<&str, &[u8]> = TableDefinition::new("header_copy");
+
 /// Running numbers. `n`: the last number this device gave itself.
 pub(crate) const COUNTER: TableDefinition<&str, u64> = TableDefinition::new("counter");
 

@@ -1,0 +1,214 @@
+//! A damaged file becomes a new store: everything that still opens under its key is taken out of the
+//! pages one by one and goes through the gate again, in the order of the old log. What can't be placed
+//! because something before it was lost waits, as if it had just come. Nothing is written to the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use rand_chacha::ChaCha20Rng;
+use redb::StorageBackend;
+use rukun_authority::{Keypair, Statement, StatementVerdict, Trust, Verdict, VerifiedChange};
+use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, SurveyId};
+
+use crate::blob::BLOB_BYTES_MAX;
+use crate::fault::OpenError;
+use crate::finds::Finds;
+use crate::keys::Unlock;
+use crate::open::NewStore;
+use crate::store::Store;
+
+/// Commits while the new store is filled.
+const COMMIT_EVERY: usize = 500;
+
+/// What was taken out of a damaged file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Changes that are in the new store's log.
+    pub changes: u64,
+    /// Of these, changes by this device.
+    pub own: u64,
+    /// Changes that wait for what they rest on, to come back from a peer.
+    pub waiting: u64,
+    /// Statements that are in the new store's log.
+    pub statements: u64,
+    /// Statements that opened and rest on lost ones.
+    pub unplaced: u64,
+    /// Places of the old log whose row did not open any more, as far as can be told.
+    pub lost: u64,
+    /// Files, such as the questionnaire, that are whole.
+    pub files: u64,
+    /// Every value that was found under each setting's name, outdated ones among them. None is in the
+    /// new store.
+    pub settings: BTreeMap<String, BTreeSet<Vec<u8>>>,
+}
+
+impl Store {
+    /// Makes a new store of the same device out of what a damaged one still holds. It is durable when
+    /// this returns, and the damaged one was only read.
+    ///
+    /// # Errors
+    /// [`OpenError::Gone`] if the device's key or the survey is lost, [`OpenError::InUse`] if another
+    /// process has the damaged store open, or if the new store can't be made.
+    pub fn salvage(
+        damaged: &impl StorageBackend,
+        unlock: Unlock<'_>,
+        new: impl StorageBackend,
+        incarnation: Incarnation,
+        entropy: &mut ChaCha20Rng,
+    ) -> Result<(Self, Salvaged), OpenError> {
+        if matches!(damaged.try_lock_range(Bound::Unbounded, Bound::Unbounded), Ok(false)) {
+            return Err(OpenError::InUse);
+        }
+        let finds = Finds::search(damaged, unlock);
+        damaged.close()?;
+        let finds = finds?;
+        let new_store = NewStore { device_seed: *finds.device_seed, incarnation };
+        let mut filling = Filling {
+            store: Self::create(new, unlock, &new_store, entropy)?,
+            own: Keypair::from_seed(&finds.device_seed).key(),
+            trust: None,
+            salvaged: Salvaged { settings: finds.settings.clone(), ..Salvaged::default() },
+        };
+        filling.fill(&finds)?;
+        filling.store.commit()?;
+        Ok((filling.store, filling.salvaged))
+    }
+}
+
+/// A new store on its way.
+struct Filling {
+    store: Store,
+    own: DeviceKey,
+    trust: Option<Trust>,
+    salvaged: Salvaged,
+}
+
+impl Filling {
+    fn fill(&mut self, finds: &Finds) -> Result<(), OpenError> {
+        self.place_statements(finds)?;
+        self.place_files(finds)?;
+        if let Some(survey) = self.survey(finds)? {
+            self.store.set_survey(&survey)?;
+            self.place_changes(finds, &survey)?;
+            for (from, bytes) in &finds.waiting {
+                if let Some(change) = verified(bytes, &survey) {
+                    self.place(change, *from)?;
+                }
+            }
+        }
+        self.salvaged.lost = finds.lost();
+        Ok(())
+    }
+
+    /// What a charter founds, if one was found; else what the header said, if something proves it.
+    fn survey(&self, finds: &Finds) -> Result<Option<SurveyId>, OpenError> {
+        if let Some(trust) = &self.trust {
+            return Ok(Some(*trust.survey()));
+        }
+        let changes = || finds.changes.values().flatten().map(Vec::as_slice);
+        let proved = |survey: &&SurveyId| changes().any(|bytes| verified(bytes, survey).is_some());
+        match finds.surveys.iter().find(proved) {
+            Some(survey) => Ok(Some(*survey)),
+            None if finds.changes.is_empty() && finds.surveys.len() < 2 => Ok(finds.surveys.first().copied()),
+            None => Err(OpenError::Gone { what: "survey" }),
+        }
+    }
+
+    /// Statements come in the order of the log, so that each finds what it rests on.
+    fn place_statements(&mut self, finds: &Finds) -> Result<(), OpenError> {
+        let claims = finds.statements.values().flatten();
+        let claims: Vec<Statement> = claims.filter_map(|bytes| Statement::from_bytes(bytes).ok()).collect();
+        self.trust = claims.iter().find_map(|claim| Trust::found(claim).ok());
+        let Some(trust) = &mut self.trust else {
+            self.salvaged.unplaced = claims.len() as u64;
+            return Ok(());
+        };
+        for claim in &claims {
+            match trust.judge_statement(claim) {
+                StatementVerdict::Admit(id) => {
+                    let new = self.store.append_statement(&id, &claim.to_bytes(), None)?;
+                    self.salvaged.statements += u64::from(new.is_some());
+                }
+                StatementVerdict::Wait(_) | StatementVerdict::Refuse(_) => self.salvaged.unplaced += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn place_changes(&mut self, finds: &Finds, survey: &SurveyId) -> Result<(), OpenError> {
+        let found = finds.changes.values().flatten();
+        let mut changes: Vec<_> = found.filter_map(|bytes| verified(bytes, survey)).collect();
+        let superseded = self.superseded(&changes);
+        changes.retain(|change| !superseded.contains(&change.id()));
+        for (at, change) in changes.into_iter().enumerate() {
+            self.place(change, self.own)?;
+            if at % COMMIT_EVERY == COMMIT_EVERY - 1 {
+                self.store.commit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Through the gate, or to what waits from this peer.
+    fn place(&mut self, change: VerifiedChange, from: DeviceKey) -> Result<(), OpenError> {
+        let (record, own) = (change.change().record, change.change().author.device == self.own);
+        if self.store.has_change(&change.id())? {
+            return Ok(());
+        }
+        let change = match &self.trust {
+            Some(trust) => {
+                match trust.judge(change, |ink, cause| self.store.has_cause(&record, ink, cause))? {
+                    Verdict::Admit(change) => {
+                        self.store.append_change(&change, None)?;
+                        self.salvaged.changes += 1;
+                        self.salvaged.own += u64::from(own);
+                        return Ok(());
+                    }
+                    Verdict::Wait(change, _) => change,
+                }
+            }
+            None => Box::new(change),
+        };
+        self.store.put_waiting(&from, &change.id(), &change.signed().to_bytes())?;
+        self.salvaged.waiting += 1;
+        Ok(())
+    }
+
+    /// Of two changes that this device made under one number, the earlier was never committed: its page
+    /// outlived a loss of power. To bring it back would be to fork.
+    fn superseded(&self, changes: &[VerifiedChange]) -> BTreeSet<ChangeId> {
+        let mut latest: BTreeMap<_, (i64, ChangeId)> = BTreeMap::new();
+        let mut superseded = BTreeSet::new();
+        for change in changes.iter().filter(|change| change.change().author.device == self.own) {
+            let number = (change.change().author.incarnation, change.change().n);
+            let this = (change.body().time_ms, change.id());
+            let last = latest.entry(number).or_insert(this);
+            if last.1 != this.1 {
+                superseded.insert(this.min(*last).1);
+                *last = this.max(*last);
+            }
+        }
+        superseded
+    }
+
+    fn place_files(&mut self, finds: &Finds) -> Result<(), OpenError> {
+        for (digest, pieces) in &finds.pieces {
+            let mut whole = Vec::new();
+            for (offset, piece) in pieces {
+                if *offset == whole.len() as u64 {
+                    whole.extend(piece);
+                }
+            }
+            let digest = Digest::from_bytes(*digest);
+            if whole.len() as u64 <= BLOB_BYTES_MAX && Digest::of(&whole) == digest {
+                self.store.put_blob(&digest, 0, whole.len() as u64, &whole)?;
+                self.salvaged.files += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn verified(bytes: &[u8], survey: &SurveyId) -> Option<VerifiedChange> {
+    VerifiedChange::verify(SignedChange::from_bytes(bytes).ok()?, survey).ok()
+}
