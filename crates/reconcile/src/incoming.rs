@@ -1,11 +1,14 @@
 //! The receiving half: it holds the peer to the order of its frames and of its log, and remembers
 //! where it was told that sets differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
-use rukun_change::SubSls;
+use rukun_change::{Fingerprint, SubSls};
 
 use crate::violation::Violation;
+
+/// The most summaries that may wait for an answer.
+const SUMMARIES_MAX: usize = 8;
 
 /// What comes from one peer on one link.
 #[derive(Debug, Default)]
@@ -13,6 +16,8 @@ pub struct Incoming {
     frames: u64,
     upto: u64,
     quiet: bool,
+    /// Summaries that wait until all that we have is on its way, oldest first.
+    summaries: VecDeque<Vec<(SubSls, Fingerprint)>>,
     differing: BTreeSet<SubSls>,
 }
 
@@ -56,6 +61,24 @@ impl Incoming {
         self.quiet
     }
 
+    /// A summary came. It is answered once our own log is sent, so that the peer never takes a
+    /// difference that is still to come for agreement.
+    ///
+    /// # Errors
+    /// If too many wait already.
+    pub fn summarised(&mut self, rows: Vec<(SubSls, Fingerprint)>) -> Result<(), Violation> {
+        if self.summaries.len() == SUMMARIES_MAX {
+            return Err(Violation::TooMuch { what: "summaries", max: SUMMARIES_MAX });
+        }
+        self.summaries.push_back(rows);
+        Ok(())
+    }
+
+    /// The oldest summary that waits for its answer.
+    pub fn next_summary(&mut self) -> Option<Vec<(SubSls, Fingerprint)>> {
+        self.summaries.pop_front()
+    }
+
     /// We named these as differing, so their ids will be listed.
     pub fn named(&mut self, differing: &[SubSls]) {
         self.differing.extend(differing);
@@ -82,6 +105,18 @@ mod tests {
         assert_eq!(incoming.frame(3, None), Err(Violation::FrameOrder { found: 3, expected: 2 }));
         assert_eq!(incoming.frame(2, Some(9)), Err(Violation::LogOrder { found: 9, before: 9 }));
         assert_eq!(incoming.frame(2, None), Ok(()));
+    }
+
+    #[test]
+    fn summaries_wait_in_order_and_only_so_many() {
+        let mut incoming = Incoming::default();
+        let rows = |place: &str| vec![(place.parse().unwrap(), Fingerprint::default())];
+        for _ in 0..SUMMARIES_MAX {
+            assert_eq!(incoming.summarised(rows("1811010005000300")), Ok(()));
+        }
+        assert!(incoming.summarised(rows("1811010005000400")).is_err());
+        assert_eq!(incoming.next_summary(), Some(rows("1811010005000300")));
+        assert_eq!(incoming.summarised(rows("1811010005000400")), Ok(()));
     }
 
     #[test]

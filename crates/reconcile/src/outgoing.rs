@@ -40,6 +40,9 @@ pub struct Outgoing {
     rounds: u32,
     /// Where the peer last said that it holds something else.
     unsettled: BTreeSet<SubSls>,
+    /// Where the peer sent something while a summary of ours was on its way: what it answers there
+    /// is about another set than it has now.
+    came: BTreeSet<SubSls>,
     agreed: bool,
 }
 
@@ -101,6 +104,7 @@ impl Outgoing {
             wanted: VecDeque::new(),
             rounds: 0,
             unsettled: BTreeSet::new(),
+            came: BTreeSet::new(),
             agreed: false,
         }
     }
@@ -210,7 +214,11 @@ impl Outgoing {
         for place in &summary {
             self.unsettled.remove(place);
         }
-        self.unsettled.extend(places);
+        let doubtful: Vec<SubSls> = summary.iter().filter(|place| self.came.remove(*place)).copied().collect();
+        if let Compare::In(compare) = &mut self.compare {
+            compare.extend(&doubtful);
+        }
+        self.unsettled.extend(places.iter().chain(&doubtful));
         if !places.is_empty() && self.rounds < ROUNDS_MAX {
             self.rounds += u32::from(self.summaries.is_empty());
             self.to_list.extend(places);
@@ -271,6 +279,13 @@ impl Outgoing {
     /// Something new came from the peer, so the next comparison may come out otherwise.
     pub fn progressed(&mut self) {
         self.rounds = 0;
+    }
+
+    /// Changes came from the peer in these sub-SLS.
+    pub fn came(&mut self, places: impl IntoIterator<Item = SubSls>) {
+        if !self.summaries.is_empty() {
+            self.came.extend(places);
+        }
     }
 
     /// The sub-SLS of changes that are on their way and not yet acknowledged.
@@ -357,6 +372,21 @@ mod tests {
         outgoing.differs(&[]).unwrap();
         assert!(!outgoing.agreed());
         outgoing.acknowledged(frame, &[]).unwrap();
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
+    }
+
+    #[test]
+    fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
+        let mut outgoing = Outgoing::new(0);
+        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+        outgoing.summarised(&[place()]);
+        outgoing.came([place()]);
+        outgoing.differs(&[]).unwrap();
+        assert!(!outgoing.agreed());
+        assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
         outgoing.summarised(&[place()]);
         outgoing.differs(&[]).unwrap();
         assert!(outgoing.agreed());

@@ -23,6 +23,7 @@ impl Replica {
             self.links.iter().filter(|(_, link)| link.is_live()).map(|(id, _)| *id).collect();
         for link in live {
             while self.send_next(link)? {}
+            self.answer_summaries(link)?;
             self.keep_state(link)?;
         }
         Ok(())
@@ -82,6 +83,35 @@ impl Replica {
             Work::Nothing => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Says where the peer's summaries differ from what we hold. What is on its way to the peer makes
+    /// a difference that is no news, and what has not left yet is waited for.
+    fn answer_summaries(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let head = self.store.head();
+        loop {
+            let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+            if open.outgoing.position() < head {
+                return Ok(());
+            }
+            let Some(rows) = open.incoming.next_summary() else { return Ok(()) };
+            let on_its_way = open.outgoing.busy();
+            let device = self.device();
+            let reads = self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default();
+            let regions: Vec<Region> = rows.iter().map(|(place, _)| place.region()).collect();
+            let ours = self.store.fingerprints(&regions)?;
+            let differ: Vec<SubSls> = rows
+                .iter()
+                .filter(|(place, theirs)| ours.get(place).copied().unwrap_or_default() != *theirs)
+                .map(|(place, _)| *place)
+                .filter(|place| covers(&reads, place) && !on_its_way.contains(place))
+                .collect();
+            if let Some(open) = self.links.get_mut(&link) {
+                open.incoming.named(&differ);
+                open.outgoing.compare_again(&differ);
+            }
+            self.send(link, &Message::Differ(differ));
+        }
     }
 
     fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {

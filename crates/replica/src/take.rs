@@ -4,19 +4,15 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::{AdmittedChange, Verdict, VerifiedChange};
-use rukun_change::{ChangeId, DeviceKey, Fingerprint, Region, SignedChange, SubSls};
-use rukun_store::EntryKind;
+use rukun_change::{ChangeId, DeviceKey, Fingerprint, SignedChange, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Checked, Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
-use crate::send::covers;
 use crate::session::{Fault, Outcome};
 
 /// The most changes of one peer that may wait.
 const WAITING_MAX: usize = 1_024;
-/// How far ahead the log is looked through for what a peer has not been sent yet.
-const UNSENT_ENTRIES_MAX: usize = 4_096;
 
 impl Replica {
     pub(crate) fn take_changes(
@@ -37,6 +33,7 @@ impl Replica {
         }
         let (peer, epoch, upto) = (open.peer, open.their_epoch, open.incoming.upto());
         let mut exceptions = Vec::new();
+        let mut homes = BTreeSet::new();
         let mut admitted = false;
         for item in items {
             let change = match item {
@@ -48,6 +45,7 @@ impl Replica {
                 }
             };
             let home = change.change().record.home();
+            homes.insert(home);
             let Some(trust) = &self.trust else { return Ok(Ok(())) };
             if !trust.ever_covered(&device, &home) && !cfg!(planted = "receiver-scope-unchecked") {
                 let text = format!("a change in {home} came, where this device was never granted anything");
@@ -75,6 +73,7 @@ impl Replica {
             self.judge_waiting()?;
         }
         if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.came(homes);
             if admitted {
                 open.outgoing.progressed();
             }
@@ -159,30 +158,14 @@ impl Replica {
     pub(crate) fn take_summary(
         &mut self,
         link: LinkId,
-        rows: &[(SubSls, Fingerprint)],
-    ) -> Result<Outcome, ReplicaError> {
-        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        rows: Vec<(SubSls, Fingerprint)>,
+    ) -> Outcome {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         if rows.is_empty() {
             open.incoming.said_quiet();
-            return Ok(Ok(()));
+            return Ok(());
         }
-        let unsent = self.unsent(link)?;
-        let device = self.device();
-        let reads = self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default();
-        let regions: Vec<Region> = rows.iter().map(|(place, _)| place.region()).collect();
-        let ours = self.store.fingerprints(&regions)?;
-        let differ: Vec<SubSls> = rows
-            .iter()
-            .filter(|(place, theirs)| ours.get(place).copied().unwrap_or_default() != *theirs)
-            .map(|(place, _)| *place)
-            .filter(|place| covers(&reads, place) && !unsent.contains(place))
-            .collect();
-        if let Some(open) = self.links.get_mut(&link) {
-            open.incoming.named(&differ);
-            open.outgoing.compare_again(&differ);
-        }
-        self.send(link, &Message::Differ(differ));
-        Ok(Ok(()))
+        open.incoming.summarised(rows).map_err(Into::into)
     }
 
     pub(crate) fn take_ids(
@@ -221,19 +204,6 @@ impl Replica {
         }
         self.tell(Event::Changed { record: change.change().record, change: change.id() });
         Ok(())
-    }
-
-    /// The sub-SLS in which we hold something that this peer has not acknowledged: a difference
-    /// there is no news, since what makes it is on its way.
-    fn unsent(&self, link: LinkId) -> Result<BTreeSet<SubSls>, ReplicaError> {
-        let Some(open) = self.links.get(&link) else { return Ok(BTreeSet::new()) };
-        let mut places = open.outgoing.busy();
-        for entry in self.store.scan(open.outgoing.position(), UNSENT_ENTRIES_MAX)? {
-            if let EntryKind::Change { record, .. } = entry.kind {
-                places.insert(record.home());
-            }
-        }
-        Ok(places)
     }
 }
 
