@@ -34,6 +34,9 @@ struct Args {
     /// Prints all that happens in that world.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Looks for the shortest schedule that fails first, and means that one.
+    #[arg(long, requires = "seed")]
+    shrink: bool,
     /// Stops at the first broken promise, without looking for a shorter schedule.
     #[arg(long)]
     stop: bool,
@@ -50,13 +53,16 @@ fn main() -> ExitCode {
     // A node that panics is a broken promise, reported as such; the rest of it is noise.
     std::panic::set_hook(Box::new(|_| {}));
     match args.seed {
-        Some(seed) => one(seed, args.trace),
+        Some(seed) => one(seed, args.trace, args.shrink),
         None => many(&args),
     }
 }
 
-fn one(seed: u64, trace: bool) -> ExitCode {
-    let plan = Plan::of(seed);
+fn one(seed: u64, trace: bool, shortest: bool) -> ExitCode {
+    let mut plan = Plan::of(seed);
+    if let (true, Some(violation)) = (shortest, run(&plan, false).violation) {
+        plan = shrink(&plan, &violation).0;
+    }
     let report = run(&plan, trace);
     println!("{}", report.tally);
     println!("seed {seed}: trace {:016x}", report.trace);

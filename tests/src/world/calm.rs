@@ -2,7 +2,7 @@
 //! to come to agree. They dial as the program does: again and again, ever more rarely while it fails.
 
 use super::sim::{Checked, World};
-use super::{NODES, TIERS};
+use super::{NODES, OFFICE, RELAY, TIERS};
 
 /// How long nodes may take to agree once faults have ended. Simulated, under this world's delays.
 pub const CONVERGE_MS_MAX: u64 = 300_000;
@@ -26,7 +26,22 @@ impl World {
         for (near, far, _) in self.links.all() {
             self.cut(near, far, 0)?;
         }
-        self.run_until(self.now_ms + 60_000)
+        self.run_until(self.now_ms + 60_000)?;
+        self.grant_the_forgotten()
+    }
+
+    /// Whose grant was lost with the device that gave it, before anyone else had it, comes to the
+    /// office and is granted anew.
+    fn grant_the_forgotten(&mut self) -> Checked {
+        for node in 1..NODES {
+            let key = self.nodes[node].key;
+            let trust = self.nodes[OFFICE].replica.as_ref().and_then(|office| office.trust());
+            if trust.is_some_and(|trust| !trust.ever_granted(&key)) {
+                let role = self.nodes[node].role;
+                self.grant(OFFICE, node == RELAY, key, role, super::REGIONS[node])?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets the nodes dial and talk until nothing moves any more.
