@@ -195,6 +195,14 @@ changed since.")]
         #[arg(long)]
         ink: Option<Ink>,
     },
+    /// Save what a damaged store still holds into a new one
+    #[command(after_help = "\
+Example:
+  rukun repair
+
+Stop the daemon first. The damaged file is kept as rukun.redb.damaged-1; what could not be saved comes
+back from peers. A sound store is left as it is.")]
+    Repair,
     /// Five nodes on this machine: interviews, corrections, conflicts, one answer
     #[command(after_help = "\
 Example:

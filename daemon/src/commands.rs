@@ -6,6 +6,7 @@ mod grant;
 mod import;
 mod init;
 mod output;
+mod repair;
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             let request = Request::Resolve { record, field, pick, value, ink };
             write(folder, request, output)?;
         }
+        Verb::Repair => repair::repair(folder, output)?,
         Verb::Demo { keep } => {
             let alike = demo::run(keep.as_deref(), output.is_json())?;
             return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::Keypair;
 use rukun_change::Incarnation;
-use rukun_replica::{FileBackend, NewStore, OpenError, Store, Unlock};
+use rukun_replica::{FileBackend, NewStore, OpenError, Salvaged, Store, Unlock};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,10 @@ const SECRET_BYTES_MAX: u64 = 256;
 pub struct Folder {
     path: PathBuf,
 }
+
+/// A damaged store, which no other process opens as long as this is there.
+#[derive(Debug)]
+pub struct Damaged(#[expect(dead_code, reason = "it is held for its lock")] FileBackend);
 
 /// What a running daemon leaves in its folder for programs of the same user.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,14 +89,15 @@ impl Folder {
         let key = self.key()?;
         let new = NewStore { device_seed: *random()?, incarnation: Incarnation::from_bytes(*random()?) };
         let fresh = self.fresh_path();
-        let made = Store::create(self.fresh_backend(&fresh)?, Unlock::KeyFile(&key), &new, &mut generator()?);
+        let made =
+            Store::create(self.fresh_backend(&fresh, false)?, Unlock::KeyFile(&key), &new, &mut generator()?);
         let store = made.map_err(|source| DiskError::Open { path: fresh.clone(), source })?;
         self.put_in_place(&fresh)?;
         Ok(store)
     }
 
     /// An empty file that this process alone writes. What an earlier making left there is thrown away.
-    fn fresh_backend(&self, fresh: &Path) -> Result<FileBackend, DiskError> {
+    fn fresh_backend(&self, fresh: &Path, replaces: bool) -> Result<FileBackend, DiskError> {
         let file = open_or_make(fresh)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -100,7 +105,7 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(io_error(fresh, error)),
         }
         // Another process may have put it in place since it was opened here: then it is no scrap.
-        if self.has_store() {
+        if self.has_store() && !replaces {
             return Err(DiskError::Exists { path: self.path.clone() });
         }
         let emptied = file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(0o600)));
@@ -129,6 +134,41 @@ impl Folder {
         let key = self.key()?;
         let opened = Store::open(backend(&self.store_path())?, Unlock::KeyFile(&key), generator()?);
         opened.map_err(|error| self.open_error(error))
+    }
+
+    /// Makes a new store of the same device out of what a damaged one still holds. It takes the place of
+    /// the damaged one only by [`Self::replace`].
+    ///
+    /// # Errors
+    /// If another process has the store open, its header is lost, the key file is missing or of
+    /// another store, or the disk fails.
+    pub fn salvage(&self) -> Result<(Store, Salvaged, Damaged), DiskError> {
+        if !self.has_store() {
+            return Err(DiskError::NoStore { path: self.path.clone() });
+        }
+        let (key, fresh) = (self.key()?, self.fresh_path());
+        let damaged = backend(&self.store_path())?;
+        let (new, incarnation) = (self.fresh_backend(&fresh, true)?, Incarnation::from_bytes(*random()?));
+        let made = Store::salvage(&damaged, Unlock::KeyFile(&key), new, incarnation, &mut generator()?);
+        let (store, salvaged) = made.map_err(|error| self.open_error(error))?;
+        Ok((store, salvaged, Damaged(damaged)))
+    }
+
+    /// Puts the new store in the place of the damaged one, and keeps that beside it. Gives where.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn replace(&self, damaged: Damaged) -> Result<PathBuf, DiskError> {
+        let aside = |number: u32| self.path.join(format!("rukun.redb.damaged-{number}"));
+        let kept = (1..=u32::MAX).map(aside).find(|path| !path.exists()).expect("there are free numbers");
+        let path = self.store_path();
+        // At every moment the usual name leads to a store: a second name first, then the exchange.
+        let linked = fs::hard_link(&path, &kept)
+            .or_else(|_| fs::copy(&path, &kept).and_then(|_| File::open(&kept)?.sync_all()));
+        linked.map_err(|error| io_error(&kept, error))?;
+        self.put_in_place(&self.fresh_path())?;
+        drop(damaged);
+        Ok(kept)
     }
 
     /// The 32 bytes that unlock the store.

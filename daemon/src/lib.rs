@@ -16,6 +16,7 @@ pub mod people;
 pub mod prelist;
 pub mod quic;
 pub mod render;
+pub mod repair;
 pub mod run;
 pub mod survey;
 pub mod tls;

@@ -32,5 +32,7 @@ pub use view::RecordLine;
 mod status;
 pub use status::{PeerLine, Status, SurveyLine};
 
-pub use rukun_store::{FileBackend, InMemoryBackend, NewStore, OpenError, StorageBackend, Store, Unlock};
+pub use rukun_store::{
+    FileBackend, InMemoryBackend, NewStore, OpenError, Salvaged, StorageBackend, Store, StoreError, Unlock,
+};
 pub use rukun_wire::{Deframer, WireError};

@@ -44,7 +44,7 @@ pub struct Salvaged {
 
 impl Store {
     /// Makes a new store of the same device out of what a damaged one still holds. It is durable when
-    /// this returns, and the damaged one was only read.
+    /// this returns. The damaged one is only read, and stays locked until its backend is closed.
     ///
     /// # Errors
     /// [`OpenError::Gone`] if the device's key or the survey is lost, [`OpenError::InUse`] if another
@@ -59,9 +59,7 @@ impl Store {
         if matches!(damaged.try_lock_range(Bound::Unbounded, Bound::Unbounded), Ok(false)) {
             return Err(OpenError::InUse);
         }
-        let finds = Finds::search(damaged, unlock);
-        damaged.close()?;
-        let finds = finds?;
+        let finds = Finds::search(damaged, unlock)?;
         let new_store = NewStore { device_seed: *finds.device_seed, incarnation };
         let mut filling = Filling {
             store: Self::create(new, unlock, &new_store, entropy)?,

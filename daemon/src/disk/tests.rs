@@ -57,7 +57,7 @@ fn of_two_that_make_a_store_in_one_folder_one_does() {
 fn a_key_that_others_can_read_is_refused_with_the_remedy() {
     let (_parent, folder) = folder();
     drop(folder.create_store().unwrap());
-    fs::set_permissions(folder.key_path(), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(folder.key_path(), Permissions::from_mode(0o640)).unwrap();
     let error = folder.open_store().unwrap_err();
     assert!(matches!(error, DiskError::Exposed { mode: 0o640, .. }));
     assert_eq!(error.remedy(), Some(format!("chmod 600 {}", folder.key_path().display())));
