@@ -178,7 +178,7 @@ impl Crasher {
         let recording = &self.recording;
         self.tally.opens += 1;
         // A panic of the store at any point is a violation like any other.
-        let looked = catch_unwind(AssertUnwindSafe(|| look(recording, disk, after, closely)));
+        let looked = catch_unwind(AssertUnwindSafe(|| look(recording, &disk, after, closely)));
         match looked.unwrap_or_else(|panic| Err(said(&*panic))) {
             Ok(whole) => self.tally.whole += u64::from(whole),
             Err(found) => {
@@ -209,7 +209,7 @@ impl Crasher {
 
 /// Opens what power loss left and holds it against what was committed. Gives whether a commit that was
 /// under way is there.
-fn look(recording: &Recording, disk: Scratch, after: usize, closely: bool) -> Result<bool, String> {
+fn look(recording: &Recording, disk: &Scratch, after: usize, closely: bool) -> Result<bool, String> {
     let (certain, under_way) = recording.expected(after);
     let mut store = changes::open(disk.clone()).map_err(|error| format!("it does not open: {error}"))?;
     let found = Snapshot::of(&mut store)?;

@@ -2,7 +2,7 @@
 //! and the rest comes back from a peer. Every page in turn, over real stores and real sessions.
 
 // Test code all through: where it is wrong, it should stop and say where.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
 use std::io;

@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p rukun-tests --bin crash -- --points 1000000`
 
+// Test code all through: where it is wrong, it should stop and say where; and it prints.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -51,7 +54,7 @@ fn main() -> ExitCode {
     let (last, seconds) = (next.into_inner() - 1, start.elapsed().as_secs_f64());
     println!("seeds {} to {last}: {} histories, {} boundaries", args.from, tally.histories, tally.boundaries);
     for (loss, points) in Loss::ALL.iter().zip(tally.points) {
-        println!("{:>12} points {loss:?}", points);
+        println!("{points:>12} points {loss:?}");
     }
     let rate = tally.points() as f64 / seconds;
     println!("{:>12} points in all, {seconds:.1} s, {rate:.0} a second", tally.points());
