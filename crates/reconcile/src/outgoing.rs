@@ -246,7 +246,8 @@ impl Outgoing {
             return Err(Violation::TooMuch { what: "wanted changes", max: WANTED_MAX });
         }
         self.wanted.extend(ids);
-        if let (Compare::In(places), false) = (&mut self.compare, ids.is_empty()) {
+        // Also if nothing is wanted: others may have brought it meanwhile, and only a summary shows that.
+        if let Compare::In(places) = &mut self.compare {
             places.insert(listed.sub_sls);
         }
         Ok(())
@@ -362,6 +363,53 @@ mod tests {
         outgoing.acknowledged(frame, &[]).unwrap();
         assert_eq!(outgoing.next(0, true), Work::SayQuiet);
         assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    }
+
+    /// Compares, and is told of a difference that nothing is wanted of, as often as it asks.
+    fn differ_for_ever(outgoing: &mut Outgoing) -> u32 {
+        let mut lists = 0;
+        loop {
+            match outgoing.next(0, true) {
+                Work::SayQuiet => {}
+                Work::Summarise(_) => {
+                    outgoing.summarised(&[place()]);
+                    outgoing.differs(&[place()]).unwrap();
+                }
+                Work::List(sub_sls) => {
+                    lists += 1;
+                    outgoing.listed(sub_sls, [id(1)]);
+                    outgoing.wants(&[]).unwrap();
+                }
+                Work::Nothing => return lists,
+                work => panic!("{work:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_wanted_any_more_it_is_compared_once_more_and_agreed() {
+        let mut outgoing = Outgoing::new(0);
+        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[place()]).unwrap();
+        assert_eq!(outgoing.next(0, true), Work::List(place()));
+        outgoing.listed(place(), [id(1)]);
+        // Somebody else brought it meanwhile.
+        outgoing.wants(&[]).unwrap();
+        assert!(!outgoing.agreed());
+        assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+        outgoing.summarised(&[place()]);
+        outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
+    }
+
+    #[test]
+    fn a_peer_that_never_agrees_and_never_wants_is_left_alone_after_a_few_rounds() {
+        let mut outgoing = Outgoing::new(0);
+        assert_eq!(differ_for_ever(&mut outgoing), ROUNDS_MAX);
+        assert!(!outgoing.agreed());
+        assert_eq!(outgoing.next(0, true), Work::Nothing);
     }
 
     #[test]
