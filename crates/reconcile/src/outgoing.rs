@@ -135,7 +135,11 @@ impl Outgoing {
             return Work::Nothing;
         }
         match std::mem::replace(&mut self.compare, Compare::In(BTreeSet::new())) {
-            Compare::Everywhere => Work::Summarise(None),
+            Compare::Everywhere => {
+                // What was named in a scope that is no more must not count against agreement.
+                self.unsettled.clear();
+                Work::Summarise(None)
+            }
             Compare::In(places) if places.is_empty() => Work::Nothing,
             Compare::In(places) => Work::Summarise(Some(places)),
         }
@@ -198,7 +202,8 @@ impl Outgoing {
     /// [`SUMMARY_SUB_SLS_MAX`] each.
     pub fn summarised(&mut self, places: &[SubSls]) {
         self.summaries.extend(places.chunks(SUMMARY_SUB_SLS_MAX).map(<[SubSls]>::to_vec));
-        self.agreed = self.summaries.is_empty() || cfg!(planted = "in-sync-unanswered");
+        let nothing_to_ask = self.summaries.is_empty() && self.unsettled.is_empty();
+        self.agreed = nothing_to_ask || cfg!(planted = "in-sync-unanswered");
     }
 
     /// The peer answered the oldest summary: it holds something else in these.
@@ -214,7 +219,8 @@ impl Outgoing {
         for place in &summary {
             self.unsettled.remove(place);
         }
-        let doubtful: Vec<SubSls> = summary.iter().filter(|place| self.came.remove(*place)).copied().collect();
+        let doubtful: Vec<SubSls> =
+            summary.iter().filter(|place| self.came.remove(*place)).copied().collect();
         if let Compare::In(compare) = &mut self.compare {
             compare.extend(&doubtful);
         }
@@ -253,10 +259,13 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The peer's scope has changed: compare everywhere once more.
+    /// The peer's scope has changed: compare everywhere once more. What it asked for in the old one is
+    /// forgotten; what it still may read of that is found again.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
-        self.unsettled.clear();
+        self.to_list.clear();
+        self.wanted.clear();
+        self.agreed = false;
         self.rounds = 0;
     }
 
@@ -452,6 +461,23 @@ mod tests {
         assert!(!outgoing.agreed());
         outgoing.summarised(&[place()]);
         outgoing.differs(&[]).unwrap();
+        assert!(outgoing.agreed());
+    }
+
+    #[test]
+    fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
+        let mut outgoing = Outgoing::new(0);
+        let elsewhere: SubSls = "1811010005000400".parse().unwrap();
+        outgoing.summarised(&[place(), elsewhere]);
+        outgoing.differs(&[place(), elsewhere]).unwrap();
+        assert_eq!(outgoing.next(0, true), Work::List(place()));
+        outgoing.listed(place(), [id(1)]);
+        outgoing.wants(&[id(1)]).unwrap();
+        outgoing.compare_everywhere();
+        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+        // What it had named as differing does not keep it from agreeing in the new scope.
+        outgoing.summarised(&[]);
         assert!(outgoing.agreed());
     }
 

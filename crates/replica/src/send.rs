@@ -108,7 +108,9 @@ impl Replica {
                 .collect();
             if let Some(open) = self.links.get_mut(&link) {
                 open.incoming.named(&differ);
-                open.outgoing.compare_again(&differ);
+                // It may deliver where it reads nothing, and learns nothing of what is there.
+                let readable = differ.iter().filter(|place| covers(&open.reads, place)).copied();
+                open.outgoing.compare_again(&readable.collect::<Vec<_>>());
             }
             self.send(link, &Message::Differ(differ));
         }
@@ -141,28 +143,28 @@ impl Replica {
         if !statements.is_empty() {
             self.send(link, &Message::Statements { items: statements, last: true });
         }
-        if changes.is_empty() {
-            if let Some(open) = self.links.get_mut(&link) {
-                open.outgoing.passed(upto);
-            }
-            return Ok(());
-        }
         self.send_changes(link, Some(upto), changes)
     }
 
-    /// Sends changes in frames that keep their limit. Only the last says how far the log is sent.
+    /// Sends changes in frames that keep their limit. Only the last says how far the log is sent. The
+    /// peer may have asked for them when it could still read them: what it can't read now stays here.
     fn send_changes(
         &mut self,
         link: LinkId,
         upto: Option<u64>,
         ids: Vec<ChangeId>,
     ) -> Result<(), ReplicaError> {
-        let mut frames: Vec<Vec<_>> = vec![Vec::new()];
-        let mut bytes = 0;
+        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
+        let mut frames: Vec<Vec<_>> = Vec::new();
+        let mut bytes = BATCH_BYTES_MAX;
         for id in ids {
             let Some(change) = self.store.change(&id)? else { continue };
             let good = || self.trust.as_ref().is_none_or(|trust| trust.standing(&change, 1).is_good());
             if cfg!(planted = "set-aside-not-sent") && !good() {
+                continue;
+            }
+            let unchecked = cfg!(planted = "sender-scope-unchecked") || cfg!(planted = "differ-unchecked");
+            if !covers(&reads, &change.change().record.home()) && !unchecked {
                 continue;
             }
             let size = change.change().body.len() + 256 + 34 * change.change().seen.len();
@@ -171,9 +173,12 @@ impl Replica {
                 bytes = 0;
             }
             bytes += size;
-            frames.last_mut().expect("there is always a frame being filled").push(change);
+            frames.last_mut().expect("the first change begins a frame").push(change);
         }
-        let last = frames.len() - 1;
+        let Some(last) = frames.len().checked_sub(1) else {
+            self.pass(link, upto);
+            return Ok(());
+        };
         for (index, frame) in frames.into_iter().enumerate() {
             let upto = upto.filter(|_| index == last);
             let homes = frame.iter().map(|change| (change.id(), change.change().record.home()));
@@ -185,7 +190,19 @@ impl Replica {
         Ok(())
     }
 
+    /// Nothing goes to the peer for this part of the log.
+    fn pass(&mut self, link: LinkId, upto: Option<u64>) {
+        if let (Some(open), Some(upto)) = (self.links.get_mut(&link), upto) {
+            open.outgoing.passed(upto);
+        }
+    }
+
+    /// Lists what is held in a sub-SLS that the peer named, if it may still read there.
     fn send_ids(&mut self, link: LinkId, sub_sls: SubSls) -> Result<(), ReplicaError> {
+        let readable = self.links.get(&link).is_some_and(|open| covers(&open.reads, &sub_sls));
+        if !readable && !cfg!(planted = "differ-unchecked") {
+            return Ok(());
+        }
         let ids = self.store.ids(&sub_sls)?;
         let parts = ids.chunks(CHANGE_IDS_MAX).count().max(1);
         for part in 0..parts {
@@ -203,7 +220,10 @@ impl Replica {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let regions = match places {
             None => open.reads.clone(),
-            Some(places) => places.iter().map(SubSls::region).collect(),
+            // What the peer summarised itself says nothing of what it may read.
+            Some(places) => {
+                places.iter().filter(|place| covers(&open.reads, place)).map(SubSls::region).collect()
+            }
         };
         let rows: Vec<(SubSls, Fingerprint)> = self.store.fingerprints(&regions)?.into_iter().collect();
         let places: Vec<SubSls> = rows.iter().map(|(place, _)| *place).collect();

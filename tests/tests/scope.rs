@@ -1,0 +1,101 @@
+//! Promise 4: what leaves a node on a link is covered by what the peer may read at that moment,
+//! whatever the peer says, and whatever it could read when it asked.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use rukun_authority::Role;
+use rukun_change::{ChangeId, Fingerprint};
+use rukun_replica::LinkId;
+use rukun_tests::by_hand::{Node, World};
+use rukun_wire::Message;
+use serde_json::json;
+
+const STEPS: usize = 20_000;
+const HOME: &str = "1811010005000300";
+const OTHER: &str = "1811010005000400";
+const OFFICE: Node = Node(0);
+
+/// An office that holds a family in each of two places, and an enumerator of the first one, whose key is
+/// in the hands of the test.
+fn scene() -> (World, Node) {
+    let mut world = World::new(1);
+    let mallory = world.add(30, OFFICE, Role::Enumerator, &["18110100050003"]);
+    let now = world.now();
+    world.replicas[OFFICE.0].add_record(now, HOME.parse().unwrap(), None, &json!({"r108": "Siti"})).unwrap();
+    world.replicas[OFFICE.0].add_record(now, OTHER.parse().unwrap(), None, &json!({"r108": "Made"})).unwrap();
+    world.commit(OFFICE);
+    (world, mallory)
+}
+
+/// What the office says until it waits for mallory; mallory takes all changes that come.
+fn hear_out(world: &mut World, link: LinkId) -> Vec<Message> {
+    let mut heard = Vec::new();
+    loop {
+        let news = world.hear(OFFICE, link);
+        if news.is_empty() {
+            return heard;
+        }
+        for message in &news {
+            if let Message::Changes(changes) = message {
+                let (frame, exceptions) = (changes.frame, Vec::new());
+                world.say(OFFICE, link, &Message::Ack { frame, exceptions });
+            }
+        }
+        heard.extend(news);
+    }
+}
+
+fn listed(heard: &[Message]) -> Vec<ChangeId> {
+    let ids = heard.iter().filter_map(|message| match message {
+        Message::Ids { ids, .. } => Some(ids.clone()),
+        _ => None,
+    });
+    ids.flatten().collect()
+}
+
+fn changes(heard: &[Message]) -> usize {
+    let frames = heard.iter().map(|message| match message {
+        Message::Changes(changes) => changes.items.len(),
+        _ => 0,
+    });
+    frames.sum()
+}
+
+#[test]
+fn whoever_summarises_a_place_that_it_may_not_read_learns_nothing_of_it() {
+    let (mut world, mallory) = scene();
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    let heard = hear_out(&mut world, link);
+    assert_eq!(changes(&heard), 1, "the family in its own place");
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Differ(Vec::new()));
+    let other = OTHER.parse().unwrap();
+    world.say(OFFICE, link, &Message::Summary(vec![(other, Fingerprint::default())]));
+    let heard = hear_out(&mut world, link);
+    // It may deliver there what its people wrote, so a difference is named, and nothing else is said.
+    assert_eq!(heard, [Message::Differ(vec![other])]);
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    assert_eq!(hear_out(&mut world, link), []);
+}
+
+#[test]
+fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
+    let (mut world, mallory) = scene();
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Differ(vec![HOME.parse().unwrap()]));
+    let ids = listed(&hear_out(&mut world, link));
+    assert_eq!(ids.len(), 1);
+    world.grant(OFFICE, mallory, Role::Enumerator, &["18110100050009"]);
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Want(ids));
+    let heard = hear_out(&mut world, link);
+    assert_eq!(changes(&heard), 0, "{heard:?}");
+    // The session goes on in the scope that it has now.
+    world.settle(STEPS);
+    let status = world.replicas[OFFICE.0].status().unwrap();
+    let line = status.peers.iter().find(|peer| peer.key == world.key(mallory)).unwrap();
+    assert!(line.linked && line.in_sync, "{line:?}");
+}
