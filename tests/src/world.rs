@@ -182,6 +182,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         late_ends: BTreeMap::new(),
         heard: BTreeMap::new(),
         liars: BTreeSet::new(),
+        mallories: Vec::new(),
         news_ms: 0,
     };
     world.found()?;
@@ -191,6 +192,8 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         world.link(node, UPSTREAM[node])?;
         world.run_until(world.now_ms + 30_000)?;
     }
+    world.hire_liars()?;
+    world.run_until(world.now_ms + 30_000)?;
     world.calm = false;
     Ok(world)
 }

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 
 fn one(seed: u64, trace: bool, shortest: bool) -> ExitCode {
     let mut plan = Plan::of(seed);
-    if let (true, Some(violation)) = (shortest, run(&plan, false).violation) {
+    if shortest && let Some(violation) = run(&plan, false).violation {
         plan = shrink(&plan, &violation).0;
     }
     let report = run(&plan, trace);

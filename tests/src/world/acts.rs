@@ -112,10 +112,9 @@ impl World {
         self.come_up(node)?;
         self.nodes[node].disk.trouble(trouble);
         self.nodes[node].end = end;
-        self.write(node, luck)?;
-        // Whom it did not meet in this commit it meets in the next.
+        // What did not meet this commit meets the next.
         let mut luck = Chance::new(luck);
-        for _ in 0..3 {
+        for _ in 0..8 {
             if self.nodes[node].replica.is_some() {
                 self.write(node, luck.u64())?;
             }
@@ -150,7 +149,9 @@ impl World {
         let mut chance = Chance::new(luck);
         let sound = self.nodes[node].image().to_vec();
         let mut image = sound.clone();
-        let at = chance.below(image.len());
+        // Where there is something: most of a file is room.
+        let drawn: Vec<usize> = (0..40).map(|_| chance.below(image.len())).collect();
+        let at = drawn.iter().find(|at| image[**at] != 0).or(drawn.first()).copied().unwrap_or_default();
         image[at] ^= 1 << chance.below(8);
         match self.nodes[node].start_on(Disk::holding(image)) {
             Ok(()) => self.holds_what_it_held(node),
@@ -166,7 +167,12 @@ impl World {
     fn clock_jumps(&mut self, node: usize, by_ms: i64, luck: u64) -> Checked {
         self.nodes[node].clock_off_ms = by_ms;
         let before = self.tally.written;
-        self.write(node, luck)?;
+        let mut luck = Chance::new(luck);
+        for _ in 0..6 {
+            if self.tally.written == before {
+                self.write(node, luck.u64())?;
+            }
+        }
         if self.tally.written > before {
             self.tally.hit(if by_ms > 0 { Fault::ClockAhead } else { Fault::ClockBehind });
         }
@@ -175,9 +181,8 @@ impl World {
 
     /// A store is replaced by its oldest copy, by somebody who says so to the store or does not.
     fn restore(&mut self, node: usize, silently: bool) -> Checked {
-        if self.nodes[node].backups.is_empty() {
-            return Ok(());
-        }
+        let has_copy = |at: &usize| !self.nodes[*at].backups.is_empty();
+        let Some(node) = (node..node + NODES).map(|at| at % NODES).find(has_copy) else { return Ok(()) };
         if self.nodes[node].replica.is_some() {
             self.fall(node)?;
         }

@@ -1,17 +1,232 @@
-//! Lies, told to nodes.
+//! Lies, told to nodes in the middle of everything else: two devices with an enumerator's grant and bad
+//! intent, and strangers. The node must react as it must, at once; what may enter its set is known.
 
-/// A lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {}
+use rukun_authority::{Keypair, Role};
+use rukun_change::{Fingerprint, SignedChange, StatementId, SubSls};
+use rukun_replica::{Input, LinkId};
+use rukun_wire::{Exception, Hello, Message};
 
-impl Lie {
-    /// All.
-    pub const ALL: &'static [Self] = &[];
+use super::liar::{Expect, Liar, Telling, Truth};
+use super::model::Fact;
+use super::sim::{Checked, World};
+use super::Chance;
+
+pub use super::liar::Lie;
+
+/// One who lies, and where.
+pub(super) struct Mallory {
+    pub(super) liar: Liar,
+    /// Charter and own grants.
+    chain: Vec<Vec<u8>>,
+    home: SubSls,
+    far: SubSls,
 }
 
-impl super::sim::World {
+/// Where those who lie are granted something, and where they are not; and by whom.
+const PLACES: [(usize, &str, &str, &str); 2] = [
+    (4, "18110100050003", "1811010005000300", "1811040003000100"),
+    (5, "18110400030001", "1811040003000100", "1811010005000300"),
+];
+
+impl World {
+    /// Two officers are granted something who should not be trusted.
+    pub(super) fn hire_liars(&mut self) -> Checked {
+        for (supervisor, region, home, far) in PLACES {
+            let liar = Liar::new(Keypair::from_seed(&self.chance.bytes()));
+            self.grant(supervisor, false, liar.key(), Role::Enumerator, &[region])?;
+            let Some(replica) = self.nodes[supervisor].replica.as_ref() else { return Ok(()) };
+            let wanted = replica.trust().map(|trust| trust.chain(&liar.key())).unwrap_or_default();
+            let held = replica.statements_held().map_err(|error| error.to_string())?;
+            let chain = held
+                .iter()
+                .filter(|bytes| self.truth.id_of_statement(bytes).is_some_and(|id| wanted.contains(&id)))
+                .cloned()
+                .collect();
+            let place = |code: &str| code.parse().expect("a sub-SLS of this world");
+            self.liars.insert(liar.key());
+            self.mallories.push(Mallory { liar, chain, home: place(home), far: place(far) });
+        }
+        Ok(())
+    }
+
     /// A peer lies to a node.
-    pub(super) fn lie(&mut self, _victim: usize, lie: Lie, _luck: u64) -> super::sim::Checked {
-        match lie {}
+    pub(super) fn lie(&mut self, victim: usize, lie: Lie, luck: u64) -> Checked {
+        self.come_up(victim)?;
+        let mut chance = Chance::new(luck);
+        let Some(replica) = self.nodes[victim].replica.as_ref() else { return Ok(()) };
+        let (Some(trust), own) = (replica.trust(), replica.author()) else { return Ok(()) };
+        let device = own.device;
+        let near: Vec<usize> =
+            (0..self.mallories.len()).filter(|at| trust.may_read(&device, &self.mallories[*at].home)).collect();
+        let Some(mallory) = chance.place(near.len()).map(|at| &self.mallories[near[at]]) else { return Ok(()) };
+        let in_far = trust.ever_covered(&device, &mallory.far);
+        if in_far != trust.may_read(&device, &mallory.far) {
+            return Ok(());
+        }
+        let honest = self.readable(victim, mallory.home);
+        if honest.is_empty() {
+            return Ok(());
+        }
+        let truth = Truth {
+            survey: self.truth.survey,
+            victim: own,
+            honest: &honest,
+            statements: &mallory.chain,
+            home: mallory.home,
+            far: mallory.far,
+            victim_in_far: in_far,
+        };
+        let telling = mallory.liar.tell(lie, &mut chance, &truth);
+        let greeting = if telling.greet { self.greeting(&truth) } else { Vec::new() };
+        self.tell(victim, lie, &telling, &greeting)
+    }
+
+    fn tell(&mut self, victim: usize, lie: Lie, telling: &Telling, greeting: &[Vec<u8>]) -> Checked {
+        for signed in &telling.admitted {
+            let id = Fact::in_survey(signed, &self.truth.survey).map_err(|error| format!("{error:?}"))?.id;
+            self.truth.made(id, signed, false)?;
+        }
+        self.trace.note((victim, lie.name()), || format!("{victim} is told a lie: {}", lie.name()));
+        let link = self.link_by_hand(victim, telling.key)?;
+        for frame in greeting {
+            self.say(victim, link, frame)?;
+        }
+        if !self.heard.contains_key(&(victim, link)) && telling.greet && self.nodes[victim].replica.is_some() {
+            return Err(format!("{victim} does not take the greeting of a granted device before {}", lie.name()));
+        }
+        if let Some(heard) = self.heard.get_mut(&(victim, link)) {
+            heard.clear();
+        }
+        let heard = self.say(victim, link, &telling.frames.concat())?;
+        if self.nodes[victim].replica.is_none() {
+            // The victim died of something else, before it could react.
+            return Ok(());
+        }
+        reacted(telling, heard.as_deref())
+            .map_err(|found| format!("{victim} reacts wrongly to {}: {found}, not {:?}", lie.name(), telling.expect))?;
+        self.tally.hit_named(class(lie));
+        self.hang_up(victim, link)
+    }
+
+    fn hang_up(&mut self, victim: usize, link: LinkId) -> Checked {
+        if self.heard.remove(&(victim, link)).is_some() {
+            self.handle(victim, Input::LinkClosed { link, reason: "cut".into() })?;
+            self.commit(victim)?;
+        }
+        Ok(())
+    }
+
+    /// A greeting that knows all statements already, so that none are sent.
+    fn greeting(&self, truth: &Truth<'_>) -> Vec<Vec<u8>> {
+        let ids: Vec<StatementId> = self.truth.statement_ids.iter().copied().collect();
+        let hello = Hello {
+            versions: (1, 1),
+            survey: truth.survey,
+            epoch: rukun_change::Incarnation::from_bytes([0x66; 4]),
+            received: None,
+            held: 0,
+            statements: Fingerprint::default(),
+            chain: truth.statements.to_vec(),
+        };
+        let items = Vec::new();
+        let said = [Message::Hello(hello), Message::StatementIds(ids), Message::Statements { items, last: true }];
+        said.iter().map(Message::encode).collect()
+    }
+
+    /// Some honest changes that a node holds at a place.
+    fn readable(&self, node: usize, home: SubSls) -> Vec<SignedChange> {
+        let held = &self.truth.held[node];
+        let of_home = self.truth.signed.iter().filter(|signed| signed.change.record.home() == home);
+        let held = of_home.filter(|signed| self.truth.id_of(signed).is_some_and(|id| held.contains(&id)));
+        held.take(6).cloned().collect()
+    }
+}
+
+/// Whether a victim reacted as it must: what it said, or nothing if it ended the link.
+fn reacted(telling: &Telling, heard: Option<&[Vec<u8>]>) -> Result<(), String> {
+    let Some(heard) = heard else {
+        return match telling.expect {
+            Expect::LinkCloses | Expect::Harmless => Ok(()),
+            _ => Err("the link ended".into()),
+        };
+    };
+    let messages: Vec<Message> = heard.iter().filter_map(|bytes| Message::decode(&bytes[4..]).ok()).collect();
+    let mut acks = messages.iter().filter_map(|message| match message {
+        Message::Ack { exceptions, .. } => Some(exceptions),
+        _ => None,
+    });
+    let acknowledged = acks.clone().next().is_some();
+    let exceptions: Vec<&Exception> = acks.by_ref().flatten().map(|(_, exception)| exception).collect();
+    let waits = exceptions.iter().filter(|one| matches!(one, Exception::Waiting)).count();
+    let refused = exceptions.len() - waits;
+    let as_expected = match telling.expect {
+        Expect::Harmless | Expect::StatementsRefused(_) => true,
+        Expect::LinkCloses => false,
+        Expect::Refused(count) => acknowledged && (refused, waits) == (count, 0),
+        Expect::Waits(count) => acknowledged && (refused, waits) == (0, count),
+        Expect::Admitted => acknowledged && exceptions.is_empty(),
+    };
+    if as_expected {
+        Ok(())
+    } else {
+        Err(format!("acknowledged: {acknowledged}, {refused} refused, {waits} wait"))
+    }
+}
+
+/// The kinds of lies of the fault model, as they are counted, and what is told of each.
+pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
+    ("lie: forged signature", &[Lie::ForgedSignature, Lie::ForgedGrant, Lie::OtherSurveysChange]),
+    (
+        "lie: frame in the wrong state",
+        &[
+            Lie::BeforeGreeting,
+            Lie::WrongState,
+            Lie::FrameOrder,
+            Lie::FalseDiffer,
+            Lie::UnwantedIds,
+            Lie::UnwantedWant,
+            Lie::HugeLog,
+        ],
+    ),
+    ("lie: another's number or actor", &[Lie::OthersNumber, Lie::OthersActor]),
+    ("lie: one change signed twice", &[Lie::TwoRecords, Lie::TwoNumbers, Lie::Replay]),
+    ("lie: fork", &[Lie::Fork, Lie::ForkInRecord, Lie::Gap, Lie::HugeNumber, Lie::NumberZero]),
+    ("lie: out of scope", &[Lie::OutOfScope, Lie::OthersInk]),
+    (
+        "lie: grant wider than its issuer's",
+        &[
+            Lie::WidenedGrant,
+            Lie::WidenedGrant,
+            Lie::OtherCharter,
+            Lie::FutureStatement,
+            Lie::StatementFlood,
+            Lie::MalformedStatement,
+        ],
+    ),
+    ("lie: counts of 2^63", &[Lie::HugeCount, Lie::HugeCountInChange, Lie::HugeFrame, Lie::Bomb]),
+    (
+        "lie: false acknowledgement or fingerprint",
+        &[Lie::FalseAck, Lie::BlindAck, Lie::FalseFingerprint, Lie::FalseCursor, Lie::EndlessIds, Lie::FalseBlob],
+    ),
+    ("lie: compressed chunk", &[Lie::Compressed]),
+    ("lie: malformed chunk", &[Lie::Malformed, Lie::SeenInPencil]),
+    ("lie: causes that are not there", &[Lie::Dangling, Lie::NoCause, Lie::NoHead]),
+    ("lie: stranger", &[Lie::StrangerHello, Lie::WrongSurvey, Lie::WrongVersion]),
+    ("lie: bytes without meaning", &[Lie::GarbageBytes, Lie::TruncatedFrame, Lie::ControlText]),
+];
+
+/// What a lie is counted as.
+fn class(lie: Lie) -> &'static str {
+    let known = CLASSES.iter().find(|(_, lies)| lies.contains(&lie));
+    known.map(|(name, _)| *name).expect("every lie has a kind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lie_is_of_some_kind() {
+        assert!(Lie::ALL.iter().all(|lie| class(*lie).starts_with("lie: ")));
     }
 }

@@ -4,11 +4,13 @@
 use std::fmt;
 
 use super::disk::{Trouble, Unsynced};
-use super::lies::Lie;
+use super::lies::{CLASSES, Lie};
 use super::{Chance, NODES};
 
 const DAY_MS: u64 = 86_400_000;
 const YEAR_MS: i64 = 365 * DAY_MS as i64;
+/// How often lies of one kind are told.
+const LIES_OF_KIND: usize = 12;
 
 /// All that happens in a world before its faults end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +94,11 @@ impl Plan {
                     let (from, to) = pair(&mut chance);
                     add(&mut chance, Act::Link { from, to });
                 }
+                Kind::Twice => {
+                    let (from, to) = pair(&mut chance);
+                    add(&mut chance, Act::Link { from, to });
+                    add(&mut chance, Act::Link { from, to });
+                }
                 Kind::Act(act) => add(&mut chance, act),
             }
         }
@@ -103,6 +110,7 @@ enum Kind {
     Write,
     Pulse,
     Link,
+    Twice,
     Act(Act),
 }
 
@@ -135,6 +143,8 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() },
             Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() },
             Act::Backup { node: any(chance) },
+            Act::Backup { node: any(chance) },
+            Act::Backup { node: any(chance) },
             Act::Restore { node: any(chance), silently: false },
             Act::Restore { node: any(chance), silently: true },
             Act::Rebuild { node: super::RELAY },
@@ -145,10 +155,14 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Regrant { luck: chance.u64() },
         ];
         deck.extend(acts.into_iter().map(Kind::Act));
-        for lie in Lie::ALL {
-            deck.push(Kind::Act(Act::Lie { victim: any(chance), lie: *lie, luck: chance.u64() }));
+    }
+    for (_, lies) in CLASSES {
+        for _ in 0..LIES_OF_KIND {
+            let act = Act::Lie { victim: chance.below(NODES), lie: *chance.pick(lies), luck: chance.u64() };
+            deck.push(Kind::Act(act));
         }
     }
+    deck.extend((0..11).map(|_| Kind::Twice));
     for at in (1..deck.len()).rev() {
         deck.swap(at, chance.below(at + 1));
     }

@@ -11,6 +11,7 @@ use rukun_authority::Keypair;
 use rukun_wire::Message;
 
 use super::disk::Trouble;
+use super::lies::Mallory;
 use super::links::{End, Links};
 use super::node::{self, Node};
 use super::tally::{Fault, Tally};
@@ -74,6 +75,7 @@ pub(super) struct World {
     pub(super) heard: BTreeMap<End, Vec<Vec<u8>>>,
     /// The keys of those who lie.
     pub(super) liars: BTreeSet<DeviceKey>,
+    pub(super) mallories: Vec<Mallory>,
     /// When something last arrived that was new to somebody.
     pub(super) news_ms: u64,
 }
@@ -459,11 +461,15 @@ impl World {
     pub(super) fn say(&mut self, node: usize, link: LinkId, bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
         let mut deframer = Deframer::new();
         deframer.push(bytes);
-        loop {
+        let mut whole = true;
+        while whole {
             let frame = match next_frame(&mut deframer) {
                 Ok(Some(body)) => Frame::check(&body, Some(&self.truth.survey)),
                 Ok(None) => break,
-                Err(broken) => broken,
+                Err(broken) => {
+                    whole = false;
+                    broken
+                }
             };
             self.handle(node, Input::Received { link, frame })?;
         }

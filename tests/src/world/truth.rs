@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, SubSls, SurveyId};
+use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, StatementId, SubSls, SurveyId};
 
 use super::model::compare::Facts;
 use super::model::{Fact, Granted, Grants};
@@ -16,6 +16,7 @@ pub(super) struct Truth {
     pub(super) grants: Grants,
     /// Grants and charter, as they travel, in the order in which they were made.
     pub(super) statements: Vec<Vec<u8>>,
+    pub(super) statement_ids: BTreeSet<StatementId>,
     /// What each node has said that it holds durably.
     pub(super) held: Vec<BTreeSet<ChangeId>>,
     /// Honest changes as they travel.
@@ -36,6 +37,7 @@ impl Truth {
             facts: Facts::new(),
             grants: Grants::new(survey, root),
             statements: Vec::new(),
+            statement_ids: [StatementId::from_bytes(*survey.as_bytes())].into(),
             held: Vec::new(),
             signed: Vec::new(),
             by_signature: HashMap::new(),
@@ -76,12 +78,20 @@ impl Truth {
         for bytes in statements {
             if !self.statements.contains(&bytes) {
                 if let Some(granted) = Granted::of(&bytes, &self.survey) {
+                    self.statement_ids.insert(granted.id);
                     self.grants.hold(granted);
                 }
                 self.statements.push(bytes);
                 self.covered.clear();
             }
         }
+    }
+
+    /// The id of a statement that is the charter or a grant.
+    pub(super) fn id_of_statement(&self, bytes: &[u8]) -> Option<StatementId> {
+        let charter = self.statements.first().filter(|first| *first == bytes);
+        let id = charter.map(|_| StatementId::from_bytes(*self.survey.as_bytes()));
+        id.or_else(|| Granted::of(bytes, &self.survey).map(|granted| granted.id))
     }
 
     pub(super) fn id_of(&self, signed: &SignedChange) -> Option<ChangeId> {
