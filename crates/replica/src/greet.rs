@@ -143,6 +143,9 @@ impl Replica {
         if news {
             self.statements_changed()?;
         }
+        if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.statements_moved();
+        }
         if in_trust && last {
             if let Err(fault) = self.check_granted(link, &peer) {
                 return Ok(Err(fault));

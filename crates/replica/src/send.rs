@@ -141,6 +141,9 @@ impl Replica {
             }
         }
         if !statements.is_empty() {
+            if let Some(open) = self.links.get_mut(&link) {
+                open.outgoing.statements_moved();
+            }
             self.send(link, &Message::Statements { items: statements, last: true });
         }
         self.send_changes(link, Some(upto), changes)

@@ -31,6 +31,7 @@ impl Replica {
         if let Err(violation) = open.incoming.frame(frame, upto) {
             return Ok(Err(violation.into()));
         }
+        let of_log = upto.is_some();
         let (peer, epoch, upto) = (open.peer, open.their_epoch, open.incoming.upto());
         let mut exceptions = Vec::new();
         let mut homes = BTreeSet::new();
@@ -73,10 +74,10 @@ impl Replica {
             self.judge_waiting()?;
         }
         if let Some(open) = self.links.get_mut(&link) {
-            open.outgoing.came(homes);
-            if admitted {
-                open.outgoing.progressed();
+            if admitted || of_log {
+                open.outgoing.progressed(&homes);
             }
+            open.outgoing.came(homes);
             open.state.received = Some((epoch, upto));
             let state = open.state;
             // The cursor is durable with what it counts, or a crash would skip changes for good.
@@ -155,11 +156,7 @@ impl Replica {
     }
 
     /// A summary without rows says that the peer has nothing more to send; any other is compared.
-    pub(crate) fn take_summary(
-        &mut self,
-        link: LinkId,
-        rows: Vec<(SubSls, Fingerprint)>,
-    ) -> Outcome {
+    pub(crate) fn take_summary(&mut self, link: LinkId, rows: Vec<(SubSls, Fingerprint)>) -> Outcome {
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         if rows.is_empty() {
             open.incoming.said_quiet();

@@ -1,0 +1,112 @@
+//! Two nodes that differ compare until they agree, and stop after a few rounds in which nothing moves: the
+//! rest is for the next session.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use rukun_change::{ChangeId, SubSls};
+use rukun_reconcile::{Outgoing, Work};
+
+/// As many as the protocol says.
+const ROUNDS: u32 = 3;
+
+fn id(byte: u8) -> ChangeId {
+    ChangeId::from_bytes([byte; 32])
+}
+
+fn place() -> SubSls {
+    "1811010005000300".parse().unwrap()
+}
+
+/// Compares, and is told of a difference that nothing is wanted of, as often as it asks.
+fn differ_for_ever(outgoing: &mut Outgoing) -> u32 {
+    let mut lists = 0;
+    loop {
+        match outgoing.next(0, true) {
+            Work::SayQuiet => {}
+            Work::Summarise(_) => {
+                outgoing.summarised(&[place()]);
+                outgoing.differs(&[place()]).unwrap();
+            }
+            Work::List(sub_sls) => {
+                lists += 1;
+                outgoing.listed(sub_sls, [id(1)]);
+                outgoing.wants(&[]).unwrap();
+            }
+            Work::Nothing => return lists,
+            work => panic!("{work:?}"),
+        }
+    }
+}
+
+/// Compares with a peer that wants a change and never holds it, as often as both ask. Gives how often
+/// the change was sent.
+fn never_held(outgoing: &mut Outgoing) -> u32 {
+    let mut sent = 0;
+    loop {
+        match outgoing.next(0, true) {
+            Work::SayQuiet => {}
+            Work::Summarise(_) => {
+                outgoing.summarised(&[place()]);
+                outgoing.differs(&[place()]).unwrap();
+            }
+            Work::List(sub_sls) => {
+                outgoing.listed(sub_sls, [id(1)]);
+                outgoing.wants(&[id(1)]).unwrap();
+            }
+            Work::Changes(ids) => {
+                sent += 1;
+                let frame = outgoing.sent(None, ids.iter().map(|id| (*id, place())));
+                outgoing.acknowledged(frame, &ids).unwrap();
+            }
+            Work::Nothing => return sent,
+            work => panic!("{work:?}"),
+        }
+    }
+}
+
+#[test]
+fn where_nothing_is_wanted_any_more_it_is_compared_once_more_and_agreed() {
+    let mut outgoing = Outgoing::new(0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[place()]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::List(place()));
+    outgoing.listed(place(), [id(1)]);
+    // Somebody else brought it meanwhile.
+    outgoing.wants(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn a_peer_that_never_agrees_and_never_wants_is_left_alone_after_a_few_rounds() {
+    let mut outgoing = Outgoing::new(0);
+    assert_eq!(differ_for_ever(&mut outgoing), ROUNDS);
+    assert!(!outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Nothing);
+}
+
+#[test]
+fn a_change_that_the_peer_cannot_take_is_sent_a_few_times_and_no_more() {
+    let mut outgoing = Outgoing::new(0);
+    assert_eq!(never_held(&mut outgoing), ROUNDS);
+    assert!(!outgoing.agreed());
+}
+
+#[test]
+fn what_was_left_differing_is_compared_again_once_statements_or_changes_there_have_come() {
+    let mut outgoing = Outgoing::new(0);
+    never_held(&mut outgoing);
+    outgoing.statements_moved();
+    assert_eq!(never_held(&mut outgoing), ROUNDS);
+    outgoing.progressed(&["1811010005000400".parse().unwrap()].into());
+    assert_eq!(outgoing.next(0, true), Work::Nothing);
+    outgoing.progressed(&[place()].into());
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
