@@ -9,7 +9,7 @@ use rukun_change::{DeviceKey, Region, StatementId};
 use super::input::Input;
 use super::people::{self, ANI, Device, LIARS, MALLORY, OFFICE, SUPERVISOR};
 
-const STATEMENTS_MAX: usize = 24;
+const STATEMENTS_MAX: usize = 16;
 const REGIONS: [&str; 10] = [
     "18",
     "1811",
