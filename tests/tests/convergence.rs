@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_authority::Role;
-use rukun_change::{Fingerprint, Ink, RecordId, Scalar};
+use rukun_change::{Fingerprint, Incarnation, Ink, RecordId, Scalar};
 use rukun_document::{ConflictKind, Place};
 use rukun_replica::{Choice, Event};
 use rukun_tests::by_hand::{Node, World};
@@ -218,6 +218,42 @@ fn a_store_that_lost_what_a_peer_has_of_it_goes_on_under_another_incarnation() {
     let record = add(&mut world, supervisor, HOME, &json!({"r108": "Nyoman"}));
     world.settle(STEPS);
     assert_eq!(value(&world, office, &record, "r108"), Scalar::Text("Nyoman".into()));
+}
+
+#[test]
+fn what_a_peer_no_longer_has_by_its_own_greeting_is_not_shown_as_delivered() {
+    let Survey { mut world, office, supervisor, .. } = survey();
+    for name in ["Siti", "Made", "Ketut"] {
+        add(&mut world, office, HOME, &json!({"r108": name}));
+    }
+    world.settle(STEPS);
+    let (device, epoch) = (world.key(supervisor), world.replicas[office.0].author().incarnation);
+    let lacks = |world: &mut World| {
+        let status = world.replicas[office.0].status().unwrap();
+        let line = status.peers.iter().find(|peer| peer.key == device).unwrap().clone();
+        (line.lacks, line.in_sync)
+    };
+    assert_eq!(lacks(&mut world), (0, true));
+    world.cut_all();
+    assert_eq!(lacks(&mut world).0, 0);
+    let head = {
+        let status = world.replicas[office.0].status().unwrap();
+        status.statements + status.changes
+    };
+    let other = Incarnation::from_bytes([9; 4]);
+    let cursors = [
+        (None, 3),
+        (Some(Cursor { epoch: other, seq: head }), 3),
+        (Some(Cursor { epoch, seq: head - 1 }), 1),
+    ];
+    for (received, expected) in cursors {
+        let link = world.link_by_hand(office, device);
+        let hello = Hello { received, held: 1, ..world.hello_by_hand() };
+        world.say(office, link, &Message::Hello(hello));
+        world.say(office, link, &Message::StatementIds(Vec::new()));
+        world.say(office, link, &Message::Statements { items: Vec::new(), last: true });
+        assert_eq!(lacks(&mut world), (expected, false), "{received:?}");
+    }
 }
 
 #[test]

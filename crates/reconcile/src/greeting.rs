@@ -13,7 +13,14 @@ pub fn agree_on_version(theirs: (u16, u16)) -> Option<u16> {
     (agreed >= lowest.max(theirs.0)).then_some(agreed)
 }
 
-/// The place in our log after which this peer lacks what we hold: where its cursor stands, the
+/// Up to where this peer says, in a way that can be true, that it has our log: where its cursor stands
+/// if that belongs to this log, and otherwise the beginning.
+pub fn known_upto(theirs: &Hello, epoch: Incarnation, head: u64) -> u64 {
+    let cursor = theirs.received.filter(|cursor| cursor.epoch == epoch && cursor.seq <= head);
+    cursor.map_or(0, |cursor| cursor.seq)
+}
+
+/// The place in our log after which this peer is sent what we hold: where its cursor stands, the
 /// beginning if it holds nothing, and otherwise the end, since a peer that holds changes by other
 /// routes is cheaper to repair by its fingerprints than by sending everything again.
 pub fn starts_after(theirs: &Hello, epoch: Incarnation, head: u64) -> u64 {
@@ -55,6 +62,15 @@ mod tests {
         assert_eq!(starts_after(&hello(Some((1, 11)), 3), ours, 10), 10);
         assert_eq!(starts_after(&hello(None, 0), ours, 10), 0);
         assert_eq!(starts_after(&hello(None, 3), ours, 10), 10);
+    }
+
+    #[test]
+    fn nothing_is_known_to_be_held_by_who_has_no_cursor_of_this_log() {
+        let ours = Incarnation::from_bytes([1; 4]);
+        assert_eq!(known_upto(&hello(Some((1, 7)), 3), ours, 10), 7);
+        assert_eq!(known_upto(&hello(Some((2, 7)), 3), ours, 10), 0);
+        assert_eq!(known_upto(&hello(Some((1, 11)), 3), ours, 10), 0);
+        assert_eq!(known_upto(&hello(None, 3), ours, 10), 0);
     }
 
     #[test]

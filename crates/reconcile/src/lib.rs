@@ -13,4 +13,4 @@ mod violation;
 pub use violation::Violation;
 
 mod greeting;
-pub use greeting::{PROTOCOL_VERSIONS, agree_on_version, starts_after};
+pub use greeting::{PROTOCOL_VERSIONS, agree_on_version, known_upto, starts_after};

@@ -25,6 +25,9 @@ pub struct Outgoing {
     position: u64,
     /// The log is acknowledged up to here.
     acknowledged: u64,
+    /// Between what is acknowledged and where the log was taken up lies something that nobody has said
+    /// the peer holds: only agreement closes the gap.
+    has_gap: bool,
     frames: u64,
     in_flight: VecDeque<Flight>,
     said_quiet: bool,
@@ -88,12 +91,14 @@ pub enum Work {
 }
 
 impl Outgoing {
-    /// A new link's sending half. The peer is believed to have our log up to `after`.
-    pub fn new(after: u64) -> Self {
+    /// A new link's sending half. The log is sent after `after`; that the peer has it is known up to
+    /// `known`.
+    pub fn new(after: u64, known: u64) -> Self {
         let trusted = cfg!(planted = "cursor-trusted") && after > 0;
         Self {
             position: after,
-            acknowledged: after,
+            acknowledged: known.min(after),
+            has_gap: known < after,
             frames: 0,
             in_flight: VecDeque::new(),
             said_quiet: false,
@@ -168,7 +173,7 @@ impl Outgoing {
     /// The log holds nothing for this peer up to here.
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
-        if self.in_flight.is_empty() {
+        if self.in_flight.is_empty() && !self.has_gap {
             self.acknowledged = upto;
         }
     }
@@ -192,9 +197,11 @@ impl Outgoing {
             if flight.changes.keys().any(|id| !exceptions.contains(id)) {
                 self.rounds = 0;
             }
-            self.acknowledged = flight.upto.unwrap_or(self.acknowledged);
+            if !self.has_gap {
+                self.acknowledged = flight.upto.unwrap_or(self.acknowledged);
+            }
         }
-        if self.in_flight.is_empty() || cfg!(planted = "hole-acknowledged") {
+        if (self.in_flight.is_empty() && !self.has_gap) || cfg!(planted = "hole-acknowledged") {
             self.acknowledged = self.acknowledged.max(self.position);
         }
         Ok(self.acknowledged)
@@ -205,7 +212,7 @@ impl Outgoing {
     pub fn summarised(&mut self, places: &[SubSls]) {
         self.summaries.extend(places.chunks(SUMMARY_SUB_SLS_MAX).map(<[SubSls]>::to_vec));
         let nothing_to_ask = self.summaries.is_empty() && self.unsettled.is_empty();
-        self.agreed = nothing_to_ask || cfg!(planted = "in-sync-unanswered");
+        self.set_agreed(nothing_to_ask || cfg!(planted = "in-sync-unanswered"));
     }
 
     /// The peer answered the oldest summary: it holds something else in these.
@@ -232,7 +239,7 @@ impl Outgoing {
             self.to_list.extend(places);
         }
         // An answer to what was summarised before the last frames left says nothing of these.
-        self.agreed = self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle();
+        self.set_agreed(self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle());
         Ok(())
     }
 
@@ -269,6 +276,11 @@ impl Outgoing {
         self.wanted.clear();
         self.agreed = false;
         self.rounds = 0;
+    }
+
+    /// The peer is known to have our log up to here.
+    pub fn known_upto(&self) -> u64 {
+        self.acknowledged
     }
 
     /// The log is sent up to here.
@@ -322,6 +334,14 @@ impl Outgoing {
         self.agreed
     }
 
+    fn set_agreed(&mut self, agreed: bool) {
+        self.agreed = agreed;
+        if agreed {
+            self.acknowledged = self.position;
+            self.has_gap = false;
+        }
+    }
+
     fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
             && self.to_list.is_empty()
@@ -344,7 +364,7 @@ mod tests {
 
     #[test]
     fn the_log_is_sent_before_anything_is_compared() {
-        let mut outgoing = Outgoing::new(2);
+        let mut outgoing = Outgoing::new(2, 2);
         assert_eq!(outgoing.next(5, true), Work::Log { after: 2 });
         let frame = outgoing.sent(Some(5), [(id(1), place())]);
         assert_eq!(outgoing.next(5, true), Work::Nothing);
@@ -360,7 +380,7 @@ mod tests {
 
     #[test]
     fn no_more_frames_fly_than_the_window_holds() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         for upto in 1..=FRAMES_IN_FLIGHT_MAX as u64 {
             outgoing.sent(Some(upto), [(id(upto as u8), place())]);
         }
@@ -372,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         assert_eq!(outgoing.next(0, true), Work::SayQuiet);
         assert_eq!(outgoing.next(0, true), Work::Summarise(None));
         outgoing.summarised(&[place()]);
@@ -390,7 +410,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         outgoing.summarised(&[place()]);
         let frame = outgoing.sent(Some(1), [(id(1), place())]);
         outgoing.differs(&[]).unwrap();
@@ -403,7 +423,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         assert_eq!(outgoing.next(0, true), Work::SayQuiet);
         assert_eq!(outgoing.next(0, true), Work::Summarise(None));
         outgoing.summarised(&[place()]);
@@ -419,7 +439,7 @@ mod tests {
     #[test]
     fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
         let elsewhere: SubSls = "1811010005000400".parse().unwrap();
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         outgoing.rounds = ROUNDS_MAX;
         outgoing.summarised(&[place()]);
         outgoing.summarised(&[elsewhere]);
@@ -433,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         let elsewhere: SubSls = "1811010005000400".parse().unwrap();
         outgoing.summarised(&[place(), elsewhere]);
         outgoing.differs(&[place(), elsewhere]).unwrap();
@@ -450,7 +470,7 @@ mod tests {
 
     #[test]
     fn an_exception_for_what_was_never_sent_is_a_violation() {
-        let mut outgoing = Outgoing::new(0);
+        let mut outgoing = Outgoing::new(0, 0);
         let frame = outgoing.sent(Some(1), [(id(1), place())]);
         assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
     }

@@ -65,7 +65,7 @@ fn never_held(outgoing: &mut Outgoing) -> u32 {
 
 #[test]
 fn where_nothing_is_wanted_any_more_it_is_compared_once_more_and_agreed() {
-    let mut outgoing = Outgoing::new(0);
+    let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Summarise(None));
     outgoing.summarised(&[place()]);
@@ -83,7 +83,7 @@ fn where_nothing_is_wanted_any_more_it_is_compared_once_more_and_agreed() {
 
 #[test]
 fn a_peer_that_never_agrees_and_never_wants_is_left_alone_after_a_few_rounds() {
-    let mut outgoing = Outgoing::new(0);
+    let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(differ_for_ever(&mut outgoing), ROUNDS);
     assert!(!outgoing.agreed());
     assert_eq!(outgoing.next(0, true), Work::Nothing);
@@ -91,14 +91,14 @@ fn a_peer_that_never_agrees_and_never_wants_is_left_alone_after_a_few_rounds() {
 
 #[test]
 fn a_change_that_the_peer_cannot_take_is_sent_a_few_times_and_no_more() {
-    let mut outgoing = Outgoing::new(0);
+    let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(never_held(&mut outgoing), ROUNDS);
     assert!(!outgoing.agreed());
 }
 
 #[test]
 fn what_was_left_differing_is_compared_again_once_statements_or_changes_there_have_come() {
-    let mut outgoing = Outgoing::new(0);
+    let mut outgoing = Outgoing::new(0, 0);
     never_held(&mut outgoing);
     outgoing.statements_moved();
     assert_eq!(never_held(&mut outgoing), ROUNDS);
@@ -109,4 +109,19 @@ fn what_was_left_differing_is_compared_again_once_statements_or_changes_there_ha
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());
+}
+
+#[test]
+fn what_was_skipped_counts_as_held_only_once_both_agree() {
+    let mut outgoing = Outgoing::new(7, 2);
+    assert_eq!(outgoing.next(8, false), Work::Log { after: 7 });
+    let frame = outgoing.sent(Some(8), [(id(1), place())]);
+    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(2));
+    outgoing.passed(9);
+    assert_eq!(outgoing.known_upto(), 2);
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert_eq!(outgoing.known_upto(), 9);
+    let frame = outgoing.sent(Some(10), [(id(2), place())]);
+    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(10));
 }

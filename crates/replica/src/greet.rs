@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use rukun_authority::Statement;
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
-use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, starts_after};
-use rukun_store::BlobState;
+use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, known_upto, starts_after};
+use rukun_store::{BlobState, EntryKind};
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
@@ -35,8 +35,10 @@ impl Replica {
             statements: self.statements,
             chain,
         };
+        let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
-            open.greeted_with = self.statements;
+            // What comes from others while this link is being greeted goes with the log.
+            (open.greeted_with, open.statements_upto) = (self.statements, head);
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
@@ -105,18 +107,7 @@ impl Replica {
         let held: BTreeSet<&StatementId> = ids.iter().collect();
         let statements = self.store.statements()?;
         let missing = statements.into_iter().filter(|(id, _)| !held.contains(id)).map(|(_, bytes)| bytes);
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for statement in missing {
-            if batch.len() == STATEMENTS_MAX || bytes + statement.len() > BATCH_BYTES_MAX {
-                let items = std::mem::take(&mut batch);
-                self.send(link, &Message::Statements { items, last: false });
-                bytes = 0;
-            }
-            bytes += statement.len();
-            batch.push(statement);
-        }
-        self.send(link, &Message::Statements { items: batch, last: true });
+        self.send_statements(link, missing);
         if let Some(open) = self.links.get_mut(&link) {
             open.statements_upto = self.store.head();
         }
@@ -225,23 +216,59 @@ impl Replica {
         let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
         let peer = open.peer;
         open.reads = trust.reads(&peer);
-        open.outgoing = Outgoing::new(starts_after(&hello, epoch, head));
-        open.statements_upto =
-            open.statements_upto.max(if open.greeted_with == hello.statements { head } else { 0 });
+        let known = known_upto(&hello, epoch, head);
+        open.outgoing = Outgoing::new(starts_after(&hello, epoch, head), known);
         let is_current = |epoch| epoch == hello.epoch || cfg!(planted = "epoch-ignored");
         let received = open.state.received.filter(|(epoch, _)| is_current(*epoch));
         open.incoming = Incoming::new(received.map_or(0, |(_, seq)| seq));
         open.their_epoch = hello.epoch;
         open.state.knows_us = true;
         open.state.in_sync = false;
+        // A peer that was restored from a backup, or begun anew, has lost what it acknowledged before.
+        open.state.acknowledged = known;
         open.state.last_contact_ms = now.wall_ms;
         open.state_is_news = true;
         if self.questionnaire.is_none() {
             let offset = self.store.blob_offset(&questionnaire)?;
             self.send(link, &Message::BlobWant { digest: questionnaire, offset });
         }
+        self.send_statements_behind(link)?;
         self.tell(Event::PeerUp { peer });
         Ok(())
+    }
+
+    /// Statements that came from others since this peer was told what we hold, as far as the log that
+    /// it gets from now on begins after them. A cursor says nothing of statements.
+    fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let (after, upto, peer) = (open.statements_upto, open.outgoing.position(), open.peer);
+        open.statements_upto = after.max(upto);
+        let mut items = Vec::new();
+        for entry in self.store.scan(after, upto.saturating_sub(after) as usize)? {
+            if let (EntryKind::Statement { id }, true) = (entry.kind, entry.from != Some(peer)) {
+                items.extend(self.store.statement(&id)?);
+            }
+        }
+        if !items.is_empty() {
+            self.send_statements(link, items);
+        }
+        Ok(())
+    }
+
+    /// Sends statements in messages that keep their limits. The last one says that it is.
+    fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for statement in statements {
+            if batch.len() == STATEMENTS_MAX || bytes + statement.len() > BATCH_BYTES_MAX {
+                let items = std::mem::take(&mut batch);
+                self.send(link, &Message::Statements { items, last: false });
+                bytes = 0;
+            }
+            bytes += statement.len();
+            batch.push(statement);
+        }
+        self.send(link, &Message::Statements { items: batch, last: true });
     }
 
     /// A stranger to the survey gets no statement and no answer but this reason. Who was granted

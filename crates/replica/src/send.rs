@@ -249,7 +249,7 @@ impl Replica {
             open.state_is_news = true;
         }
         if agreed {
-            open.state.acknowledged = open.outgoing.position();
+            open.state.acknowledged = open.outgoing.known_upto();
         }
         let peer = open.peer;
         // What is known of a peer is a hint, so it alone is never worth a sync of the disk: it goes

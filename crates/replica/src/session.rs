@@ -55,7 +55,7 @@ impl Link {
             peer,
             dialed,
             phase: Phase::Greeting,
-            outgoing: Outgoing::new(0),
+            outgoing: Outgoing::new(0, 0),
             incoming: Incoming::default(),
             reads: Vec::new(),
             greeted_with: Fingerprint::default(),
