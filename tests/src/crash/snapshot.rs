@@ -1,10 +1,10 @@
 //! What can be seen of a store at little cost, to tell one committed state from another: everything but
-//! the bodies of changes, of what waits, and of views, which are asked for at a sample of the points.
+//! the bodies of changes and what indexes find, which are asked for at a sample of the points.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
 use rukun_store::{Duplicate, LogEntry, PeerState, Store, StoreError};
 
 use super::changes::device;
@@ -22,7 +22,9 @@ pub(super) struct Snapshot {
     records: Vec<RecordId>,
     fingerprints: BTreeMap<SubSls, Fingerprint>,
     peers: Vec<(DeviceKey, PeerState)>,
-    waiting: Vec<usize>,
+    waiting: Vec<(DeviceKey, ChangeId)>,
+    waiting_counts: Vec<usize>,
+    views: Vec<(RecordId, Vec<u8>)>,
     stale: Vec<RecordId>,
     duplicates: Vec<Duplicate>,
     settings: Vec<Option<Vec<u8>>>,
@@ -44,7 +46,9 @@ impl Snapshot {
             records: store.records(None, None, usize::MAX)?,
             fingerprints: store.fingerprints(&["1811".parse().unwrap()])?,
             peers: store.peers()?,
-            waiting: DEVICES.iter().map(|device| store.waiting_count(device)).collect(),
+            waiting: store.waiting()?.into_iter().map(|(from, id, _)| (from, id)).collect(),
+            views: store.derived_range(None, None, usize::MAX)?,
+            waiting_counts: DEVICES.iter().map(|device| store.waiting_count(device)).collect(),
             stale: store.stale_records(usize::MAX)?,
             duplicates: store.duplicates()?,
             settings: (0..3u8).map(|name| store.setting(&name.to_string())).collect::<Result<_, _>>()?,
