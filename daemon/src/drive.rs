@@ -268,6 +268,9 @@ impl Driver {
             Event::PeerDown { peer, reason } => {
                 tracing::info!(device = peer.short(), "session ended: {reason}");
             }
+            Event::Waits { peer, change } => {
+                tracing::debug!(device = peer.short(), "change {change:.12} waits at the peer");
+            }
             Event::Refused { peer, reason } => tracing::warn!(device = peer.short(), "refused: {reason}"),
             other => tracing::debug!("{other:?}"),
         }
@@ -358,6 +361,9 @@ fn told(event: &Event) -> Value {
             json!({ "event": "peer-down", "peer": peer.to_string(), "reason": reason })
         }
         Event::InSync { peer } => json!({ "event": "in-sync", "peer": peer.to_string() }),
+        Event::Waits { peer, change } => {
+            json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() })
+        }
         Event::Refused { peer, reason } => {
             json!({ "event": "refused", "peer": peer.to_string(), "reason": reason })
         }
@@ -372,7 +378,7 @@ mod tests {
 
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng;
-    use rukun_change::Incarnation;
+    use rukun_change::{ChangeId, Incarnation};
     use rukun_replica::{InMemoryBackend, NewStore, StorageBackend, Store, Unlock};
 
     use super::*;
@@ -452,6 +458,14 @@ mod tests {
         let status = driven.core.ask(Request::Status).await.unwrap();
         let status: StatusShape = serde_json::from_value(status).unwrap();
         assert_eq!(status.traffic, Some(TrafficShape::default()));
+    }
+
+    #[test]
+    fn a_change_that_waits_at_a_peer_is_told_to_listeners_as_waiting() {
+        let (peer, change) = (DeviceKey::from_bytes([1; 32]), ChangeId::from_bytes([2; 32]));
+        let told = told(&Event::Waits { peer, change });
+        let json = json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() });
+        assert_eq!(told, json);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,11 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_authority::Role;
-use rukun_change::{Fingerprint, Incarnation, Ink, RecordId, Scalar};
+use rukun_change::{ChangeId, Fingerprint, Incarnation, Ink, RecordId, Scalar};
 use rukun_document::{ConflictKind, Place};
 use rukun_replica::{Choice, Event};
 use rukun_tests::by_hand::{Node, World};
-use rukun_wire::{Cursor, Hello, Message};
+use rukun_wire::{Cursor, Exception, Hello, Message};
 use serde_json::json;
 
 const STEPS: usize = 10_000;
@@ -254,6 +254,30 @@ fn what_a_peer_no_longer_has_by_its_own_greeting_is_not_shown_as_delivered() {
         world.say(office, link, &Message::Statements { items: Vec::new(), last: true });
         assert_eq!(lacks(&mut world), (expected, false), "{received:?}");
     }
+}
+
+#[test]
+fn what_waits_at_a_peer_is_told_as_that_and_nobody_is_said_to_refuse_it() {
+    let Survey { mut world, office, supervisor, .. } = survey();
+    world.cut_all();
+    add(&mut world, office, HOME, &json!({"r108": "Siti"}));
+    let device = world.key(supervisor);
+    let link = world.session_by_hand(office, device);
+    let sent = world.hear(office, link).into_iter().find_map(|message| match message {
+        Message::Changes(changes) => Some(changes),
+        _ => None,
+    });
+    let sent = sent.unwrap();
+    let change = ChangeId::of(
+        &sent.items[0].change.to_be_signed(&world.replicas[office.0].survey().unwrap()).unwrap(),
+    );
+    let exceptions = vec![(change, Exception::Waiting)];
+    world.say(office, link, &Message::Ack { frame: sent.frame, exceptions });
+    let told = &world.events[office.0];
+    assert!(told.contains(&Event::Waits { peer: device, change }), "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::Refused { .. })), "{told:?}");
+    let status = world.replicas[office.0].status().unwrap();
+    assert!(status.peers.iter().all(|peer| peer.refused == 0));
 }
 
 #[test]

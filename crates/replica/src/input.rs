@@ -92,6 +92,13 @@ pub enum Event {
         /// The peer.
         peer: DeviceKey,
     },
+    /// A change waits at the peer until what it rests on has come there. That is nobody's fault.
+    Waits {
+        /// The peer.
+        peer: DeviceKey,
+        /// The change.
+        change: ChangeId,
+    },
     /// A change was not taken: by us from the peer, or by the peer from us.
     Refused {
         /// The peer.

@@ -44,11 +44,13 @@ impl Replica {
         open.state_is_news = true;
         let peer = open.peer;
         for (id, exception) in exceptions {
-            let reason = match exception {
-                Exception::Waiting => format!("change {id:.12} waits at the peer"),
-                Exception::Refused(why) => format!("change {id:.12} was refused by the peer: {why}"),
-            };
-            self.tell(Event::Refused { peer, reason });
+            self.tell(match exception {
+                Exception::Waiting => Event::Waits { peer, change: *id },
+                Exception::Refused(why) => {
+                    let reason = format!("change {id:.12} was refused by the peer: {why}");
+                    Event::Refused { peer, reason }
+                }
+            });
         }
         Ok(())
     }

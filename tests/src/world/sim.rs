@@ -266,7 +266,7 @@ impl World {
                 }
                 Err(format!("{node} refuses what an honest peer sends: {reason}"))
             }
-            Event::PeerUp { .. } => Ok(()),
+            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
         }
     }
 
