@@ -2,7 +2,8 @@
 //! listens, dials, and leaves a note for the command line; on a signal it takes leave of its peers
 //! and stops.
 
-use std::io::IsTerminal;
+use std::error::Error;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use data_encoding::HEXLOWER;
 use rukun_authority::Keypair;
-use rukun_replica::{Replica, ReplicaError};
+use rukun_replica::{ActionError, OpenError, Replica, ReplicaError, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
 use crate::dial::Dialer;
-use crate::disk::{DaemonNote, Folder, random};
+use crate::disk::{DaemonNote, DiskError, Folder, random};
 use crate::drive::{self, Driven};
 use crate::http;
 use crate::link::Linker;
@@ -50,13 +51,27 @@ pub struct DiskFault(#[from] pub ReplicaError);
 
 /// The exit code for an error of [`run`].
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<DiskFault>() { EXIT_DISK_FAULT } else { 1 }
+    if error.chain().any(is_disk_fault) { EXIT_DISK_FAULT } else { 1 }
+}
+
+/// The line for an error of [`run`]: what went wrong and why, each said once, also where an error's own
+/// text has its cause in it.
+pub fn last_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// Runs a node until it is told to stop by SIGINT or SIGTERM.
 ///
 /// # Errors
-/// If it can't start, or the disk fails: then the error is a [`DiskFault`].
+/// If it can't start, or the disk fails.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     log_to_stderr();
     if !options.http.ip().is_loopback() {
@@ -105,6 +120,33 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the disk failed, before the node ran or while it did. What is damaged or not permitted is no
+/// such fault before it runs: a restart does not mend that.
+fn is_disk_fault(cause: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind as K;
+    let failed = |error: &StoreError| matches!(error, StoreError::Medium(_) | StoreError::Poisoned);
+    let while_reading = match cause.downcast_ref() {
+        Some(ActionError::Replica(error)) => Some(error),
+        _ => cause.downcast_ref(),
+    };
+    let while_opening = match cause.downcast_ref() {
+        Some(OpenError::Medium(_)) => true,
+        Some(OpenError::Store(error)) => failed(error),
+        _ => false,
+    };
+    let in_the_folder = match cause.downcast_ref() {
+        Some(DiskError::Io { source, .. }) => !matches!(
+            source.kind(),
+            K::NotFound | K::PermissionDenied | K::AlreadyExists | K::NotADirectory | K::IsADirectory
+        ),
+        _ => false,
+    };
+    cause.is::<DiskFault>()
+        || while_opening
+        || in_the_folder
+        || matches!(while_reading, Some(ReplicaError::Store(error)) if failed(error))
+}
+
 async fn stopped(
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<(), ReplicaError>>,
@@ -137,7 +179,61 @@ pub async fn accept(endpoint: Endpoint, linker: Linker) {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A log that is set up already, by a program that runs several nodes, stays.
-    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured);
-    let _ = log.with_writer(std::io::stderr).try_init();
+    let _ = log.with_writer(io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn medium() -> io::Error {
+        io::Error::from_raw_os_error(5)
+    }
+
+    fn open(source: OpenError) -> anyhow::Error {
+        DiskError::Open { path: "rukun.redb".into(), source }.into()
+    }
+
+    #[test]
+    fn a_disk_that_fails_while_the_node_starts_has_the_exit_code_of_one_that_fails_later() {
+        let failed = || OpenError::from(medium());
+        let poisoned = || ReplicaError::from(StoreError::Poisoned);
+        let faults: [anyhow::Error; 6] = [
+            open(failed()),
+            open(StoreError::Poisoned.into()),
+            poisoned().into(),
+            ActionError::from(poisoned()).into(),
+            DiskError::Io { path: "daemon.json".into(), source: io::Error::from_raw_os_error(28) }.into(),
+            anyhow::Error::from(DiskFault(poisoned())).context("it ran for a while"),
+        ];
+        for error in &faults {
+            assert_eq!(exit_code(error), EXIT_DISK_FAULT, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_restart_does_not_mend_is_no_fault_of_the_disk() {
+        let denied = io::ErrorKind::PermissionDenied.into();
+        let others: [anyhow::Error; 4] = [
+            open(OpenError::WrongKeyFile),
+            open(OpenError::Corrupted { what: "a page".into() }),
+            DiskError::Io { path: "rukun.redb".into(), source: denied }.into(),
+            anyhow::Error::from(medium()).context("http on 127.0.0.1:1"),
+        ];
+        for error in &others {
+            assert_eq!(exit_code(error), 1, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_says_each_cause_once() {
+        let cause = ReplicaError::from(StoreError::Poisoned);
+        let said = cause.to_string();
+        let words = last_words(&DiskFault(cause).into());
+        assert_eq!(words, format!("the store failed, and the node has stopped: {said}"));
+        let error = anyhow::Error::msg("address in use").context("http on 127.0.0.1:1");
+        assert_eq!(last_words(&error), "http on 127.0.0.1:1: address in use");
+    }
 }

@@ -17,7 +17,7 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let remedy = error.downcast_ref().and_then(DiskError::remedy).unwrap_or_default();
-            output.fail(&VerbError::new(format!("{error:#}"), remedy));
+            output.fail(&VerbError::new(run::last_words(&error), remedy));
             ExitCode::from(run::exit_code(&error))
         }
     }
