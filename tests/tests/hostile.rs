@@ -7,7 +7,7 @@ use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, Surve
 use rukun_replica::{Event, LinkId};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::limits::{FRAME_BYTES_MAX, FRAME_CHANGES_MAX};
-use rukun_wire::{Changes, Exception, Message};
+use rukun_wire::{Changes, Cursor, Exception, Hello, Message};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -226,6 +226,36 @@ fn a_message_out_of_place_ends_its_link_alone() {
         scene.both_name(near, reason);
         scene.honest_work_goes_on();
     }
+}
+
+#[test]
+fn a_peer_that_claims_more_of_the_log_than_there_is_makes_the_node_begin_anew_once_and_no_more() {
+    let mut scene = Scene::new();
+    let (supervisor, mallory, ani) = (scene.supervisor, scene.mallory, scene.ani);
+    let mut incarnations = vec![scene.world.replicas[supervisor.0].author().incarnation];
+    for (claimant, reason) in [
+        (mallory, "restored from a backup"),
+        (mallory, "claims place 1099511627776 of a log"),
+        (ani, "claims place 1099511627776 of a log"),
+    ] {
+        let epoch = *incarnations.last().unwrap();
+        let device = scene.world.key(claimant);
+        let link = scene.world.link_by_hand(supervisor, device);
+        let received = Some(Cursor { epoch, seq: 1 << 40 });
+        let hello = Hello { received, ..scene.world.hello_by_hand() };
+        scene.world.say(supervisor, link, &Message::Hello(hello));
+        let heard = scene.world.hear(supervisor, link);
+        assert!(matches!(&heard[..], [Message::Close(why)] if why.text.contains(reason)), "{heard:?}");
+        incarnations.push(scene.world.replicas[supervisor.0].author().incarnation);
+    }
+    assert_ne!(incarnations[0], incarnations[1]);
+    assert_eq!(incarnations[1..], [incarnations[1]; 3]);
+    // Who knows the node from before, and says so, is as welcome as ever.
+    scene.world.cut_all();
+    scene.world.link(ani, supervisor);
+    scene.world.settle(STEPS);
+    scene.world.events.iter_mut().for_each(Vec::clear);
+    scene.honest_work_goes_on();
 }
 
 #[test]

@@ -31,6 +31,14 @@ pub enum Violation {
         /// The position before.
         before: u64,
     },
+    /// A cursor in a log that nobody can have seen longer than it is.
+    #[error("the greeting claims place {claimed} of a log that ends at {head} and was never longer")]
+    CursorBeyond {
+        /// The place.
+        claimed: u64,
+        /// The end.
+        head: u64,
+    },
     /// An answer to no summary.
     #[error("a difference was named where no summary waits for one")]
     NoSummary,

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use rukun_authority::Statement;
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
-use rukun_reconcile::{Incoming, Outgoing, PROTOCOL_VERSIONS, agree_on_version, known_upto, starts_after};
+use rukun_reconcile::{
+    Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
+};
 use rukun_store::{BlobState, EntryKind};
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
@@ -74,12 +76,8 @@ impl Replica {
         if let Err(fault) = self.check_granted(link, &peer) {
             return Ok(Err(fault));
         }
-        if self.was_restored(&hello) {
-            let incarnation = Incarnation::from_bytes(self.random());
-            self.store.set_incarnation(incarnation)?;
-            let text =
-                "this store was restored from a backup; it greets anew under another incarnation".into();
-            return Ok(Err(Fault { code: CloseCode::Done, text }));
+        if let Some(claimed) = self.claimed_beyond(&hello) {
+            return self.draw_incarnation(claimed);
         }
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         if !open.dialed {
@@ -294,11 +292,26 @@ impl Replica {
         }
     }
 
-    /// A peer that has more of our log than there is got it before we lost it: going on under the
-    /// same incarnation would use numbers twice.
-    fn was_restored(&self, hello: &Hello) -> bool {
+    /// The place past the end of our log, in its present incarnation, up to which a peer says it has it.
+    fn claimed_beyond(&self, hello: &Hello) -> Option<u64> {
         let head = if cfg!(planted = "restore-unnoticed") { u64::MAX } else { self.store.head() };
-        hello.received.is_some_and(|cursor| cursor.epoch == self.store.incarnation() && cursor.seq > head)
+        let cursor = hello.received.filter(|cursor| cursor.epoch == self.store.incarnation())?;
+        (cursor.seq > head).then_some(cursor.seq)
+    }
+
+    /// A peer that has more of our log than there is got it before we lost it: going on under the same
+    /// incarnation would use numbers twice. It is believed without proof, since to doubt it would cost
+    /// work and to believe it costs a comparison; but once only. A store is not restored under a running
+    /// process, so of an incarnation drawn since the start nobody honest has more than there is.
+    fn draw_incarnation(&mut self, claimed: u64) -> Result<Outcome, ReplicaError> {
+        if self.incarnation_is_new {
+            return Ok(Err(Violation::CursorBeyond { claimed, head: self.store.head() }.into()));
+        }
+        let incarnation = Incarnation::from_bytes(self.random());
+        self.store.set_incarnation(incarnation)?;
+        self.incarnation_is_new = true;
+        let text = "this store was restored from a backup; it greets anew under another incarnation".into();
+        Ok(Err(Fault { code: CloseCode::Done, text }))
     }
 
     fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {

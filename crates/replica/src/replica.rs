@@ -27,6 +27,9 @@ pub struct Replica {
     /// Statements that came before what they rest on, by that and by who brought them.
     pub(crate) waiting_statements: BTreeMap<StatementId, Vec<(DeviceKey, Statement)>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
+    /// Whether the present incarnation was drawn since the start, so that nobody can have more of its
+    /// log than there is.
+    pub(crate) incarnation_is_new: bool,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
     staged: VecDeque<Output>,
@@ -49,6 +52,7 @@ impl Replica {
             statements: Fingerprint::default(),
             waiting_statements: BTreeMap::new(),
             links: BTreeMap::new(),
+            incarnation_is_new: false,
             refused: BTreeMap::new(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
