@@ -193,6 +193,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         world.run_until(world.now_ms + 30_000)?;
     }
     world.hire_liars()?;
+    world.write_the_first()?;
     world.run_until(world.now_ms + 30_000)?;
     world.calm = false;
     Ok(world)

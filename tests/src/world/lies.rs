@@ -2,14 +2,14 @@
 //! intent, and strangers. The node must react as it must, at once; what may enter its set is known.
 
 use rukun_authority::{Keypair, Role};
-use rukun_change::{Fingerprint, SignedChange, StatementId, SubSls};
+use rukun_change::{Author, Fingerprint, SignedChange, StatementId, SubSls};
 use rukun_replica::{Input, LinkId};
 use rukun_wire::{Exception, Hello, Message};
 
 use super::liar::{Expect, Liar, Telling, Truth};
 use super::model::Fact;
 use super::sim::{Checked, World};
-use super::Chance;
+use super::{Chance, NODES};
 
 pub use super::liar::Lie;
 
@@ -49,36 +49,42 @@ impl World {
         Ok(())
     }
 
-    /// A peer lies to a node.
+    /// A peer lies to a node, or to the next one that can hear this lie.
     pub(super) fn lie(&mut self, victim: usize, lie: Lie, luck: u64) -> Checked {
-        self.come_up(victim)?;
-        let mut chance = Chance::new(luck);
-        let Some(replica) = self.nodes[victim].replica.as_ref() else { return Ok(()) };
-        let (Some(trust), own) = (replica.trust(), replica.author()) else { return Ok(()) };
-        let device = own.device;
-        let near: Vec<usize> =
-            (0..self.mallories.len()).filter(|at| trust.may_read(&device, &self.mallories[*at].home)).collect();
-        let Some(mallory) = chance.place(near.len()).map(|at| &self.mallories[near[at]]) else { return Ok(()) };
-        let in_far = trust.ever_covered(&device, &mallory.far);
-        if in_far != trust.may_read(&device, &mallory.far) {
-            return Ok(());
+        for victim in (victim..victim + NODES).map(|at| at % NODES) {
+            self.come_up(victim)?;
+            let mut chance = Chance::new(luck);
+            let Some((own, mallory, in_far)) = self.who_lies_to(victim, &mut chance) else { continue };
+            let honest = self.readable(victim, mallory.home);
+            if honest.is_empty() {
+                continue;
+            }
+            let truth = Truth {
+                survey: self.truth.survey,
+                victim: own,
+                honest: &honest,
+                statements: &mallory.chain,
+                home: mallory.home,
+                far: mallory.far,
+                victim_in_far: in_far,
+            };
+            let telling = mallory.liar.tell(lie, &mut chance, &truth);
+            let greeting = if telling.greet { self.greeting(&truth) } else { Vec::new() };
+            return self.tell(victim, lie, &telling, &greeting);
         }
-        let honest = self.readable(victim, mallory.home);
-        if honest.is_empty() {
-            return Ok(());
-        }
-        let truth = Truth {
-            survey: self.truth.survey,
-            victim: own,
-            honest: &honest,
-            statements: &mallory.chain,
-            home: mallory.home,
-            far: mallory.far,
-            victim_in_far: in_far,
-        };
-        let telling = mallory.liar.tell(lie, &mut chance, &truth);
-        let greeting = if telling.greet { self.greeting(&truth) } else { Vec::new() };
-        self.tell(victim, lie, &telling, &greeting)
+        Ok(())
+    }
+
+    /// One who lies and is granted something where the victim may read; and whether the victim may read
+    /// where that one may not. Nobody if the victim is down or of two minds about it.
+    fn who_lies_to(&self, victim: usize, chance: &mut Chance) -> Option<(Author, &Mallory, bool)> {
+        let replica = self.nodes[victim].replica.as_ref()?;
+        let (trust, own) = (replica.trust()?, replica.author());
+        let may_read = |place| trust.may_read(&own.device, place);
+        let near: Vec<&Mallory> = self.mallories.iter().filter(|one| may_read(&one.home)).collect();
+        let mallory = *near.get(chance.place(near.len())?)?;
+        let in_far = trust.ever_covered(&own.device, &mallory.far);
+        (in_far == may_read(&mallory.far)).then_some((own, mallory, in_far))
     }
 
     fn tell(&mut self, victim: usize, lie: Lie, telling: &Telling, greeting: &[Vec<u8>]) -> Checked {

@@ -24,6 +24,7 @@ k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,co
 ";
 const HOMES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
+const FIRST_FAMILIES: usize = 60;
 /// A record does not grow for ever: what is read of it is compared by the square of its changes.
 const CHANGES_OF_RECORD_MAX: usize = 14;
 
@@ -77,6 +78,26 @@ impl World {
             Err(_) => {}
         }
         self.commit(node)
+    }
+
+    /// Enumerators have registered some families before anything goes wrong.
+    pub(super) fn write_the_first(&mut self) -> Checked {
+        for at in 0..FIRST_FAMILIES {
+            let node = ENUMERATORS[at % ENUMERATORS.len()];
+            let homes: Vec<SubSls> = HOMES.iter().map(|home| home.parse().expect("a sub-SLS of this world")).collect();
+            let now = self.nodes[node].clock(self.now_ms);
+            let Some(replica) = self.nodes[node].replica.as_mut() else { continue };
+            let key = replica.device();
+            let Some(trust) = replica.trust() else { continue };
+            let own: Vec<SubSls> = homes.into_iter().filter(|home| trust.may_read(&key, home)).collect();
+            let Some(at) = self.chance.place(own.len()) else { continue };
+            let family = json!({"r108": "Keluarga", "r302": self.chance.between(1, 90)});
+            match replica.add_record(now, own[at], None, &family) {
+                Ok((record, _)) => self.made(node, &record)?,
+                Err(error) => return Err(format!("{node} can't register a family: {error}")),
+            }
+        }
+        ENUMERATORS.iter().try_for_each(|node| self.commit(*node))
     }
 
     /// What a node has written in a record becomes known to the world.
