@@ -128,6 +128,19 @@ impl Trust {
         if !statement.verify(Some(&self.survey)) && !cfg!(planted = "statement-signature-unchecked") {
             return StatementVerdict::Refuse(StatementRefusal::Signature);
         }
+        self.place(id, statement, grant)
+    }
+
+    /// Takes a statement in again that this device admitted before and kept under its own seal: its
+    /// signature held then. All else is judged as the first time.
+    pub fn recall_statement(&mut self, statement: &Statement) -> StatementVerdict {
+        match &statement.said {
+            Said::Grant(grant) => self.place(self.statement_id(statement), statement, grant),
+            _ => self.judge_statement(statement),
+        }
+    }
+
+    fn place(&mut self, id: StatementId, statement: &Statement, grant: &Grant) -> StatementVerdict {
         if let Err(error) = statement.check_spelling() {
             return StatementVerdict::Refuse(StatementRefusal::Spelling(error));
         }

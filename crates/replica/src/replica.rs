@@ -234,7 +234,7 @@ impl Replica {
         if self.trust.is_none() {
             self.trust = Some(Trust::found(&statement).map_err(|_| damaged())?);
         }
-        let verdict = self.trust.as_mut().map(|trust| trust.judge_statement(&statement));
+        let verdict = self.trust.as_mut().map(|trust| trust.recall_statement(&statement));
         match verdict {
             Some(StatementVerdict::Admit(held)) if held == id => self.statements.insert(id.as_bytes()),
             _ => return Err(damaged()),
