@@ -35,6 +35,8 @@ pub struct Outgoing {
     compare: Compare,
     /// Summaries that wait for their answer, oldest first.
     summaries: VecDeque<Vec<SubSls>>,
+    /// How many of these are about a scope that the peer no longer has.
+    outdated: usize,
     /// Named as differing, ids not listed yet.
     to_list: VecDeque<SubSls>,
     /// Listed, and the peer has not said yet what it wants of it.
@@ -104,6 +106,7 @@ impl Outgoing {
             said_quiet: false,
             compare: if trusted { Compare::In(BTreeSet::new()) } else { Compare::Everywhere },
             summaries: VecDeque::new(),
+            outdated: 0,
             to_list: VecDeque::new(),
             listed: VecDeque::new(),
             wanted: VecDeque::new(),
@@ -239,7 +242,11 @@ impl Outgoing {
             self.to_list.extend(places);
         }
         // An answer to what was summarised before the last frames left says nothing of these.
-        self.set_agreed(self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle());
+        let is_outdated = self.outdated > 0;
+        self.outdated = self.outdated.saturating_sub(1);
+        self.set_agreed(
+            !is_outdated && self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle(),
+        );
         Ok(())
     }
 
@@ -272,6 +279,7 @@ impl Outgoing {
     /// forgotten; what it still may read of that is found again.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
+        self.outdated = self.summaries.len();
         self.to_list.clear();
         self.wanted.clear();
         self.agreed = false;

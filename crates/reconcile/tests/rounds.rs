@@ -125,3 +125,15 @@ fn what_was_skipped_counts_as_held_only_once_both_agree() {
     let frame = outgoing.sent(Some(10), [(id(2), place())]);
     assert_eq!(outgoing.acknowledged(frame, &[]), Ok(10));
 }
+
+#[test]
+fn an_answer_about_a_scope_that_is_no_more_agrees_to_nothing() {
+    let mut outgoing = Outgoing::new(0, 0);
+    outgoing.summarised(&[place()]);
+    outgoing.compare_everywhere();
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
