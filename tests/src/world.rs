@@ -46,6 +46,8 @@ mod lies;
 
 mod links;
 
+mod mallory;
+
 pub mod model;
 
 mod node;
@@ -69,6 +71,8 @@ mod trace;
 mod truth;
 
 mod verdict;
+
+mod watch;
 
 /// How many nodes there are: an office, its relay, two coordinators, two supervisors, five enumerators.
 const NODES: usize = 11;
@@ -179,7 +183,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         now_ms: 0,
         calm: true,
         partition: (0, 0),
-        late_ends: BTreeMap::new(),
+        late_ends: BTreeSet::new(),
         heard: BTreeMap::new(),
         liars: BTreeSet::new(),
         mallories: Vec::new(),
@@ -187,9 +191,9 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
     };
     world.found()?;
     world.truth.held = vec![BTreeSet::new(); NODES];
-    for node in 1..NODES {
+    for (node, upstream) in UPSTREAM.into_iter().enumerate().skip(1) {
         world.take_part(node)?;
-        world.link(node, UPSTREAM[node])?;
+        world.link(node, upstream)?;
         world.run_until(world.now_ms + 30_000)?;
     }
     world.hire_liars()?;

@@ -21,6 +21,7 @@ use rukun_tests::world::{Plan, Report, Tally, run, shrink};
 /// Example: cargo run --release -p rukun-tests --bin world -- --seeds 200 --from 1
 #[derive(Debug, Parser)]
 #[command(name = "world")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 struct Args {
     /// How many worlds.
     #[arg(long, default_value_t = 100)]
@@ -142,7 +143,10 @@ fn print_shrunk(plan: &Plan, violation: &rukun_tests::world::Violation) {
         println!("  {step}");
     }
     println!("{violation}");
-    println!("\nsee all of it: cargo run --release -p rukun-tests --bin world -- --seed {} --trace", plan.seed);
+    println!(
+        "\nsee all of it: cargo run --release -p rukun-tests --bin world -- --seed {} --trace",
+        plan.seed
+    );
 }
 
 /// A first seed that is another every day.

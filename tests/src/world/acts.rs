@@ -16,7 +16,10 @@ impl World {
             Act::Link { from, to } => self.link(from, to),
             Act::Cut { luck } => self.cut_one(luck),
             Act::Partition { half, for_ms } => self.part(half, for_ms),
-            Act::Kill { node } => self.kill(node),
+            Act::Kill { node } => {
+                self.kill(node);
+                Ok(())
+            }
             Act::KillBeforeCommit { node } => {
                 self.nodes[node].dies_before_commit = self.nodes[node].replica.is_some();
                 self.links.wake(node, self.now_ms);
@@ -43,6 +46,8 @@ impl World {
             Act::Rebuild { node } => self.rebuild(node),
             Act::Away { node, days } => self.away(node, days),
             Act::Regrant { luck } => self.regrant(luck),
+            Act::Move { node, luck } => self.move_on(node, luck),
+            Act::Burst { node, luck } => self.burst(node, luck),
             Act::Lie { victim, lie, luck } => self.lie(victim, lie, luck),
         }
     }
@@ -53,7 +58,7 @@ impl World {
             return Ok(());
         }
         if let Err(error) = self.nodes[node].start() {
-            return Err(format!("{node} does not start again: {error:?}"));
+            return Err(format!("{node} does not start again: {error}"));
         }
         self.trace.note(node, || format!("{node} is up again"));
         self.holds_what_it_held(node)
@@ -98,12 +103,11 @@ impl World {
         Ok(())
     }
 
-    fn kill(&mut self, node: usize) -> Checked {
+    fn kill(&mut self, node: usize) {
         if self.nodes[node].replica.is_some() {
             self.tally.hit(Fault::Kill);
-            self.fall(node)?;
+            self.fall(node);
         }
-        Ok(())
     }
 
     /// A disk begins to fail, and somebody writes, so that it is met.
@@ -129,7 +133,7 @@ impl World {
     /// The program is restarted on a disk that can't be read, and again on one that can.
     fn read_fails(&mut self, node: usize) -> Checked {
         if self.nodes[node].replica.is_some() {
-            self.fall(node)?;
+            self.fall(node);
         }
         let disk = Disk::holding(self.nodes[node].image().to_vec());
         disk.trouble(Trouble::ReadFails);
@@ -144,7 +148,7 @@ impl World {
     /// served before.
     fn flip(&mut self, node: usize, luck: u64) -> Checked {
         if self.nodes[node].replica.is_some() {
-            self.fall(node)?;
+            self.fall(node);
         }
         let mut chance = Chance::new(luck);
         let sound = self.nodes[node].image().to_vec();
@@ -160,7 +164,7 @@ impl World {
                 self.nodes[node].put_sound(sound);
                 Ok(())
             }
-            Err(error) => Err(format!("{node} opened a file with a flipped bit, and then: {error:?}")),
+            Err(error) => Err(format!("{node} opened a file with a flipped bit, and then: {error}")),
         }
     }
 
@@ -184,7 +188,7 @@ impl World {
         let has_copy = |at: &usize| !self.nodes[*at].backups.is_empty();
         let Some(node) = (node..node + NODES).map(|at| at % NODES).find(has_copy) else { return Ok(()) };
         if self.nodes[node].replica.is_some() {
-            self.fall(node)?;
+            self.fall(node);
         }
         let backup = self.nodes[node].backups.remove(0);
         self.lose_what_only(node, &backup.held);
@@ -193,7 +197,9 @@ impl World {
             self.tally.hit(Fault::RestoredSilently);
         } else {
             self.tally.hit(Fault::Restored);
-            self.nodes[node].begin_incarnation().map_err(|error| format!("{node} is not restored: {error:?}"))?;
+            self.nodes[node]
+                .begin_incarnation()
+                .map_err(|error| format!("{node} is not restored: {error}"))?;
         }
         self.trace.note((node, silently), || format!("{node} is restored, silently: {silently}"));
         self.truth.held[node] = backup.held;
@@ -208,7 +214,7 @@ impl World {
             return Ok(());
         }
         if self.nodes[node].replica.is_some() {
-            self.fall(node)?;
+            self.fall(node);
         }
         let granter = if node == RELAY { OFFICE } else { self.nodes[node].upstream };
         self.nodes[granter].up_at_ms = 0;
@@ -260,14 +266,9 @@ impl World {
             }
         }
         self.nodes[node].away_until_ms = self.now_ms + days * DAY_MS;
-        for step in 0..4 {
-            let other = self.chance.below(NODES);
-            if step % 2 == 0 {
-                let luck = self.chance.u64();
-                self.write(other, luck)?;
-            }
-            self.run_until(self.now_ms + days * DAY_MS / 4)?;
-        }
+        let (other, luck) = (self.chance.below(NODES), self.chance.u64());
+        self.write(other, luck)?;
+        self.run_until(self.now_ms + days * DAY_MS)?;
         let upstream = self.nodes[node].upstream;
         self.link(node, upstream)?;
         if self.links.are_linked(node, upstream) {

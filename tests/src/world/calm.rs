@@ -48,8 +48,10 @@ impl World {
     pub(super) fn converge(&mut self) -> Checked {
         let began_ms = self.now_ms;
         self.news_ms = began_ms;
-        let mut dials: Vec<(u64, u64, (usize, usize))> =
-            TIERS.iter().map(|pair| (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, *pair)).collect();
+        let mut dials: Vec<(u64, u64, (usize, usize))> = TIERS
+            .iter()
+            .map(|pair| (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, *pair))
+            .collect();
         while self.now_ms < began_ms + CONVERGE_MS_MAX {
             let mut waiting = false;
             for (at_ms, retry_ms, (from, to)) in &mut dials {
@@ -73,7 +75,9 @@ impl World {
             .filter(|(from, to)| !self.links.are_linked(*from, *to) && !self.links.are_linked(*to, *from))
             .collect();
         if !unlinked.is_empty() {
-            return Err(format!("{CONVERGE_MS_MAX} ms after the faults ended these are not linked: {unlinked:?}"));
+            return Err(format!(
+                "{CONVERGE_MS_MAX} ms after the faults ended these are not linked: {unlinked:?}"
+            ));
         }
         if self.links.chunks() > 0 {
             return Err(format!("{CONVERGE_MS_MAX} ms after the faults ended the nodes still talk"));

@@ -125,10 +125,9 @@ impl Disk {
         }
         for act in &acts {
             match fate {
-                Unsynced::Kept | Unsynced::Lost => {}
                 Unsynced::Torn => act.tear(&mut bytes, chance),
                 Unsynced::Reordered if chance.one_in(2) => act.redo(&mut bytes),
-                Unsynced::Reordered => {}
+                Unsynced::Kept | Unsynced::Lost | Unsynced::Reordered => {}
             }
         }
         (bytes, acts.len())
@@ -288,7 +287,10 @@ mod tests {
         assert!(torn.iter().any(|bytes| bytes[0] == 3 && bytes[512] == 2), "no write was torn");
         let reordered: Vec<Vec<u8>> =
             (0..20).map(|_| written().after_power_loss(Unsynced::Reordered, chance).0).collect();
-        assert!(reordered.iter().any(|bytes| bytes[0] == 2 && bytes.len() == 4096), "no write came late alone");
+        assert!(
+            reordered.iter().any(|bytes| bytes[0] == 2 && bytes.len() == 4096),
+            "no write came late alone"
+        );
         assert!(torn.iter().chain(&reordered).all(|bytes| bytes[1024] == 1), "what was synced is gone");
     }
 
@@ -297,7 +299,9 @@ mod tests {
         let disk = Disk::holding(vec![0; 512]);
         disk.trouble(Trouble::StopsAfter(1));
         disk.write(0, &[1]).unwrap();
-        assert!(disk.hit().is_none() && disk.sync_data().is_err() && disk.hit().is_some() && disk.len().is_err());
+        assert!(
+            disk.hit().is_none() && disk.sync_data().is_err() && disk.hit().is_some() && disk.len().is_err()
+        );
         let disk = Disk::holding(vec![0; 512]);
         disk.trouble(Trouble::Full(0));
         assert_eq!(disk.write(0, &[1]).unwrap_err().kind(), io::ErrorKind::StorageFull);

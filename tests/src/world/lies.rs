@@ -7,20 +7,12 @@ use rukun_replica::{Input, LinkId};
 use rukun_wire::{Exception, Hello, Message};
 
 use super::liar::{Expect, Liar, Telling, Truth};
+use super::mallory::Mallory;
 use super::model::Fact;
 use super::sim::{Checked, World};
 use super::{Chance, NODES};
 
-pub use super::liar::Lie;
-
-/// One who lies, and where.
-pub(super) struct Mallory {
-    pub(super) liar: Liar,
-    /// Charter and own grants.
-    chain: Vec<Vec<u8>>,
-    home: SubSls,
-    far: SubSls,
-}
+use super::liar::Lie;
 
 /// Where those who lie are granted something, and where they are not; and by whom.
 const PLACES: [(usize, &str, &str, &str); 2] = [
@@ -97,8 +89,12 @@ impl World {
         for frame in greeting {
             self.say(victim, link, frame)?;
         }
-        if !self.heard.contains_key(&(victim, link)) && telling.greet && self.nodes[victim].replica.is_some() {
-            return Err(format!("{victim} does not take the greeting of a granted device before {}", lie.name()));
+        if !self.heard.contains_key(&(victim, link)) && telling.greet && self.nodes[victim].replica.is_some()
+        {
+            return Err(format!(
+                "{victim} does not take the greeting of a granted device before {}",
+                lie.name()
+            ));
         }
         if let Some(heard) = self.heard.get_mut(&(victim, link)) {
             heard.clear();
@@ -108,8 +104,9 @@ impl World {
             // The victim died of something else, before it could react.
             return Ok(());
         }
-        reacted(telling, heard.as_deref())
-            .map_err(|found| format!("{victim} reacts wrongly to {}: {found}, not {:?}", lie.name(), telling.expect))?;
+        reacted(telling, heard.as_deref()).map_err(|found| {
+            format!("{victim} reacts wrongly to {}: {found}, not {:?}", lie.name(), telling.expect)
+        })?;
         self.tally.hit_named(class(lie));
         self.hang_up(victim, link)
     }
@@ -130,12 +127,14 @@ impl World {
             survey: truth.survey,
             epoch: rukun_change::Incarnation::from_bytes([0x66; 4]),
             received: None,
-            held: 0,
+            // One who holds something and has no cursor is sent nothing before it asks.
+            held: 1,
             statements: Fingerprint::default(),
             chain: truth.statements.to_vec(),
         };
         let items = Vec::new();
-        let said = [Message::Hello(hello), Message::StatementIds(ids), Message::Statements { items, last: true }];
+        let said =
+            [Message::Hello(hello), Message::StatementIds(ids), Message::Statements { items, last: true }];
         said.iter().map(Message::encode).collect()
     }
 
@@ -203,7 +202,11 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
         &[
             Lie::WidenedGrant,
             Lie::WidenedGrant,
+            Lie::WidenedGrant,
+            Lie::WidenedGrant,
             Lie::OtherCharter,
+            Lie::OtherCharter,
+            Lie::MalformedStatement,
             Lie::FutureStatement,
             Lie::StatementFlood,
             Lie::MalformedStatement,
@@ -212,7 +215,14 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
     ("lie: counts of 2^63", &[Lie::HugeCount, Lie::HugeCountInChange, Lie::HugeFrame, Lie::Bomb]),
     (
         "lie: false acknowledgement or fingerprint",
-        &[Lie::FalseAck, Lie::BlindAck, Lie::FalseFingerprint, Lie::FalseCursor, Lie::EndlessIds, Lie::FalseBlob],
+        &[
+            Lie::FalseAck,
+            Lie::BlindAck,
+            Lie::FalseFingerprint,
+            Lie::FalseCursor,
+            Lie::EndlessIds,
+            Lie::FalseBlob,
+        ],
     ),
     ("lie: compressed chunk", &[Lie::Compressed]),
     ("lie: malformed chunk", &[Lie::Malformed, Lie::SeenInPencil]),

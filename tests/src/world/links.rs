@@ -124,9 +124,8 @@ impl Links {
 
     /// The links by the end that comes first, and whether anything is in flight on them.
     pub(super) fn all(&self) -> Vec<(End, End, bool)> {
-        let firsts = self.wires.iter().filter(|(from, wire)| {
-            **from < wire.to || !self.wires.contains_key(&wire.to)
-        });
+        let firsts =
+            self.wires.iter().filter(|(from, wire)| **from < wire.to || !self.wires.contains_key(&wire.to));
         let busy = |end: &End| self.wires.get(end).is_some_and(|wire| !wire.chunks.is_empty());
         firsts.map(|(from, wire)| (*from, wire.to, busy(from) || busy(&wire.to))).collect()
     }

@@ -2,6 +2,7 @@
 //! its officer's place in the survey.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -169,10 +170,8 @@ impl Node {
 }
 
 fn begin(entropy: &mut Chance) -> (DeviceKey, Disk, Replica) {
-    let new = NewStore {
-        device_seed: entropy.bytes(),
-        incarnation: Incarnation::from_bytes(entropy.bytes()),
-    };
+    let new =
+        NewStore { device_seed: entropy.bytes(), incarnation: Incarnation::from_bytes(entropy.bytes()) };
     let key = Keypair::from_seed(&new.device_seed).key();
     let disk = Disk::default();
     let mut luck = ChaCha20Rng::from_seed(entropy.bytes());
@@ -187,6 +186,15 @@ fn begin(entropy: &mut Chance) -> (DeviceKey, Disk, Replica) {
 pub(super) enum StartError {
     Open(OpenError),
     Replica(ReplicaError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Replica(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<OpenError> for StartError {

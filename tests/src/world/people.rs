@@ -25,6 +25,8 @@ k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,co
 const HOMES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
 const FIRST_FAMILIES: usize = 60;
+/// More writes than frames may be in flight.
+const BURST: usize = 10;
 /// A record does not grow for ever: what is read of it is compared by the square of its changes.
 const CHANGES_OF_RECORD_MAX: usize = 14;
 
@@ -35,16 +37,27 @@ impl World {
         let mut chance = Chance::new(luck);
         let now = self.nodes[node].clock(self.now_ms);
         let records = self.truth.records_of(node);
-        let open: Vec<RecordId> =
-            records.iter().filter(|record| self.truth.changes_of(record) < CHANGES_OF_RECORD_MAX).copied().collect();
+        let open: Vec<RecordId> = records
+            .iter()
+            .filter(|record| self.truth.changes_of(record) < CHANGES_OF_RECORD_MAX)
+            .copied()
+            .collect();
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         let record = chance.place(open.len()).map(|at| open[at]);
         let (field, most) = *chance.pick(&[("r304", 7), ("r305", 8), ("r302", 90), ("r112", 6)]);
         let value = chance.between(1, most);
+        if chance.one_in(12) {
+            // They look through the list first, which makes up what is shown of every record.
+            if let Err(error) = replica.records(None, None, 5) {
+                return self.disk_failed(node, &error.to_string());
+            }
+        }
         let written = match (record, chance.below(12)) {
             (None, _) | (_, 0..=2) => {
                 let home: SubSls = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
-                replica.add_record(now, home, None, &json!({"r108": "Keluarga", field: value})).map(|(record, _)| record)
+                replica
+                    .add_record(now, home, None, &json!({"r108": "Keluarga", field: value}))
+                    .map(|(record, _)| record)
             }
             (Some(record), 3) => {
                 let patch = json!({"members": {"+1": {"r402": "Anggota", "r407": value}}});
@@ -56,12 +69,14 @@ impl World {
                 replica.edit(now, &record, None, &patch).map(|_| record)
             }),
             (Some(record), 5) => {
-                let member = replica.reading(&record).ok().and_then(|reading| reading.members().first().copied());
+                let member =
+                    replica.reading(&record).ok().and_then(|reading| reading.members().first().copied());
                 let member = member.filter(|_| chance.one_in(2));
                 replica.mark_gone(now, &record, member, "pindah", None).map(|_| record)
             }
             (Some(record), 6 | 7) => replica.show_conflicts(&record).and_then(|shown| {
-                let with_place = shown.iter().find_map(|one| Some((one.place.clone()?, one.candidates.first()?)));
+                let with_place =
+                    shown.iter().find_map(|one| Some((one.place.clone()?, one.candidates.first()?)));
                 let Some((place, candidate)) = with_place else { return Ok(record) };
                 replica.resolve(now, &record, &place, &Choice::Pick(candidate.change), None).map(|_| record)
             }),
@@ -84,7 +99,8 @@ impl World {
     pub(super) fn write_the_first(&mut self) -> Checked {
         for at in 0..FIRST_FAMILIES {
             let node = ENUMERATORS[at % ENUMERATORS.len()];
-            let homes: Vec<SubSls> = HOMES.iter().map(|home| home.parse().expect("a sub-SLS of this world")).collect();
+            let homes: Vec<SubSls> =
+                HOMES.iter().map(|home| home.parse().expect("a sub-SLS of this world")).collect();
             let now = self.nodes[node].clock(self.now_ms);
             let Some(replica) = self.nodes[node].replica.as_mut() else { continue };
             let key = replica.device();
@@ -114,8 +130,16 @@ impl World {
     }
 
     /// One node grants a device a role, as itself or under the root key.
-    pub(super) fn grant(&mut self, granter: usize, as_root: bool, subject: DeviceKey, role: Role, regions: &[&str]) -> Checked {
-        let regions: Vec<Region> = regions.iter().map(|code| code.parse().expect("a region of this world")).collect();
+    pub(super) fn grant(
+        &mut self,
+        granter: usize,
+        as_root: bool,
+        subject: DeviceKey,
+        role: Role,
+        regions: &[&str],
+    ) -> Checked {
+        let regions: Vec<Region> =
+            regions.iter().map(|code| code.parse().expect("a region of this world")).collect();
         let new = NewGrant { subject, role, regions, name: format!("{role} {}", subject.short()) };
         let root = as_root.then(|| self.root.clone());
         let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
@@ -132,20 +156,44 @@ impl World {
         self.commit(granter)
     }
 
-    /// An enumerator gets other regions than before, by its supervisor.
+    /// An officer gets other regions than before, by its superior.
     pub(super) fn regrant(&mut self, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);
-        let node = *chance.pick(&ENUMERATORS);
-        let supervisor = self.nodes[node].upstream;
-        self.come_up(supervisor)?;
-        let village = if supervisor == 4 { "1811010005" } else { "1811040003" };
-        let sls: &[&str] = if supervisor == 4 {
-            &["18110100050003", "18110100050004", "1811010005000300"]
-        } else {
-            &["18110400030001", "18110400030002", "1811040003000200"]
+        let node = if chance.one_in(4) { 2 + chance.below(4) } else { *chance.pick(&ENUMERATORS) };
+        self.grant_otherwise(node, &mut chance)
+    }
+
+    fn grant_otherwise(&mut self, node: usize, chance: &mut Chance) -> Checked {
+        let granter = if node < 4 { OFFICE } else { self.nodes[node].upstream };
+        self.come_up(granter)?;
+        let (usual, others): (&[&str], &[&str]) = match node {
+            2 => (&["1811010"], &["1811010", "1811040"]),
+            3 => (&["1811040"], &["1811010", "1811040"]),
+            4 => (&["1811010005"], &["18110100050003", "18110100050004"]),
+            5 => (&["1811040003"], &["18110400030001"]),
+            6..=8 => (&["1811010005"], &["18110100050003", "18110100050004", "1811010005000300"]),
+            _ => (&["1811040003"], &["18110400030001", "18110400030002", "1811040003000200"]),
         };
-        let regions = if chance.one_in(4) { vec![village] } else { vec![*chance.pick(sls)] };
-        self.grant(supervisor, false, self.nodes[node].key, Role::Enumerator, &regions)
+        let other = [*chance.pick(others)];
+        let regions =
+            if node < 6 && !chance.one_in(3) || node >= 6 && chance.one_in(4) { usual } else { &other };
+        let (key, role) = (self.nodes[node].key, self.nodes[node].role);
+        self.grant(granter, false, key, role, regions)
+    }
+
+    /// An officer writes out of reach, is granted other regions meanwhile, and then delivers.
+    pub(super) fn move_on(&mut self, node: usize, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        self.write(node, luck)?;
+        self.grant_otherwise(node, &mut chance)?;
+        let upstream = self.nodes[node].upstream;
+        self.link(node, upstream)
+    }
+
+    /// Somebody writes faster than the network carries.
+    pub(super) fn burst(&mut self, node: usize, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        (0..BURST).try_for_each(|_| self.write(node, chance.u64()))
     }
 
     /// The office founds the survey.
@@ -158,9 +206,15 @@ impl World {
             dictionary: None,
         };
         let regions = vec!["1811".parse().expect("a region of this world")];
-        let grant = NewGrant { subject: self.nodes[OFFICE].key, role: Role::District, regions, name: "Kantor".into() };
+        let grant = NewGrant {
+            subject: self.nodes[OFFICE].key,
+            role: Role::District,
+            regions,
+            name: "Kantor".into(),
+        };
         let replica = self.nodes[OFFICE].replica.as_mut().expect("the office runs");
-        let survey = replica.found(&self.root, charter, QUESTIONNAIRE, grant).map_err(|error| error.to_string())?;
+        let survey =
+            replica.found(&self.root, charter, QUESTIONNAIRE, grant).map_err(|error| error.to_string())?;
         let statements = replica.statements_held().map_err(|error| error.to_string())?;
         self.truth = super::truth::Truth::new(survey, self.root.key());
         self.truth.said(statements);

@@ -4,40 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rukun_change::{ChangeId, DeviceKey};
-use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
-use rukun_replica::{Deframer, Event, Frame, Input, LinkId, Output};
 use rukun_authority::Keypair;
+use rukun_change::DeviceKey;
+use rukun_replica::{Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
 
+use super::Chance;
 use super::disk::Trouble;
-use super::lies::Mallory;
 use super::links::{End, Links};
+use super::mallory::Mallory;
 use super::node::{self, Node};
 use super::tally::{Fault, Tally};
 use super::trace::Trace;
 use super::truth::Truth;
-use super::Chance;
 
 /// The types of messages whose contents the world follows, as they stand in the formats.
 const CHANGES: u8 = 6;
 const ACK: u8 = 7;
 const LATE_MS: u64 = 5_000;
-/// What honest nodes may say when they end a link. Everything else accuses the peer.
-const HONEST_REASONS: [&str; 9] = [
-    "cut",
-    "a newer link takes its place",
-    "already linked",
-    "restored from a backup",
-    "neither side has the survey's charter",
-    "no grant is known for device",
-    "no greeting in time",
-    "the program ended",
-    "healed",
-];
-/// Why an honest node may not take what another sends: it does not know yet what the sender knows.
-const HONEST_REFUSALS: [&str; 2] = ["waits at the peer", "is outside what this device may read now"];
-
 /// A promise that was broken, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -70,7 +54,7 @@ pub(super) struct World {
     /// Which half of the nodes can't reach the other, and until when.
     pub(super) partition: (u32, u64),
     /// Ends of cut links that learn of it later.
-    pub(super) late_ends: BTreeMap<(u64, End), ()>,
+    pub(super) late_ends: BTreeSet<(u64, End)>,
     /// What a node said to a peer that is no node.
     pub(super) heard: BTreeMap<End, Vec<Vec<u8>>>,
     /// The keys of those who lie.
@@ -84,7 +68,7 @@ impl World {
     /// Lets time pass and everything happen that is due.
     pub(super) fn run_until(&mut self, until_ms: u64) -> Checked {
         loop {
-            if let Some((at_ms, end)) = self.late_ends.keys().next().copied().filter(|(at, _)| *at <= until_ms) {
+            if let Some((at_ms, end)) = self.late_ends.first().copied().filter(|(at, _)| *at <= until_ms) {
                 self.late_ends.remove(&(at_ms, end));
                 self.pass_to(at_ms);
                 self.end_learns(end)?;
@@ -150,7 +134,8 @@ impl World {
     pub(super) fn commit(&mut self, node: usize) -> Checked {
         if self.nodes[node].dies_before_commit && self.nodes[node].replica.is_some() {
             self.tally.hit(Fault::KillBeforeCommit);
-            return self.fall(node);
+            self.fall(node);
+            return Ok(());
         }
         let Some(replica) = &mut self.nodes[node].replica else { return Ok(()) };
         let committed = replica.commit();
@@ -168,7 +153,8 @@ impl World {
         match output {
             Output::Send { link, bytes } => self.sent((node, link), bytes),
             Output::Close { link, reason } => {
-                self.trace.note((node, link.0, &reason), || format!("{node} closes link {}: {reason}", link.0));
+                self.trace
+                    .note((node, link.0, &reason), || format!("{node} closes link {}: {reason}", link.0));
                 self.closed((node, link), reason);
                 Ok(())
             }
@@ -191,124 +177,16 @@ impl World {
         }
         let late = !self.calm && self.chance.one_in(80);
         let delay_ms = self.delay_ms
-            + if late { LATE_MS + self.chance.between(0, 30_000) } else { self.chance.between(0, self.delay_ms / 2) };
+            + if late {
+                LATE_MS + self.chance.between(0, 30_000)
+            } else {
+                self.chance.between(0, self.delay_ms / 2)
+            };
         if late {
             self.tally.hit(Fault::Delayed);
         }
         self.links.send(&from, self.now_ms, delay_ms, bytes);
         Ok(())
-    }
-
-    /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
-    fn follow_changes(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} sends changes that can't be read", from.0));
-        };
-        let mut ids = Vec::with_capacity(changes.items.len());
-        for signed in &changes.items {
-            let Some(id) = self.truth.id_of(signed) else {
-                return Err(format!("{} sends a change that nobody made", from.0));
-            };
-            if !self.truth.held[from.0].contains(&id) {
-                return Err(format!("{} sends change {id:.12} before it has said to hold it", from.0));
-            }
-            ids.push(id);
-        }
-        let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
-        wire.unacknowledged.insert(changes.frame, ids);
-        if wire.unacknowledged.len() > FRAMES_IN_FLIGHT_MAX {
-            return Err(format!("{} has {} frames in flight on one link", from.0, wire.unacknowledged.len()));
-        }
-        Ok(())
-    }
-
-    /// An acknowledgement leaves a node: it must hold what it acknowledges, whatever happens next.
-    fn follow_ack(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Ack { frame, exceptions }) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} acknowledges so that nobody can read it", from.0));
-        };
-        let Some(wire) = self.links.get(&from) else { return Ok(()) };
-        let to = wire.to;
-        let Some(back) = self.links.get_mut(&to) else { return Ok(()) };
-        let Some(ids) = back.unacknowledged.remove(&frame) else {
-            return Err(format!("{} acknowledges frame {frame}, which {} did not send", from.0, to.0));
-        };
-        let missing = ids
-            .iter()
-            .filter(|id| !exceptions.iter().any(|(except, _)| except == *id))
-            .find(|id| !self.truth.held[from.0].contains(*id));
-        match missing {
-            Some(id) => Err(format!("{} acknowledges change {id:.12} to {} and does not hold it", from.0, to.0)),
-            None => Ok(()),
-        }
-    }
-
-    fn told(&mut self, node: usize, event: Event) -> Checked {
-        self.trace.note((node, format!("{event:?}")), || format!("{node} says {event:?}"));
-        match event {
-            Event::Changed { change, .. } => self.announced(node, change),
-            Event::Trusted { .. } => {
-                self.news_ms = self.now_ms;
-                Ok(())
-            }
-            Event::InSync { peer } => self.in_sync(node, &peer),
-            Event::PeerDown { peer, reason } => {
-                let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
-                if honest || self.liars.contains(&peer) {
-                    return Ok(());
-                }
-                Err(format!("{node} ended its link with an honest peer: {reason}"))
-            }
-            Event::Refused { peer, reason } => {
-                let honest = HONEST_REFUSALS.iter().any(|known| reason.contains(known));
-                if honest || self.liars.contains(&peer) {
-                    return Ok(());
-                }
-                Err(format!("{node} refuses what an honest peer sends: {reason}"))
-            }
-            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
-        }
-    }
-
-    /// A node says that it holds a change.
-    fn announced(&mut self, node: usize, id: ChangeId) -> Checked {
-        let Some(home) = self.truth.home(&id) else {
-            return Err(format!("{node} holds change {id:.12}, which nobody made"));
-        };
-        let key = self.nodes[node].key;
-        if !self.truth.ever_covered(&key, &home) {
-            return Err(format!("{node} holds a change of {home}, where it was never granted anything"));
-        }
-        self.tally.admissions += 1;
-        self.news_ms = self.now_ms;
-        self.truth.held[node].insert(id);
-        Ok(())
-    }
-
-    /// A node says that a peer holds all that it may read of it.
-    fn in_sync(&mut self, node: usize, peer: &DeviceKey) -> Checked {
-        let Some(other) = self.nodes.iter().position(|other| other.key == *peer) else { return Ok(()) };
-        let link = self.links.all().into_iter().find_map(|(one, two, _)| {
-            [one, two].into_iter().find(|end| end.0 == node && self.links.get(end).is_some_and(|w| w.to.0 == other))
-        });
-        let same_store = link
-            .and_then(|end| self.links.get(&end))
-            .is_some_and(|wire| wire.store_of_receiver == self.nodes[other].stores);
-        let Some(trust) = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust()) else {
-            return Ok(());
-        };
-        if !same_store {
-            return Ok(());
-        }
-        let reads = trust.reads(peer);
-        let lacking = self.truth.held[node].iter().find(|id| {
-            let read = self.truth.home(id).is_some_and(|home| reads.iter().any(|r| r.covers_sub_sls(&home)));
-            read && !self.truth.held[other].contains(*id)
-        });
-        match lacking {
-            Some(id) => Err(format!("{node} says that {other} is in sync, which lacks change {id:.12}")),
-            None => Ok(()),
-        }
     }
 
     /// A node closes a link: what it sent before still arrives, what comes the other way is lost.
@@ -392,7 +270,7 @@ impl World {
         for (index, end) in [near, far].into_iter().enumerate() {
             if half_open && index == 0 {
                 self.tally.hit(Fault::HalfOpen);
-                self.late_ends.insert((self.now_ms + chance.between(1_000, 40_000), end), ());
+                self.late_ends.insert((self.now_ms + chance.between(1_000, 40_000), end));
             } else {
                 self.end_learns(end)?;
             }
@@ -406,11 +284,12 @@ impl World {
             return Err(format!("{node} stops, and its disk is sound: {error}"));
         }
         self.trace.note((node, error), || format!("{node} stops: {error}"));
-        self.fall(node)
+        self.fall(node);
+        Ok(())
     }
 
     /// A program ends as its node is set to end, and comes up again soon.
-    pub(super) fn fall(&mut self, node: usize) -> Checked {
+    pub(super) fn fall(&mut self, node: usize) {
         let (end, hit) = (self.nodes[node].end, self.nodes[node].disk.hit());
         let at_stake = self.nodes[node].stop();
         self.trace.note((node, at_stake), || format!("{node} is down, {end:?}, {at_stake} writes at stake"));
@@ -428,23 +307,22 @@ impl World {
         let up_at_ms = self.now_ms + self.chance.between(0, 5_000);
         self.nodes[node].up_at_ms = up_at_ms;
         self.links.wake(node, up_at_ms);
-        self.drop_links_of(node)
+        self.drop_links_of(node);
     }
 
     /// The links of a program that has ended: what it had sent is lost, its peers learn of it late.
-    pub(super) fn drop_links_of(&mut self, node: usize) -> Checked {
+    pub(super) fn drop_links_of(&mut self, node: usize) {
         for (near, far, _) in self.links.all() {
             let (own, other) = if near.0 == node { (near, far) } else { (far, near) };
             if own.0 == node {
                 self.links.remove(&own);
                 self.links.remove(&other);
                 let late_ms = if self.calm { 0 } else { self.chance.between(0, 20_000) };
-                self.late_ends.insert((self.now_ms + late_ms, other), ());
+                self.late_ends.insert((self.now_ms + late_ms, other));
             }
         }
-        self.late_ends.retain(|(_, end), ()| end.0 != node);
+        self.late_ends.retain(|(_, end)| end.0 != node);
         self.heard.retain(|end, _| end.0 != node);
-        Ok(())
     }
 
     /// A link to a peer that is no node.
@@ -458,7 +336,12 @@ impl World {
     }
 
     /// That peer says something, and the node answers at once. Nothing if the link has ended.
-    pub(super) fn say(&mut self, node: usize, link: LinkId, bytes: &[u8]) -> Result<Option<Vec<Vec<u8>>>, String> {
+    pub(super) fn say(
+        &mut self,
+        node: usize,
+        link: LinkId,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<Vec<u8>>>, String> {
         let mut deframer = Deframer::new();
         deframer.push(bytes);
         let mut whole = true;
@@ -486,7 +369,9 @@ fn next_frame(deframer: &mut Deframer) -> Result<Option<Vec<u8>>, Frame> {
 fn name_of(bytes: &[u8]) -> String {
     let Some(body) = bytes.get(4..) else { return "part of a frame".into() };
     match Message::decode(body) {
-        Ok(Message::Changes(changes)) => format!("{} changes in frame {}", changes.items.len(), changes.frame),
+        Ok(Message::Changes(changes)) => {
+            format!("{} changes in frame {}", changes.items.len(), changes.frame)
+        }
         Ok(Message::Ack { frame, exceptions }) => {
             format!("ack of frame {frame}, {} exceptions", exceptions.len())
         }

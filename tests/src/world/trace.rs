@@ -1,4 +1,5 @@
 //! What happened in a world, as one number, and as lines for people where they are wanted.
+#![allow(clippy::print_stdout, reason = "a trace that somebody asked for goes to the standard output")]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, StatementId, SubSls, SurveyId};
+use rukun_change::{
+    Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, StatementId, SubSls, SurveyId,
+};
 
 use super::model::compare::Facts;
 use super::model::{Fact, Granted, Grants};

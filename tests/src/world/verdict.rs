@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{ChangeId, RecordId};
 
-use super::model::compare::{compare, holdings};
+use super::model::compare::{compare, compare_line, holdings};
 use super::model::{Grants, Held, read};
 use super::people::list;
 use super::sim::{Checked, World};
@@ -47,6 +47,8 @@ impl World {
         for (record, nodes) in holders {
             self.reads_alike(&record, &nodes, &views)?;
         }
+        let asked = self.chance.below(NODES);
+        self.lists_what_it_holds(asked, views[asked].as_ref())?;
         self.tally.worlds = 1;
         self.tally.simulated_ms = self.now_ms;
         Ok(())
@@ -78,7 +80,8 @@ impl World {
             return Err(format!("{node} may read and lacks {}", list(&missing)));
         }
         for id in found {
-            let home = self.truth.home(id).ok_or_else(|| format!("{node} holds {id:.12}, which nobody made"))?;
+            let home =
+                self.truth.home(id).ok_or_else(|| format!("{node} holds {id:.12}, which nobody made"))?;
             if !self.truth.ever_covered(&key, &home) {
                 return Err(format!("{node} holds something of {home}, which was never its own"));
             }
@@ -88,24 +91,52 @@ impl World {
         if counted != self.truth.fingerprints(found) {
             return Err(format!("the fingerprints of {node} are not those of what it holds"));
         }
+        Ok(())
+    }
+
+    /// One node is asked for its list and its status, which make up a view of every record.
+    fn lists_what_it_holds(&mut self, node: usize, view: Option<&(Held, Grants)>) -> Checked {
+        let (Some((held, grants)), Some(replica)) = (view, self.nodes[node].replica.as_mut()) else {
+            return Ok(());
+        };
+        let lines = replica.records(None, None, usize::MAX).map_err(|error| error.to_string())?;
+        if !lines.iter().map(|line| &line.id).eq(held.records()) {
+            return Err(format!("{node} does not list the records that it holds"));
+        }
+        for line in lines {
+            compare_line(&read(&line.id, held, grants), &line)
+                .map_err(|difference| format!("{node} lists {} wrongly: {difference}", line.id))?;
+        }
         let status = replica.status().map_err(|error| error.to_string())?;
         if status.waiting > WAITING_MAX * (status.peers.len() as u64 + 1) {
             return Err(format!("{node} lets {} changes wait", status.waiting));
         }
-        Ok(())
+        let peers = status.peers.iter().filter(|peer| peer.linked);
+        match peers.clone().find(|peer| peer.lacks > 0 && !self.liars.contains(&peer.key)) {
+            Some(peer) => {
+                Err(format!("{node} says that {} lacks {}, and all is quiet", peer.name, peer.lacks))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Some of those who hold a record read it, and each reads what the model says.
-    fn reads_alike(&mut self, record: &RecordId, nodes: &[usize], views: &[Option<(Held, Grants)>]) -> Checked {
+    fn reads_alike(
+        &mut self,
+        record: &RecordId,
+        nodes: &[usize],
+        views: &[Option<(Held, Grants)>],
+    ) -> Checked {
         let start = self.chance.below(nodes.len());
         for at in 0..nodes.len().min(READERS_MAX) {
             let node = nodes[(start + at) % nodes.len()];
-            let (Some((held, grants)), Some(replica)) = (&views[node], self.nodes[node].replica.as_mut()) else {
+            let (Some((held, grants)), Some(replica)) = (&views[node], self.nodes[node].replica.as_ref())
+            else {
                 continue;
             };
             let expected = read(record, held, grants);
             let reading = replica.reading(record).map_err(|error| error.to_string())?;
-            let conflicts = replica.show_conflicts(record).map_err(|error| error.to_string())?;
+            let conflicts = reading.conflicts(replica.questionnaire());
             compare(&expected, &reading, &conflicts)
                 .map_err(|difference| format!("{node} reads {record} wrongly: {difference}"))?;
         }

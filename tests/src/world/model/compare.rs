@@ -161,6 +161,7 @@ fn compare_answers(expected: &Expected<'_>, reading: &Reading) -> Result<(), Str
     let theirs = reading.answers().keys().map(|place| (place.member, place.field.as_str()));
     same("places that have an answer", &ours, &theirs.collect())?;
     for ((place, ours), theirs) in expected.answers.iter().zip(reading.answers().values()) {
+        same(&format!("what is read at {place:?}"), &ours[0].change, &theirs.effective().change)?;
         let ours: Vec<_> =
             ours.iter().map(|one| (one.change, one.author, one.ink, one.value, one.time_ms)).collect();
         let theirs =

@@ -1,0 +1,160 @@
+//! What nodes send and say is followed as it leaves them, and held against what is true: before anything
+//! else happens, and whether anybody ever gets it or not.
+
+use std::collections::BTreeSet;
+
+use rukun_change::{ChangeId, DeviceKey, SignedChange};
+use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
+use rukun_replica::Event;
+use rukun_wire::Message;
+
+use super::links::End;
+use super::sim::{Checked, World};
+
+/// What honest nodes may say when they end a link. Everything else accuses the peer.
+const HONEST_REASONS: [&str; 9] = [
+    "cut",
+    "a newer link takes its place",
+    "already linked",
+    "restored from a backup",
+    "neither side has the survey's charter",
+    "no grant is known for device",
+    "no greeting in time",
+    "the program ended",
+    "healed",
+];
+/// Why an honest node may not take what another sends: it does not know yet what the sender knows.
+const HONEST_REFUSALS: [&str; 1] = ["is outside what this device may read now"];
+
+impl World {
+    /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
+    pub(super) fn follow_changes(&mut self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} sends changes that can't be read", from.0));
+        };
+        let mut ids = Vec::with_capacity(changes.items.len());
+        for signed in &changes.items {
+            let Some(id) = self.truth.id_of(signed) else {
+                return Err(format!("{} sends a change that nobody made", from.0));
+            };
+            if !self.truth.held[from.0].contains(&id) {
+                return Err(format!("{} sends change {id:.12} before it has said to hold it", from.0));
+            }
+            ids.push(id);
+        }
+        self.peer_may_read(from, &changes.items)?;
+        let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
+        wire.unacknowledged.insert(changes.frame, ids);
+        if wire.unacknowledged.len() > FRAMES_IN_FLIGHT_MAX {
+            return Err(format!("{} has {} frames in flight on one link", from.0, wire.unacknowledged.len()));
+        }
+        Ok(())
+    }
+
+    /// Nothing leaves a node but what it knows the peer may read, at that moment.
+    fn peer_may_read(&self, from: End, items: &[SignedChange]) -> Checked {
+        let trust = self.nodes[from.0].replica.as_ref().and_then(|replica| replica.trust());
+        let (Some(trust), Some(wire)) = (trust, self.links.get(&from)) else { return Ok(()) };
+        let peer = self.nodes[wire.to.0].key;
+        let homes: BTreeSet<_> = items.iter().map(|signed| signed.change.record.home()).collect();
+        match homes.iter().find(|home| !trust.may_read(&peer, home)) {
+            Some(home) => {
+                Err(format!("{} sends {} something of {home}, where that reads nothing", from.0, wire.to.0))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// An acknowledgement leaves a node: it must hold what it acknowledges, whatever happens next.
+    pub(super) fn follow_ack(&mut self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Ack { frame, exceptions }) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} acknowledges so that nobody can read it", from.0));
+        };
+        let Some(wire) = self.links.get(&from) else { return Ok(()) };
+        let to = wire.to;
+        let Some(back) = self.links.get_mut(&to) else { return Ok(()) };
+        let Some(ids) = back.unacknowledged.remove(&frame) else {
+            return Err(format!("{} acknowledges frame {frame}, which {} did not send", from.0, to.0));
+        };
+        let missing = ids
+            .iter()
+            .filter(|id| !exceptions.iter().any(|(except, _)| except == *id))
+            .find(|id| !self.truth.held[from.0].contains(*id));
+        match missing {
+            Some(id) => {
+                Err(format!("{} acknowledges change {id:.12} to {} and does not hold it", from.0, to.0))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn told(&mut self, node: usize, event: Event) -> Checked {
+        self.trace.note((node, format!("{event:?}")), || format!("{node} says {event:?}"));
+        match event {
+            Event::Changed { change, .. } => self.announced(node, change),
+            Event::Trusted { .. } => {
+                self.news_ms = self.now_ms;
+                Ok(())
+            }
+            Event::InSync { peer } => self.in_sync(node, &peer),
+            Event::PeerDown { peer, reason } => {
+                let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
+                if honest || self.liars.contains(&peer) {
+                    return Ok(());
+                }
+                Err(format!("{node} ended its link with an honest peer: {reason}"))
+            }
+            Event::Refused { peer, reason } => {
+                let honest = HONEST_REFUSALS.iter().any(|known| reason.contains(known));
+                if honest || self.liars.contains(&peer) {
+                    return Ok(());
+                }
+                Err(format!("{node} refuses what an honest peer sends: {reason}"))
+            }
+            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
+        }
+    }
+
+    /// A node says that it holds a change.
+    fn announced(&mut self, node: usize, id: ChangeId) -> Checked {
+        let Some(home) = self.truth.home(&id) else {
+            return Err(format!("{node} holds change {id:.12}, which nobody made"));
+        };
+        let key = self.nodes[node].key;
+        if !self.truth.ever_covered(&key, &home) {
+            return Err(format!("{node} holds a change of {home}, where it was never granted anything"));
+        }
+        self.tally.admissions += 1;
+        self.news_ms = self.now_ms;
+        self.truth.held[node].insert(id);
+        Ok(())
+    }
+
+    /// A node says that a peer holds all that it may read of it.
+    fn in_sync(&mut self, node: usize, peer: &DeviceKey) -> Checked {
+        let Some(other) = self.nodes.iter().position(|other| other.key == *peer) else { return Ok(()) };
+        let link = self.links.all().into_iter().find_map(|(one, two, _)| {
+            [one, two]
+                .into_iter()
+                .find(|end| end.0 == node && self.links.get(end).is_some_and(|w| w.to.0 == other))
+        });
+        let same_store = link
+            .and_then(|end| self.links.get(&end))
+            .is_some_and(|wire| wire.store_of_receiver == self.nodes[other].stores);
+        let Some(trust) = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust()) else {
+            return Ok(());
+        };
+        if !same_store {
+            return Ok(());
+        }
+        let reads = trust.reads(peer);
+        let lacking = self.truth.held[node].iter().find(|id| {
+            let read = self.truth.home(id).is_some_and(|home| reads.iter().any(|r| r.covers_sub_sls(&home)));
+            read && !self.truth.held[other].contains(*id)
+        });
+        match lacking {
+            Some(id) => Err(format!("{node} says that {other} is in sync, which lacks change {id:.12}")),
+            None => Ok(()),
+        }
+    }
+}
