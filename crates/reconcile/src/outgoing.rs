@@ -45,6 +45,8 @@ pub struct Outgoing {
     rounds: u32,
     /// Where the peer last said that it holds something else.
     unsettled: BTreeSet<SubSls>,
+    /// Where the peer wanted something of what was listed, since it last answered a summary.
+    lacking: BTreeSet<SubSls>,
     /// Where the peer sent something while a summary of ours was on its way: what it answers there
     /// is about another set than it has now.
     came: BTreeSet<SubSls>,
@@ -112,6 +114,7 @@ impl Outgoing {
             wanted: VecDeque::new(),
             rounds: 0,
             unsettled: BTreeSet::new(),
+            lacking: BTreeSet::new(),
             came: BTreeSet::new(),
             agreed: false,
         }
@@ -230,6 +233,7 @@ impl Outgoing {
         }
         for place in &summary {
             self.unsettled.remove(place);
+            self.lacking.remove(place);
         }
         let doubtful: Vec<SubSls> =
             summary.iter().filter(|place| self.came.remove(*place)).copied().collect();
@@ -244,9 +248,7 @@ impl Outgoing {
         // An answer to what was summarised before the last frames left says nothing of these.
         let is_outdated = self.outdated > 0;
         self.outdated = self.outdated.saturating_sub(1);
-        self.set_agreed(
-            !is_outdated && self.summaries.is_empty() && self.unsettled.is_empty() && self.is_idle(),
-        );
+        self.set_agreed(!is_outdated && self.is_settled());
         Ok(())
     }
 
@@ -268,9 +270,17 @@ impl Outgoing {
             return Err(Violation::TooMuch { what: "wanted changes", max: WANTED_MAX });
         }
         self.wanted.extend(ids);
-        // Also if nothing is wanted: others may have brought it meanwhile, and only a summary shows that.
-        if let Compare::In(places) = &mut self.compare {
-            places.insert(listed.sub_sls);
+        let place = listed.sub_sls;
+        if !ids.is_empty() {
+            self.lacking.insert(place);
+            if let Compare::In(places) = &mut self.compare {
+                places.insert(place);
+            }
+        } else if !self.lacking.contains(&place) && self.listed.iter().all(|left| left.sub_sls != place) {
+            // It holds all that we listed there, and what it holds beyond that is not ours to know.
+            self.unsettled.remove(&place);
+            let nothing_to_compare = matches!(&self.compare, Compare::In(places) if places.is_empty());
+            self.set_agreed(nothing_to_compare && self.outdated == 0 && self.is_settled());
         }
         Ok(())
     }
@@ -350,8 +360,10 @@ impl Outgoing {
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.in_flight.is_empty()
+    fn is_settled(&self) -> bool {
+        self.summaries.is_empty()
+            && self.unsettled.is_empty()
+            && self.in_flight.is_empty()
             && self.to_list.is_empty()
             && self.listed.is_empty()
             && self.wanted.is_empty()
