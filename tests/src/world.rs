@@ -108,7 +108,7 @@ const ROLES: [Role; NODES] = [
 ];
 const UPSTREAM: [usize; NODES] = [1, 0, 1, 1, 2, 3, 4, 4, 4, 5, 5];
 /// Who dials whom.
-const TIERS: [(usize, usize); 16] = [
+const TIERS: [(usize, usize); 18] = [
     (0, 1),
     (2, 1),
     (3, 1),
@@ -121,7 +121,9 @@ const TIERS: [(usize, usize); 16] = [
     (10, 5),
     (6, 1),
     (7, 1),
+    (8, 1),
     (9, 1),
+    (10, 1),
     (4, 1),
     (5, 1),
     (6, 7),
