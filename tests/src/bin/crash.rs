@@ -18,7 +18,7 @@ use rukun_tests::crash::{self, Loss, Tally};
 #[derive(Parser)]
 struct Args {
     /// At least so many points; the last history is tried to its end.
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     points: u64,
     /// The seed of the first history; the others follow.
     #[arg(long, default_value_t = 0)]

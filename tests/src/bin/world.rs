@@ -24,7 +24,7 @@ use rukun_tests::world::{Plan, Report, Tally, run, shrink};
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 struct Args {
     /// How many worlds.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first one's seed. Left out, it is the number of today since 1970, times a million.
     #[arg(long)]

@@ -12,7 +12,7 @@ use super::links::End;
 use super::sim::{Checked, World};
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
-const HONEST_REASONS: [&str; 9] = [
+const HONEST_REASONS: [&str; 7] = [
     "cut",
     "a newer link takes its place",
     "already linked",
@@ -20,8 +20,6 @@ const HONEST_REASONS: [&str; 9] = [
     "neither side has the survey's charter",
     "no grant is known for device",
     "no greeting in time",
-    "the program ended",
-    "healed",
 ];
 /// Why an honest node may not take what another sends: it does not know yet what the sender knows.
 const HONEST_REFUSALS: [&str; 1] = ["is outside what this device may read now"];
