@@ -75,7 +75,7 @@ pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Resu
         node,
         progress,
     };
-    let mut lines = Lines { file: BufReader::new(File::open(path).map_err(read)?), at: 0, line: 1 };
+    let mut lines = Lines { file: BufReader::new(File::open(path).map_err(read)?), at: 0, line: 1, last: 0 };
     let mut record = StringRecord::new();
     loop {
         let line = lines.of(reader.position().byte()).map_err(read)?;
@@ -177,11 +177,13 @@ impl Import<'_> {
     }
 }
 
-/// Which line a row starts on. The reader counts from before the blank lines that it skips.
+/// Which line a row starts on. The reader counts from before the blank lines that it skips. A line ends
+/// as the reader lets a row end: with LF, CR LF, or CR alone, as old spreadsheets write it.
 struct Lines {
     file: BufReader<File>,
     at: u64,
     line: u64,
+    last: u8,
 }
 
 impl Lines {
@@ -194,7 +196,10 @@ impl Lines {
             if next.is_none() || (self.at >= byte && !blank) {
                 return Ok(self.line);
             }
-            self.line += u64::from(next == Some(b'\n'));
+            let byte = next.unwrap_or_default();
+            let ends = byte == b'\r' || byte == b'\n' && self.last != b'\r';
+            self.line += u64::from(ends);
+            self.last = byte;
             self.file.consume(1);
             self.at += 1;
         }
@@ -205,7 +210,7 @@ impl Lines {
 fn delimiter(file: &mut File) -> std::io::Result<u8> {
     let mut start = Vec::new();
     file.take(4096).read_to_end(&mut start)?;
-    let heading = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let heading = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let semicolons = heading.contains(&b';') && !heading.contains(&b',');
     Ok(if semicolons { b';' } else { b',' })
 }
@@ -297,6 +302,16 @@ mod tests {
         assert_eq!(named, [(3, "r110"), (5, "region"), (6, "r114"), (7, ""), (8, "region")]);
         let twice = heard.0.iter().find(|row| row.line == 6).unwrap();
         assert!(twice.message.contains("line 2") && !twice.message.contains("1811"), "{}", twice.message);
+    }
+
+    #[test]
+    fn lines_are_counted_however_they_end() {
+        let (_parent, mut node) = district();
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["region;r108", "", "1811010005000300;Siti", "1805010005000300;Ujang", ""].join(end);
+            let (report, heard) = import_text(&mut node, &text).unwrap();
+            assert_eq!((report.rows, report.bad, heard.0[0].line), (2, 1, 4), "{end:?}");
+        }
     }
 
     #[test]
