@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream};
+use rukun_authority::Verifier;
 use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::{Deframer, Frame, LinkId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -97,6 +98,7 @@ pub enum Checks {
 pub struct Linker {
     core: mpsc::Sender<FromLink>,
     survey: watch::Receiver<Option<SurveyId>>,
+    verifier: Arc<Verifier>,
     checks: Checks,
     workers: Arc<Semaphore>,
     frames: Arc<Semaphore>,
@@ -135,6 +137,7 @@ impl Linker {
         Self {
             core,
             survey,
+            verifier: Arc::default(),
             checks,
             workers: Arc::new(Semaphore::new(WORKERS)),
             frames: Arc::new(Semaphore::new(FRAMES_MAX)),
@@ -231,9 +234,9 @@ impl Linker {
     /// Starts to check a frame; waits while too many are under way.
     async fn check(&self, body: Vec<u8>) -> Checking {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect("never closed");
-        let survey = *self.survey.borrow();
+        let (survey, verifier) = (*self.survey.borrow(), Arc::clone(&self.verifier));
         let check = move || {
-            let frame = Frame::check(&body, survey.as_ref());
+            let frame = Frame::check(&body, survey.as_ref(), &verifier);
             drop(worker);
             frame
         };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rukun_authority::{Charter, Keypair, Role};
+use rukun_authority::{Charter, Keypair, Role, Verifier};
 use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region};
 use rukun_replica::{
     Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
@@ -211,7 +211,7 @@ impl World {
         let survey = self.replicas[node.0].survey();
         let mut deframer = Deframer::new();
         deframer.push(bytes);
-        for frame in frames(&mut deframer, |body| Frame::check(body, survey.as_ref())) {
+        for frame in frames(&mut deframer, |body| Frame::check(body, survey.as_ref(), &Verifier::default())) {
             self.handle(node, Input::Received { link, frame });
         }
     }
@@ -249,7 +249,9 @@ impl World {
         wire.deframer.push(&bytes);
         let (to, link) = (wire.to, wire.link);
         let survey = self.replicas[to.0].survey();
-        for frame in frames(&mut wire.deframer, |body| Frame::check(body, survey.as_ref())) {
+        for frame in
+            frames(&mut wire.deframer, |body| Frame::check(body, survey.as_ref(), &Verifier::default()))
+        {
             self.handle(to, Input::Received { link, frame });
         }
         true
@@ -265,7 +267,7 @@ impl World {
             let mut deframer = Deframer::new();
             deframer.push(&bytes);
             while let Ok(Some(body)) = deframer.next_frame() {
-                let frame = Frame::check(&body, survey.as_ref());
+                let frame = Frame::check(&body, survey.as_ref(), &Verifier::default());
                 self.handle(end.0, Input::Received { link: end.1, frame });
             }
         }

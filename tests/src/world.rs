@@ -27,7 +27,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rukun_authority::{Keypair, Role};
+use rukun_authority::{Keypair, Role, Verifier};
 use rukun_change::SurveyId;
 
 mod acts;
@@ -182,6 +182,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         delay_ms: chance.between(40, 1_200),
         chance,
         root,
+        verifier: Verifier::default(),
         now_ms: 0,
         calm: true,
         partition: (0, 0),

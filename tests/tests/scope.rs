@@ -7,6 +7,7 @@ use rukun_change::{ChangeId, Fingerprint};
 use rukun_replica::LinkId;
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::Message;
+use rukun_wire::limits::FRAME_CHANGES_MAX;
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -98,4 +99,26 @@ fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
     let status = world.replicas[OFFICE.0].status().unwrap();
     let line = status.peers.iter().find(|peer| peer.key == world.key(mallory)).unwrap();
     assert!(line.linked && line.in_sync, "{line:?}");
+}
+
+#[test]
+fn a_grant_goes_before_what_it_lets_the_peer_read() {
+    let (mut world, mallory) = scene();
+    for _ in 0..FRAME_CHANGES_MAX {
+        let (now, home) = (world.now(), OTHER.parse().unwrap());
+        world.replicas[OFFICE.0].add_record(now, home, None, &json!({"r108": "Made"})).unwrap();
+    }
+    world.commit(OFFICE);
+    let link = world.link_by_hand(OFFICE, world.key(mallory));
+    world.say(OFFICE, link, &Message::Hello(world.hello_by_hand()));
+    world.say(OFFICE, link, &Message::StatementIds(Vec::new()));
+    world.hear(OFFICE, link);
+    // The grant stands behind more changes in the office's log than a frame holds.
+    world.grant(OFFICE, mallory, Role::Enumerator, &["1811010005"]);
+    world.say(OFFICE, link, &Message::Statements { items: Vec::new(), last: true });
+    let heard = hear_out(&mut world, link);
+    assert_eq!(changes(&heard), FRAME_CHANGES_MAX + 2);
+    let grant = heard.iter().position(|message| matches!(message, Message::Statements { .. })).unwrap();
+    let change = heard.iter().position(|message| matches!(message, Message::Changes(_))).unwrap();
+    assert!(grant < change, "{:?}", heard.iter().map(Message::name).collect::<Vec<_>>());
 }

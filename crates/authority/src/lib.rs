@@ -27,6 +27,9 @@ mod places;
 mod verified;
 pub use verified::{Refusal, VerifiedChange, sign};
 
+mod verifier;
+pub use verifier::Verifier;
+
 mod verdict;
 pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 

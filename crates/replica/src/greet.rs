@@ -1,14 +1,12 @@
 //! The greeting and the trust phase: two nodes learn which survey the other is in, who it is and
 //! which statements it lacks. Nothing about people crosses a link before this is done.
 
-use std::collections::BTreeSet;
-
 use rukun_authority::Statement;
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
-use rukun_store::{BlobState, EntryKind};
+use rukun_store::BlobState;
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
@@ -34,13 +32,13 @@ impl Replica {
             epoch: self.store.incarnation(),
             received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
             held: self.store.change_count()?,
-            statements: self.statements,
+            statements: self.store.statement_fingerprint(),
             chain,
         };
         let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
-            (open.greeted_with, open.statements_upto) = (self.statements, head);
+            (open.greeted_with, open.statements_upto) = (self.store.statement_fingerprint(), head);
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
@@ -102,10 +100,8 @@ impl Replica {
         link: LinkId,
         ids: &[StatementId],
     ) -> Result<Outcome, ReplicaError> {
-        let held: BTreeSet<&StatementId> = ids.iter().collect();
-        let statements = self.store.statements()?;
-        let missing = statements.into_iter().filter(|(id, _)| !held.contains(id)).map(|(_, bytes)| bytes);
-        self.send_statements(link, missing);
+        let missing = self.store.statements_but(&ids.iter().copied().collect())?;
+        self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {
             open.statements_upto = self.store.head();
         }
@@ -230,30 +226,24 @@ impl Replica {
             let offset = self.store.blob_offset(&questionnaire)?;
             self.send(link, &Message::BlobWant { digest: questionnaire, offset });
         }
-        self.send_statements_behind(link)?;
         self.tell(Event::PeerUp { peer });
         Ok(())
     }
 
-    /// Statements that came from others since this peer was told what we hold, as far as the log that
-    /// it gets from now on begins after them. A cursor says nothing of statements.
-    fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+    /// Statements that came from others since this peer was told what we hold. They go before any change:
+    /// a grant at the end of the log may let the peer read what stands at its beginning, and it must
+    /// know so before that comes. A cursor says nothing of statements.
+    pub(crate) fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-        let (after, upto, peer) = (open.statements_upto, open.outgoing.position(), open.peer);
-        open.statements_upto = after.max(upto);
-        let mut items = Vec::new();
-        for entry in self.store.scan(after, upto.saturating_sub(after) as usize)? {
-            if let (EntryKind::Statement { id }, true) = (entry.kind, entry.from != Some(peer)) {
-                items.extend(self.store.statement(&id)?);
-            }
-        }
+        let items = self.store.statements_after(open.statements_upto, &open.peer)?;
+        open.statements_upto = self.store.head();
         if !items.is_empty() {
+            open.outgoing.statements_moved();
             self.send_statements(link, items);
         }
         Ok(())
     }
 
-    /// Sends statements in messages that keep their limits. The last one says that it is.
     fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
         let mut batch = Vec::new();
         let mut bytes = 0;

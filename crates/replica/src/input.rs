@@ -1,7 +1,7 @@
 //! What can happen to a node and what it does, as two closed enums. A peer's bytes become a
 //! [`Frame`] by a pure and costly function that runs on any thread, before `handle` sees them.
 
-use rukun_authority::{Refusal, VerifiedChange};
+use rukun_authority::{Refusal, VerifiedChange, Verifier};
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SurveyId};
 use rukun_wire::{Message, WireError};
 
@@ -131,14 +131,14 @@ pub(crate) enum Checked {
 impl Frame {
     /// Decodes the body of a frame and checks the signatures in it. Without a survey nothing can be
     /// checked, and every change in it is refused.
-    pub fn check(body: &[u8], survey: Option<&SurveyId>) -> Self {
+    pub fn check(body: &[u8], survey: Option<&SurveyId>, verifier: &Verifier) -> Self {
         let content = Message::decode(body).map(|message| match message {
             Message::Changes(changes) => {
                 let survey = survey.copied().unwrap_or(SurveyId::from_bytes([0; 32]));
                 let items = changes.items.into_iter().map(|signed| {
                     let message = signed.change.to_be_signed(&survey);
                     let id = ChangeId::of(message.as_deref().unwrap_or(&signed.change.body));
-                    match VerifiedChange::verify(signed, &survey) {
+                    match verifier.verify(signed, &survey) {
                         Ok(change) => Checked::Good(Box::new(change)),
                         Err(refusal) => Checked::Bad(id, refusal),
                     }

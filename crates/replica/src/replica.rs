@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{Keypair, Statement, StatementVerdict, Trust};
-use rukun_change::{Author, DeviceKey, Fingerprint, Moment, StatementId, SurveyId};
+use rukun_change::{Author, DeviceKey, Moment, StatementId, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_store::{Store, StoreError};
 
@@ -23,7 +23,6 @@ pub struct Replica {
     pub(crate) keypair: Keypair,
     pub(crate) trust: Option<Trust>,
     pub(crate) questionnaire: Option<Questionnaire>,
-    pub(crate) statements: Fingerprint,
     /// Statements that came before what they rest on, by that and by who brought them.
     pub(crate) waiting_statements: BTreeMap<StatementId, Vec<(DeviceKey, Statement)>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
@@ -49,7 +48,6 @@ impl Replica {
             keypair,
             trust: None,
             questionnaire: None,
-            statements: Fingerprint::default(),
             waiting_statements: BTreeMap::new(),
             links: BTreeMap::new(),
             incarnation_is_new: false,
@@ -168,7 +166,6 @@ impl Replica {
                 if self.store.append_statement(&id, &statement.to_bytes(), from)?.is_none() {
                     return Ok(false);
                 }
-                self.statements.insert(id.as_bytes());
                 self.tell(Event::Trusted { statement: id });
                 self.place_what_waits_for(id)?;
                 Ok(true)
@@ -232,14 +229,13 @@ impl Replica {
         let damaged = || ReplicaError::Statement { id };
         let statement = Statement::from_bytes(bytes).map_err(|_| damaged())?;
         if self.trust.is_none() {
-            self.trust = Some(Trust::found(&statement).map_err(|_| damaged())?);
+            self.trust = Some(Trust::recall(&statement).map_err(|_| damaged())?);
         }
         let verdict = self.trust.as_mut().map(|trust| trust.recall_statement(&statement));
         match verdict {
-            Some(StatementVerdict::Admit(held)) if held == id => self.statements.insert(id.as_bytes()),
-            _ => return Err(damaged()),
+            Some(StatementVerdict::Admit(held)) if held == id => Ok(()),
+            _ => Err(damaged()),
         }
-        Ok(())
     }
 }
 

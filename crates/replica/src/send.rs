@@ -22,6 +22,7 @@ impl Replica {
         let live: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.is_live()).map(|(id, _)| *id).collect();
         for link in live {
+            self.send_statements_behind(link)?;
             while self.send_next(link)? {}
             self.answer_summaries(link)?;
             self.keep_state(link)?;
@@ -121,9 +122,8 @@ impl Replica {
     fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {
         let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
         let Some(open) = self.links.get(&link) else { return Ok(()) };
-        let (peer, statements_upto) = (open.peer, open.statements_upto);
+        let peer = open.peer;
         let mut upto = after;
-        let mut statements = Vec::new();
         let mut changes = Vec::new();
         for entry in entries {
             if changes.len() == FRAME_CHANGES_MAX {
@@ -134,19 +134,10 @@ impl Replica {
                 continue;
             }
             match entry.kind {
-                EntryKind::Statement { id } if entry.seq > statements_upto => {
-                    statements.extend(self.store.statement(&id)?);
-                }
                 EntryKind::Change { id, .. } if cfg!(planted = "sender-scope-unchecked") => changes.push(id),
                 EntryKind::Change { id, record } if covers(&open.reads, &record.home()) => changes.push(id),
                 EntryKind::Statement { .. } | EntryKind::Change { .. } => {}
             }
-        }
-        if !statements.is_empty() {
-            if let Some(open) = self.links.get_mut(&link) {
-                open.outgoing.statements_moved();
-            }
-            self.send(link, &Message::Statements { items: statements, last: true });
         }
         self.send_changes(link, Some(upto), changes)
     }

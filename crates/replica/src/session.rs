@@ -22,7 +22,7 @@ pub(crate) struct Link {
     pub(crate) greeted_with: Fingerprint,
     /// The incarnation of the peer's store.
     pub(crate) their_epoch: Incarnation,
-    /// Statements up to here in our log went with the trust phase.
+    /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use rukun_authority::{AdmittedChange, Verdict, VerifiedChange};
-use rukun_change::{ChangeId, DeviceKey, Fingerprint, SignedChange, SubSls};
+use rukun_authority::{AdmittedChange, Trust, Verdict, VerifiedChange};
+use rukun_change::{Change, ChangeId, DeviceKey, Fingerprint, SignedChange, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Checked, Event, LinkId};
@@ -93,6 +93,7 @@ impl Replica {
             let mut placed = false;
             for (from, id, bytes) in self.store.waiting()? {
                 let verdict = match SignedChange::from_bytes(&bytes) {
+                    Ok(claim) if !self.may_be_placed(&claim.change) => continue,
                     Ok(claim) => self.judge_again(claim)?,
                     Err(_) => None,
                 };
@@ -145,6 +146,13 @@ impl Replica {
         Ok(Some(verdict))
     }
 
+    /// The gate's cheapest question first: a peer may let a thousand changes wait whose authors nobody
+    /// has granted anything, and checking their signatures at each admission would keep a node busy.
+    fn may_be_placed(&self, change: &Change) -> bool {
+        let covers = |trust: &Trust| trust.ever_covered(&change.author.device, &change.record.home());
+        self.trust.as_ref().is_some_and(covers)
+    }
+
     /// Its signature held when it came, and is checked again all the same: what waits has not passed
     /// the gate.
     fn judge_again(&self, claim: SignedChange) -> Result<Option<Verdict>, ReplicaError> {
@@ -193,9 +201,10 @@ impl Replica {
     ) -> Result<(), ReplicaError> {
         self.store.append_change(change, from)?;
         let made = change.change();
-        for same in self.store.same_number(&made.author, made.n)? {
+        let same_number = self.store.same_number(&made.author, made.n)?;
+        for same in same_number.into_iter().filter(|same| *same != change.id()) {
             // A number used twice sets aside what it was used for before, in whatever record that is.
-            if let Some(before) = self.store.change(&same)?.filter(|_| same != change.id()) {
+            if let Some(before) = self.store.change(&same)? {
                 self.store.mark_record_stale(&before.change().record)?;
             }
         }

@@ -1,11 +1,12 @@
 //! The log: admitted changes and statements are appended, dense and in one sequence, each sealed,
 //! with the index rows that find them again. Nothing is ever taken out.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_authority::AdmittedChange;
-use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId};
+use rukun_change::{ChangeId, DeviceKey, Fingerprint, RecordId, StatementId};
 
 use crate::entry::{EntryKind, LogEntry};
 use crate::fault::StoreError;
@@ -78,7 +79,8 @@ impl Store {
             let entry = [&[1][..], id.as_bytes(), &from.to_be_bytes()].concat();
             txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
             txn.open_table(STATEMENT)?.insert(id.as_bytes(), seq)?;
-            memory.head = seq;
+            memory.statements.insert(id.as_bytes());
+            (memory.head, memory.statement_head) = (seq, seq);
             Ok(Some(seq))
         })
     }
@@ -195,21 +197,67 @@ impl Store {
         })
     }
 
+    /// The fingerprint of the ids of all statements, what is staged included.
+    pub fn statement_fingerprint(&self) -> Fingerprint {
+        self.memory.statements
+    }
+
     /// All statements, in log order.
     ///
     /// # Errors
     /// If the medium fails or a row is damaged.
     pub fn statements(&self) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
+        self.statements_but(&BTreeSet::new())
+    }
+
+    /// All statements but these, in log order. Only what is given is unsealed.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn statements_but(
+        &self,
+        known: &BTreeSet<StatementId>,
+    ) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
             let table = txn.open_table(STATEMENT)?;
             let mut places = Vec::new();
             for row in table.iter()? {
                 let (id, seq) = row?;
-                places.push((seq.value(), StatementId::from_bytes(*id.value())));
+                let id = StatementId::from_bytes(*id.value());
+                if !known.contains(&id) {
+                    places.push((seq.value(), id));
+                }
             }
             places.sort_unstable();
             let log = txn.open_table(LOG)?;
             places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&log, seq)?))).collect()
+        })
+    }
+
+    /// The statements after this place that did not come from this device, in log order.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn statements_after(&self, after: u64, but_from: &DeviceKey) -> Result<Vec<Vec<u8>>, StoreError> {
+        if self.memory.statement_head <= after {
+            return Ok(Vec::new());
+        }
+        self.read(|txn| {
+            let (entries, log) = (txn.open_table(ENTRY)?, txn.open_table(LOG)?);
+            let mut places = Vec::new();
+            for row in txn.open_table(STATEMENT)?.iter()? {
+                let seq = row?.1.value();
+                if seq <= after {
+                    continue;
+                }
+                let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
+                let entry = entries.get(seq)?.ok_or_else(damaged)?;
+                if self.memory.entry(seq, entry.value())?.from != Some(*but_from) {
+                    places.push(seq);
+                }
+            }
+            places.sort_unstable();
+            places.into_iter().map(|seq| self.unseal_statement(&log, seq)).collect()
         })
     }
 

@@ -16,12 +16,14 @@ use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::tables::{
-    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT,
+    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT, SUM,
     WAITING,
 };
 
 /// The name of the counter of this device's own numbers.
 const N: &str = "n";
+/// The name of the sum of all statements.
+const STATEMENTS: &str = "statement";
 
 /// The durable log of one node, its indexes, and what goes with them. Every write is staged and
 /// seen by reads at once; [`Store::commit`] makes all that is staged durable, or nothing of it.
@@ -60,6 +62,8 @@ pub(crate) struct Memory {
     pub(crate) devices: BTreeMap<u32, DeviceKey>,
     pub(crate) fingerprints: BTreeMap<SubSls, Fingerprint>,
     pub(crate) grown: BTreeSet<SubSls>,
+    pub(crate) statements: Fingerprint,
+    pub(crate) statement_head: u64,
     pub(crate) waiting: BTreeMap<DeviceKey, usize>,
 }
 
@@ -320,6 +324,10 @@ impl Memory {
                 .fingerprints
                 .insert(SubSls::from_bytes(*home.value()).map_err(|_| damaged())?, fingerprint);
         }
+        memory.statements = statement_fingerprint(txn)?;
+        for row in txn.open_table(STATEMENT)?.iter()? {
+            memory.statement_head = memory.statement_head.max(row?.1.value());
+        }
         for row in txn.open_table(WAITING)?.iter()? {
             let (key, _) = row?;
             let (device, _) = key.value().split_first_chunk().expect("64 bytes hold 32");
@@ -331,6 +339,7 @@ impl Memory {
     /// What is written once a commit, not once a change.
     fn save(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
         txn.open_table(COUNTER)?.insert(N, if cfg!(planted = "number-forgotten") { 0 } else { self.n })?;
+        txn.open_table(SUM)?.insert(STATEMENTS, &self.statements.to_bytes())?;
         let mut table = txn.open_table(FINGERPRINT)?;
         for home in std::mem::take(&mut self.grown) {
             if let Some(fingerprint) = self.fingerprints.get(&home) {
@@ -355,6 +364,22 @@ impl Memory {
         self.devices.insert(number, *device);
         Ok(number)
     }
+}
+
+fn statement_fingerprint(txn: &WriteTransaction) -> Result<Fingerprint, StoreError> {
+    let statements = txn.open_table(STATEMENT)?;
+    let damaged = |_| StoreError::damaged(&SUM, STATEMENTS.as_bytes());
+    if let Some(kept) = txn.open_table(SUM)?.get(STATEMENTS)? {
+        let kept = Fingerprint::from_bytes(kept.value()).map_err(damaged)?;
+        if kept.count() == statements.len()? {
+            return Ok(kept);
+        }
+    }
+    let mut sum = Fingerprint::default();
+    for row in statements.iter()? {
+        sum.insert(row?.0.value());
+    }
+    Ok(sum)
 }
 
 #[cfg(test)]

@@ -53,6 +53,10 @@ pub(crate) const RECORD: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::ne
 /// Sub-SLS -> fingerprint of the ids of its changes.
 pub(crate) const FINGERPRINT: TableDefinition<&[u8; 8], &[u8; 40]> = TableDefinition::new("fingerprint");
 
+/// `statement`: fingerprint of the ids of all statements. Left out by earlier programs: without it, or
+/// where it counts otherwise than [`STATEMENT`], it is summed anew.
+pub(crate) const SUM: TableDefinition<&str, &[u8; 40]> = TableDefinition::new("sum");
+
 /// Peer's device key -> what it is known to hold, sealed CBOR.
 pub(crate) const PEER: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("peer");
 

@@ -1,7 +1,9 @@
 //! Compression: content becomes one zstd frame that says how long its content is, and back
 //! within the limit. There is no stream, no dictionary and no second frame.
 
-use zstd::bulk::{Decompressor, compress};
+use std::cell::RefCell;
+
+use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{find_frame_compressed_size, get_frame_content_size};
 
 use crate::Fault;
@@ -11,8 +13,18 @@ use crate::limits::UNPACKED_BYTES_MAX;
 /// part of the format, since a reader takes every level.
 const LEVEL: i32 = 6;
 
+thread_local! {
+    /// Most messages are some hundred bytes, for which making a context costs more than using it.
+    /// Nothing of one message is left in it for the next.
+    static PACKS: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("a level that zstd has"));
+    static UNPACKS: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("a context without a dictionary needs nothing but memory"));
+}
+
 pub(crate) fn pack(content: &[u8]) -> Vec<u8> {
-    compress(content, LEVEL).expect("compressing from memory into memory of the right size cannot fail")
+    let packed = PACKS.with_borrow_mut(|context| context.compress(content));
+    packed.expect("compressing from memory into memory of the right size cannot fail")
 }
 
 /// The content of one zstd frame that is all of `packed`. Its claim is checked before memory is
@@ -24,14 +36,12 @@ pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
     if find_frame_compressed_size(packed) != Ok(packed.len()) {
         return Err(Fault::Corrupt);
     }
-    let content = Decompressor::new().and_then(|mut context| context.decompress(packed, bytes));
+    let content = UNPACKS.with_borrow_mut(|context| context.decompress(packed, bytes));
     content.ok().filter(|content| content.len() == bytes).ok_or(Fault::Corrupt)
 }
 
 #[cfg(test)]
 mod tests {
-    use zstd::bulk::Compressor;
-
     use super::*;
 
     #[test]

@@ -15,6 +15,10 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use rukun_tests::crash::{self, Loss, Tally};
 
+/// Stores, tried at every point, make and drop small things without end, on every core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 struct Args {
     /// At least so many points; the last history is tried to its end.

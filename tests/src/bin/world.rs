@@ -16,6 +16,10 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use rukun_tests::world::{Plan, Report, Tally, run, shrink};
 
+/// Worlds make and drop small things without end, on every core.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs seeded worlds and says what they saw.
 ///
 /// Example: cargo run --release -p rukun-tests --bin world -- --seeds 200 --from 1

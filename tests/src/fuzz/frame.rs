@@ -1,5 +1,6 @@
 //! Frames: any stream of bytes becomes messages or a reason, and a message has one spelling.
 
+use rukun_authority::Verifier;
 use rukun_replica::Frame;
 use rukun_wire::{Deframer, Message};
 
@@ -47,8 +48,8 @@ fn stream(bytes: &[u8]) {
 }
 
 fn body(bytes: &[u8]) {
-    drop(Frame::check(bytes, Some(&people::survey().id)));
-    drop(Frame::check(bytes, None));
+    drop(Frame::check(bytes, Some(&people::survey().id), &Verifier::default()));
+    drop(Frame::check(bytes, None, &Verifier::default()));
     let Ok(message) = Message::decode(bytes) else { return };
     let spelled = message.encode();
     assert_eq!(Message::decode(&spelled[4..]).as_ref(), Ok(&message));

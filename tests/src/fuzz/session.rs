@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use rukun_authority::{Grant, Keypair, Role, Said, sign};
+use rukun_authority::{Grant, Keypair, Role, Said, Verifier, sign};
 use rukun_change::{
     CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, Moment, RecordId,
     SignedChange, StatementId, SubSls, SurveyId,
@@ -27,6 +27,7 @@ struct Session {
     now: Moment,
     /// The links that stand, and who is there.
     links: BTreeMap<LinkId, DeviceKey>,
+    verifier: Verifier,
     opened: u64,
 }
 
@@ -38,7 +39,8 @@ pub(super) fn run(data: &[u8]) {
 fn played(data: &[u8]) -> Session {
     let mut input = Input::new(data);
     let now = Moment { wall_ms: 1_666_000_000_000, steady_ms: 0 };
-    let mut session = Session { replica: image::supervisor(), now, links: BTreeMap::new(), opened: 0 };
+    let (links, verifier) = (BTreeMap::new(), Verifier::default());
+    let mut session = Session { replica: image::supervisor(), now, links, verifier, opened: 0 };
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
@@ -72,7 +74,7 @@ impl Session {
                 while let Some(frame) = deframer.next_frame().transpose() {
                     let ends = frame.is_err();
                     let frame = match frame {
-                        Ok(body) => Frame::check(&body, Some(&people::survey().id)),
+                        Ok(body) => Frame::check(&body, Some(&people::survey().id), &self.verifier),
                         Err(fault) => Frame::broken(fault),
                     };
                     self.handle(Happening::Received { link, frame });
@@ -97,7 +99,7 @@ impl Session {
     }
 
     fn say_frame(&mut self, link: LinkId, body: &[u8]) {
-        let frame = Frame::check(body, Some(&people::survey().id));
+        let frame = Frame::check(body, Some(&people::survey().id), &self.verifier);
         self.handle(Happening::Received { link, frame });
     }
 

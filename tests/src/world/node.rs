@@ -112,8 +112,9 @@ impl Node {
 
     /// Starts the program on the file that is there. The file stays if it can't be opened.
     pub(super) fn start(&mut self) -> Result<(), StartError> {
-        let disk = Disk::holding(self.image.clone());
-        self.start_on(disk)
+        // Without a copy: most starts succeed, and the files are large.
+        let disk = Disk::holding(std::mem::take(&mut self.image));
+        self.start_on(disk.clone()).inspect_err(|_| self.image = disk.after_kill())
     }
 
     /// Starts the program on a disk with its troubles.

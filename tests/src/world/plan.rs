@@ -124,7 +124,7 @@ enum Kind {
 fn deck(chance: &mut Chance) -> Vec<Kind> {
     let mut deck = Vec::new();
     deck.extend((0..50).map(|_| Kind::Write));
-    deck.extend((0..112).map(|_| Kind::Pulse));
+    deck.extend((0..120).map(|_| Kind::Pulse));
     deck.extend((0..40).map(|_| Kind::Link));
     for _ in 0..3 {
         let (mover, writer) = (chance.below(NODES - 6) + 6, chance.below(NODES - 6) + 6);
@@ -141,6 +141,8 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
+            Act::Backup { node: any(chance) },
+            Act::Backup { node: any(chance) },
             Act::Restore { node: any(chance), silently: false },
             Act::Restore { node: any(chance), silently: true },
             Act::Rebuild { node: super::RELAY },
@@ -153,7 +155,7 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.extend(acts.into_iter().map(Kind::Act));
     }
     // Of these some meet nobody: the disk does not get so far, or the keyboard says no.
-    for _ in 0..16 {
+    for _ in 0..18 {
         let any = |chance: &mut Chance| chance.below(NODES);
         let power = |chance: &mut Chance, fate| Act::PowerLoss {
             node: any(chance),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use rukun_authority::Keypair;
+use rukun_authority::{Keypair, Verifier};
 use rukun_change::DeviceKey;
 use rukun_replica::{Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
@@ -47,6 +47,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) chance: Chance,
     pub(super) root: Keypair,
+    /// One for all nodes: what a signature is worth depends on nothing but its bytes.
+    pub(super) verifier: Verifier,
     pub(super) now_ms: u64,
     pub(super) delay_ms: u64,
     /// Whether frames may be late and links half open.
@@ -105,11 +107,10 @@ impl World {
         let (node, link) = end;
         let Some((_, wire)) = self.links.towards(&end) else { return Ok(()) };
         wire.deframer.push(bytes);
-        let survey = Some(self.truth.survey);
         loop {
             let Some((_, wire)) = self.links.towards(&end) else { return Ok(()) };
             let frame = match next_frame(&mut wire.deframer) {
-                Ok(Some(body)) => Frame::check(&body, survey.as_ref()),
+                Ok(Some(body)) => Frame::check(&body, Some(&self.truth.survey), &self.verifier),
                 Ok(None) => return Ok(()),
                 Err(broken) => broken,
             };
@@ -347,7 +348,7 @@ impl World {
         let mut whole = true;
         while whole {
             let frame = match next_frame(&mut deframer) {
-                Ok(Some(body)) => Frame::check(&body, Some(&self.truth.survey)),
+                Ok(Some(body)) => Frame::check(&body, Some(&self.truth.survey), &self.verifier),
                 Ok(None) => break,
                 Err(broken) => {
                     whole = false;

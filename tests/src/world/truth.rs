@@ -1,7 +1,7 @@
 //! What the world knows and no node does: every change that anybody ever made, every grant, and what
 //! each node has made known to hold. It is told by what nodes announce, and never by their stores.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rukun_change::{
@@ -19,6 +19,7 @@ pub(super) struct Truth {
     /// Grants and charter, as they travel, in the order in which they were made.
     pub(super) statements: Vec<Vec<u8>>,
     pub(super) statement_ids: BTreeSet<StatementId>,
+    known: HashSet<Vec<u8>>,
     /// What each node has said that it holds durably.
     pub(super) held: Vec<BTreeSet<ChangeId>>,
     /// Honest changes as they travel.
@@ -40,6 +41,7 @@ impl Truth {
             grants: Grants::new(survey, root),
             statements: Vec::new(),
             statement_ids: [StatementId::from_bytes(*survey.as_bytes())].into(),
+            known: HashSet::new(),
             held: Vec::new(),
             signed: Vec::new(),
             by_signature: HashMap::new(),
@@ -78,7 +80,7 @@ impl Truth {
     /// Statements are held by somebody.
     pub(super) fn said(&mut self, statements: Vec<Vec<u8>>) {
         for bytes in statements {
-            if !self.statements.contains(&bytes) {
+            if self.known.insert(bytes.clone()) {
                 if let Some(granted) = Granted::of(&bytes, &self.survey) {
                     self.statement_ids.insert(granted.id);
                     self.grants.hold(granted);
