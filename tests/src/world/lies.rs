@@ -1,4 +1,4 @@
-//! Lies, told to nodes in the middle of everything else: two devices with an enumerator's grant and bad
+//! Lies, told to nodes in the middle of everything else: two enumerators and two supervisors with bad
 //! intent, and strangers. The node must react as it must, at once; what may enter its set is known.
 
 use rukun_authority::{Keypair, Role};
@@ -14,19 +14,21 @@ use super::{Chance, NODES};
 
 use super::liar::Lie;
 
-/// Where those who lie are granted something, and where they are not; and by whom.
-const PLACES: [(usize, &str, &str, &str); 2] = [
-    (4, "18110100050003", "1811010005000300", "1811040003000100"),
-    (5, "18110400030001", "1811040003000100", "1811010005000300"),
+/// Who grants those who lie which role and where; a place in it, and one where they have none.
+const PLACES: [(usize, Role, &str, &str, &str); 4] = [
+    (4, Role::Enumerator, "18110100050003", "1811010005000300", "1811040003000100"),
+    (5, Role::Enumerator, "18110400030001", "1811040003000100", "1811010005000300"),
+    (2, Role::Supervisor, "1811010005", "1811010005000400", "1811040003000200"),
+    (3, Role::Supervisor, "1811040003", "1811040003000200", "1811010005000400"),
 ];
 
 impl World {
-    /// Two officers are granted something who should not be trusted.
+    /// Officers are granted something who should not be trusted.
     pub(super) fn hire_liars(&mut self) -> Checked {
-        for (supervisor, region, home, far) in PLACES {
+        for (granter, role, region, home, far) in PLACES {
             let liar = Liar::new(Keypair::from_seed(&self.chance.bytes()));
-            self.grant(supervisor, false, liar.key(), Role::Enumerator, &[region])?;
-            let Some(replica) = self.nodes[supervisor].replica.as_ref() else { return Ok(()) };
+            self.grant(granter, false, liar.key(), role, &[region])?;
+            let Some(replica) = self.nodes[granter].replica.as_ref() else { return Ok(()) };
             let wanted = replica.trust().map(|trust| trust.chain(&liar.key())).unwrap_or_default();
             let held = replica.statements_held().map_err(|error| error.to_string())?;
             let chain = held
@@ -180,7 +182,10 @@ fn reacted(telling: &Telling, heard: Option<&[Vec<u8>]>) -> Result<(), String> {
 
 /// The kinds of lies of the fault model, as they are counted, and what is told of each.
 pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
-    ("lie: forged signature", &[Lie::ForgedSignature, Lie::ForgedGrant, Lie::OtherSurveysChange]),
+    (
+        "lie: forged signature",
+        &[Lie::ForgedSignature, Lie::ChangedField, Lie::ForgedGrant, Lie::OtherSurveysChange],
+    ),
     (
         "lie: frame in the wrong state",
         &[

@@ -23,6 +23,7 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
     let waits = |one: SignedChange| Telling::greeted(vec![frame_of(1, vec![one])], Expect::Waits(1));
     Some(match lie {
         Lie::ForgedSignature => forged_signature(chance, pen, &draft),
+        Lie::ChangedField => refused(changed_fields(chance, pen, &draft)),
         Lie::OthersNumber => refused(vec![others_number(chance, truth, pen)]),
         Lie::OthersActor => refused(vec![pen.sign(&draft, chance.pick(truth.honest).change.body.clone())]),
         Lie::TwoRecords => admitted(two_records(chance, pen, &draft)),
@@ -109,6 +110,18 @@ fn forged_signature(chance: &mut Chance, pen: &Pen, draft: &Draft) -> Telling {
         pen.write(&Draft { n: draft.n + 1, record: other_record(chance, draft), ..draft.clone() });
     forged.signature[chance.below(64)] ^= 1 << chance.below(8);
     Telling::greeted(vec![frame_of(1, vec![forged, good.clone()])], Expect::Refused(1)).admits(vec![good])
+}
+
+/// Each field that a signature must cover, changed in a good change that is not told itself.
+fn changed_fields(chance: &mut Chance, pen: &Pen, draft: &Draft) -> Vec<SignedChange> {
+    let good = pen.write(draft);
+    let record = other_record(chance, draft);
+    let changes = [
+        rukun_change::Change { record, ..good.change.clone() },
+        rukun_change::Change { n: draft.n + 1, ..good.change.clone() },
+        rukun_change::Change { ink: Ink::Printed, ..good.change.clone() },
+    ];
+    changes.map(|change| SignedChange { change, signature: good.signature }).into()
 }
 
 fn others_number(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> SignedChange {

@@ -5,6 +5,8 @@
 pub enum Lie {
     /// A change whose signature was changed, beside a good one.
     ForgedSignature,
+    /// Changes of which something was changed after they were signed: the record, the number, the ink.
+    ChangedField,
     /// A change in another's name and under its number, signed by the liar.
     OthersNumber,
     /// A change of its own around another's Automerge change.
@@ -107,6 +109,7 @@ impl Lie {
     /// All.
     pub const ALL: &'static [Self] = &[
         Self::ForgedSignature,
+        Self::ChangedField,
         Self::OthersNumber,
         Self::OthersActor,
         Self::TwoRecords,

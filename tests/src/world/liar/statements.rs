@@ -51,12 +51,12 @@ fn grant(parent: StatementId, subject: DeviceKey, role: Role, region: &str, seri
     Said::Grant(Grant { parent, subject, role, regions, serial, name: "Pejabat".into() })
 }
 
-/// Grants to itself that rest on the charter, on its own grants, on those of others.
+/// Grants to itself that rest on the charter, on its own grants, on those of others: no role grants its own,
+/// and what a supervisor may grant lies within its own regions.
 fn widened(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<Said> {
     let (own, charter) = (pen.keypair.key(), StatementId::from_bytes(*truth.survey.as_bytes()));
     let mut said = vec![grant(charter, own, Role::District, "18", 9)];
     for granted in truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)) {
-        // The liar is an enumerator, who grants nobody; anyone else's grant is not its own.
         let role = *chance.pick(&Role::ALL);
         said.push(grant(granted.id, own, role, "1811", chance.between(1, u64::MAX)));
     }
