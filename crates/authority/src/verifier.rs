@@ -47,10 +47,13 @@ impl Remembered {
     }
 
     fn add(&mut self, claim: (ChangeId, Signature)) {
-        if self.young.insert(claim) && self.young.len() > REMEMBERED_MAX / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young.insert(claim);
+        if self.young.contains(&claim) {
+            return;
         }
+        if self.young.len() >= REMEMBERED_MAX / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(claim);
     }
 }
 

@@ -115,7 +115,7 @@ impl Replica {
             waiting: stats.waiting,
             disk_bytes: stats.disk_bytes,
             fingerprint,
-            peers: self.peer_lines()?,
+            peers: self.peers()?,
         })
     }
 
@@ -146,7 +146,11 @@ impl Replica {
         Some(SurveyLine { id, name, code, period, has_questionnaire: self.questionnaire.is_some() })
     }
 
-    fn peer_lines(&self) -> Result<Vec<PeerLine>, ReplicaError> {
+    /// The peers that were ever met, and what they are known to hold.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn peers(&self) -> Result<Vec<PeerLine>, ReplicaError> {
         let mut states: BTreeMap<DeviceKey, _> = self.store.peers()?.into_iter().collect();
         let live: BTreeSet<DeviceKey> =
             self.links.values().filter(|link| link.is_live()).map(|link| link.peer).collect();

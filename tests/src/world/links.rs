@@ -17,13 +17,21 @@ pub(super) struct Wire {
     /// What is in flight, and when each chunk arrives.
     pub(super) chunks: VecDeque<(u64, Vec<u8>)>,
     pub(super) deframer: Deframer,
-    /// Frames of changes that were sent and not yet acknowledged, and what is in them.
-    pub(super) unacknowledged: BTreeMap<u64, Vec<ChangeId>>,
+    /// Frames of changes that were sent and not yet acknowledged.
+    pub(super) unacknowledged: BTreeMap<u64, Sent>,
     /// How many stores the receiver had had when the link was made.
     pub(super) store_of_receiver: u64,
     /// The sender closed it, with this reason, after all that is in flight.
     pub(super) closing: Option<String>,
     last_due_ms: u64,
+}
+
+/// What is in a frame of changes.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// Whether it says how far the log is sent, and does not repair what lies before.
+    pub(super) of_log: bool,
+    pub(super) changes: Vec<ChangeId>,
 }
 
 /// All links, by the end that sends.

@@ -92,14 +92,19 @@ impl World {
     /// Everything that has come to a node is handled, then committed together.
     fn arrive(&mut self, node: usize) -> Checked {
         self.come_up(node)?;
+        let mut acknowledged = BTreeSet::new();
         for (end, bytes) in self.links.arrived(node, self.now_ms) {
             self.take(end, &bytes)?;
+            if bytes.get(4) == Some(&ACK) {
+                acknowledged.insert(end);
+            }
         }
         for (end, reason) in self.links.closed_to(node) {
             self.links.remove(&end);
             self.handle(node, Input::LinkClosed { link: end.1, reason })?;
         }
-        self.commit(node)
+        self.commit(node)?;
+        acknowledged.into_iter().try_for_each(|end| self.shows_no_more_than_was_delivered(end))
     }
 
     /// Bytes come to an end of a link.

@@ -8,7 +8,7 @@ use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
 use rukun_replica::Event;
 use rukun_wire::Message;
 
-use super::links::End;
+use super::links::{End, Sent};
 use super::sim::{Checked, World};
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
@@ -42,7 +42,8 @@ impl World {
         }
         self.peer_may_read(from, &changes.items)?;
         let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
-        wire.unacknowledged.insert(changes.frame, ids);
+        let of_log = changes.upto.is_some();
+        wire.unacknowledged.insert(changes.frame, Sent { of_log, changes: ids });
         if wire.unacknowledged.len() > FRAMES_IN_FLIGHT_MAX {
             return Err(format!("{} has {} frames in flight on one link", from.0, wire.unacknowledged.len()));
         }
@@ -75,6 +76,7 @@ impl World {
             return Err(format!("{} acknowledges frame {frame}, which {} did not send", from.0, to.0));
         };
         let missing = ids
+            .changes
             .iter()
             .filter(|id| !exceptions.iter().any(|(except, _)| except == *id))
             .find(|id| !self.truth.held[from.0].contains(*id));
@@ -126,6 +128,27 @@ impl World {
         self.news_ms = self.now_ms;
         self.truth.held[node].insert(id);
         Ok(())
+    }
+
+    /// An acknowledgement has come while others are still to come: what is in flight from the log is
+    /// shown as lacking.
+    pub(super) fn shows_no_more_than_was_delivered(&mut self, end: End) -> Checked {
+        let (node, Some(wire)) = (end.0, self.links.get(&end)) else { return Ok(()) };
+        let (other, in_flight) = (wire.to.0, wire.unacknowledged.values().filter(|sent| sent.of_log));
+        let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id);
+        let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;
+        if lacking == 0 || wire.store_of_receiver != self.nodes[other].stores {
+            return Ok(());
+        }
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let peers = replica.peers().map_err(|error| error.to_string())?;
+        match peers.iter().find(|peer| peer.key == self.nodes[other].key && peer.lacks < lacking) {
+            Some(peer) => Err(format!(
+                "{node} says that {other} lacks {} changes, and {lacking} are in flight",
+                peer.lacks
+            )),
+            None => Ok(()),
+        }
     }
 
     /// A node says that a peer holds all that it may read of it.
