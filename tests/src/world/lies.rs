@@ -43,6 +43,16 @@ impl World {
         Ok(())
     }
 
+    /// An enumerator who lies becomes a supervisor too. What it wrote in red before, set aside at every node,
+    /// is in good standing from then on.
+    pub(super) fn promote_a_liar(&mut self, chance: &mut Chance) -> Checked {
+        let at = chance.below(2);
+        let (granter, region) = (2 + at, PLACES[at].2);
+        let key = self.mallories[at].liar.key();
+        self.come_up(granter)?;
+        self.grant(granter, false, key, Role::Supervisor, &[region])
+    }
+
     /// A peer lies to a node, or to the next one that can hear this lie.
     pub(super) fn lie(&mut self, victim: usize, lie: Lie, luck: u64) -> Checked {
         for victim in (victim..victim + NODES).map(|at| at % NODES) {

@@ -156,9 +156,12 @@ impl World {
         self.commit(granter)
     }
 
-    /// An officer gets other regions than before, by its superior.
+    /// An officer gets other regions than before, by its superior, or one who lies another role.
     pub(super) fn regrant(&mut self, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);
+        if chance.one_in(3) {
+            return self.promote_a_liar(&mut chance);
+        }
         let node = if chance.one_in(4) { 2 + chance.below(4) } else { *chance.pick(&ENUMERATORS) };
         self.grant_otherwise(node, &mut chance)
     }
