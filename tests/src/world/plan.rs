@@ -124,8 +124,8 @@ enum Kind {
 fn deck(chance: &mut Chance) -> Vec<Kind> {
     let mut deck = Vec::new();
     deck.extend((0..50).map(|_| Kind::Write));
-    deck.extend((0..120).map(|_| Kind::Pulse));
-    deck.extend((0..40).map(|_| Kind::Link));
+    deck.extend((0..125).map(|_| Kind::Pulse));
+    deck.extend((0..16).map(|_| Kind::Link));
     for _ in 0..3 {
         let (mover, writer) = (chance.below(NODES - 6) + 6, chance.below(NODES - 6) + 6);
         deck.push(Kind::Act(Act::Move { node: mover, luck: chance.u64() }));
