@@ -31,12 +31,17 @@ fn replay(name: &str) {
 }
 
 #[test]
-fn every_target_is_a_program_and_is_replayed_here() {
+fn every_target_is_a_program_is_replayed_here_and_written_down() {
     let here = include_str!("fuzzed.rs");
     let manifest = include_str!("../fuzz/Cargo.toml");
+    let said = include_str!("../../docs/promises.md");
     for Target { name, .. } in TARGETS {
         assert!(here.contains(&format!("replay(\"{name}\")")), "{name} is not replayed");
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} has no program");
+        assert!(
+            said.contains(&format!("| `{name}` | ")),
+            "docs/promises.md does not say what came of {name}"
+        );
     }
 }
 

@@ -61,3 +61,12 @@ fn every_promise_has_two_bugs_or_more() {
     }
     assert!(count.values().all(|bugs| *bugs >= 2), "{count:?}");
 }
+
+#[test]
+fn what_came_of_each_bug_is_written_down() {
+    let said = fs::read_to_string(workspace().join("docs/promises.md")).unwrap();
+    for bug in bugs() {
+        let row = format!("| {} | `{}` | {} | ", bug.promise, bug.name, bug.what);
+        assert!(said.contains(&row), "docs/promises.md does not say what came of {}", bug.name);
+    }
+}
