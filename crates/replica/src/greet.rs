@@ -75,7 +75,7 @@ impl Replica {
             return Ok(Err(fault));
         }
         if let Some(claimed) = self.claimed_beyond(&hello) {
-            return self.draw_incarnation(claimed);
+            return self.draw_incarnation(now, link, claimed);
         }
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         if !open.dialed {
@@ -293,15 +293,20 @@ impl Replica {
     /// incarnation would use numbers twice. It is believed without proof, since to doubt it would cost
     /// work and to believe it costs a comparison; but once only. A store is not restored under a running
     /// process, so of an incarnation drawn since the start nobody honest has more than there is.
-    fn draw_incarnation(&mut self, claimed: u64) -> Result<Outcome, ReplicaError> {
+    fn draw_incarnation(&mut self, now: Moment, link: LinkId, claimed: u64) -> Result<Outcome, ReplicaError> {
         if self.incarnation_is_new {
             return Ok(Err(Violation::CursorBeyond { claimed, head: self.store.head() }.into()));
         }
         let incarnation = Incarnation::from_bytes(self.random());
         self.store.set_incarnation(incarnation)?;
         self.incarnation_is_new = true;
-        let text = "this store was restored from a backup; it greets anew under another incarnation".into();
-        Ok(Err(Fault { code: CloseCode::Done, text }))
+        let text = "this store was restored from a backup; it greets anew under another incarnation";
+        // Whoever was greeted under the old one would take our places in the log for places in that one's.
+        let others: Vec<LinkId> = self.links.keys().copied().filter(|other| *other != link).collect();
+        for other in others {
+            self.close(now, other, CloseCode::Done, text)?;
+        }
+        Ok(Err(Fault { code: CloseCode::Done, text: text.into() }))
     }
 
     fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
