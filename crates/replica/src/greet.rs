@@ -244,6 +244,7 @@ impl Replica {
         Ok(())
     }
 
+    /// Sends statements in messages that keep their limits. The last one says that it is.
     fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
         let mut batch = Vec::new();
         let mut bytes = 0;
