@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::{Keypair, Role};
-use rukun_change::{ChangeId, Digest, SignedChange};
-use rukun_replica::Event;
+use rukun_change::{ChangeId, Digest, Incarnation, SignedChange};
+use rukun_replica::{Event, LinkId};
 use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World};
 use rukun_tests::world::Chance;
 use rukun_tests::world::liar::{Expect, Liar, Lie, Telling, Truth};
@@ -30,9 +30,12 @@ struct Scene {
     office: Node,
     supervisor: Node,
     ani: Node,
+    /// The honest link between the two, each end's name for it.
+    honest: (LinkId, LinkId),
     liar: Liar,
     facts: Facts,
     interviews: u64,
+    redrawn: u64,
 }
 
 impl Scene {
@@ -44,10 +47,20 @@ impl Scene {
         world.settle(STEPS);
         let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
         world.add(LIAR_SEED, supervisor, Role::Enumerator, &["18110100050003"]);
-        world.link(ani, supervisor);
+        let honest = world.link(ani, supervisor);
         world.settle(STEPS);
         let liar = Liar::new(Keypair::from_seed(&[LIAR_SEED; 32]));
-        let mut scene = Self { world, office, supervisor, ani, liar, facts: Facts::new(), interviews: 0 };
+        let mut scene = Self {
+            world,
+            office,
+            supervisor,
+            ani,
+            honest,
+            liar,
+            facts: Facts::new(),
+            interviews: 0,
+            redrawn: 0,
+        };
         (0..3).for_each(|_| scene.honest_work());
         scene
     }
@@ -149,10 +162,27 @@ impl Scene {
         }
     }
 
-    /// The honest link was never touched, and what is written there arrives.
+    /// The honest link was never touched. One lie may make a node believe that it was restored, once: it
+    /// draws a new incarnation, and whoever was greeted under the old one must be greeted again.
+    fn honest_link_stays(&mut self, lie: Lie, incarnation: Incarnation) {
+        let (ani, supervisor) = (self.ani, self.supervisor);
+        let is_up =
+            self.world.is_linked(ani, self.honest.0) && self.world.is_linked(supervisor, self.honest.1);
+        let is_drawn = self.world.replicas[supervisor.0].author().incarnation != incarnation;
+        assert!(!is_drawn || lie == Lie::FalseCursor, "{lie:?} changed the incarnation");
+        assert_eq!(
+            is_up, !is_drawn,
+            "{lie:?} ended an honest link, or left one greeted under an old incarnation"
+        );
+        if is_drawn {
+            self.redrawn += 1;
+            self.honest = self.world.link(ani, supervisor);
+            self.world.settle(STEPS);
+        }
+    }
+
+    /// What is written on the honest side arrives.
     fn honest_work_goes_on(&mut self, lie: Lie) {
-        let down = |event: &Event| matches!(event, Event::PeerDown { .. });
-        assert!(!self.world.events[self.ani.0].iter().any(down), "{lie:?} ended an honest link");
         self.honest_work();
         let (theirs, ours) = (self.held(self.ani), self.held(self.supervisor));
         assert_eq!(self.ids(&theirs), self.ids(&ours), "{lie:?} came between honest peers");
@@ -179,6 +209,7 @@ fn every_lie_is_met_as_it_must_be_and_nothing_else_enters() {
         let mut chance = Chance::new(time * 1_000 + lie as u64);
         let before = scene.ids(&scene.held(supervisor));
         let trusted = scene.world.replicas[supervisor.0].statements_held().unwrap();
+        let incarnation = scene.world.replicas[supervisor.0].author().incarnation;
         let (telling, heard) = scene.tell(supervisor, lie, &mut chance, false);
         scene.check(supervisor, lie, &telling, &heard);
         let mut expected = before;
@@ -187,11 +218,13 @@ fn every_lie_is_met_as_it_must_be_and_nothing_else_enters() {
         let now_trusted = scene.world.replicas[supervisor.0].statements_held().unwrap();
         assert_eq!(now_trusted, trusted, "{lie:?}: another statement is held");
         scene.world.settle(STEPS);
+        scene.honest_link_stays(lie, incarnation);
         if time == 0 {
             scene.honest_work_goes_on(lie);
             scene.compare(supervisor, lie);
         }
     }
+    assert_eq!(scene.redrawn, 1, "a node believes once that it was restored");
     scene.world.cut_all();
     for far in [scene.office, scene.ani] {
         scene.world.link(supervisor, far);
