@@ -23,7 +23,8 @@ fn a_seed_leaves_the_same_trace_twice_and_breaks_no_promise() {
         traces.push(first.trace);
     }
     // One world alone may deal a fault that meets nothing.
-    let missed: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).filter(|name| !met.contains(name)).collect();
+    let missed: Vec<&str> =
+        Fault::ALL.iter().map(|fault| fault.name()).filter(|name| !met.contains(name)).collect();
     assert!(missed.is_empty(), "no world met {missed:?}");
     traces.dedup();
     assert_eq!(traces.len(), SEEDS.len(), "other seeds leave the same trace");
