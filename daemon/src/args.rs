@@ -1,6 +1,10 @@
 //! The command line, as clap reads it. What each verb does is elsewhere; this is what it is called,
 //! what it takes, and an example of it.
 
+mod loss;
+
+pub use loss::{Loss, Settled};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -108,6 +112,9 @@ A new grant replaces what this device granted the same device before.")]
         #[arg(long)]
         name: String,
     },
+    /// A device that was lost or that lied
+    #[command(flatten)]
+    Loss(Loss),
     /// Whom this node dials
     #[command(subcommand)]
     Peer(Peer),

@@ -5,6 +5,7 @@ mod daemon;
 mod grant;
 mod import;
 mod init;
+mod loss;
 mod output;
 mod repair;
 
@@ -66,6 +67,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Grant { device, role, region, name } => {
             grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;
         }
+        Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Peer(peer) => {
             let request = match peer {
                 Peer::Add { address } => Request::PeerAdd { address },

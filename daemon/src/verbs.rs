@@ -6,6 +6,7 @@
 mod answer;
 mod error;
 mod import;
+mod loss;
 mod provenance;
 mod record;
 mod request;
@@ -15,6 +16,7 @@ mod typed;
 
 pub use answer::{answer, found, grant};
 pub use error::VerbError;
+pub use loss::{losing, revoke};
 pub use request::{Edit, PrelistRow, Request};
 pub use shape::*;
 

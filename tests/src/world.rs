@@ -16,6 +16,8 @@
 //! - *Stores* are restored from old copies, by somebody who tells them or behind their back. Devices and
 //!   the relay are lost with all they hold, and replaced under new keys. Devices are away for 1, 30
 //!   and 400 days.
+//! - *Devices are lost*: a superior revokes one, or the root does, while whoever found it goes on with it,
+//!   writes and grants. Superiors revoke each other, and uphold what another dismisses.
 //! - *Peers* lie in every way that `liar` knows.
 //!
 //! What is never assumed to fail: Ed25519 and SHA-256, the office's memory of who founded the
@@ -65,6 +67,8 @@ pub use sim::Violation;
 
 mod tally;
 pub use tally::{Fault, Tally};
+
+mod thefts;
 
 mod trace;
 
@@ -190,6 +194,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         heard: BTreeMap::new(),
         liars: BTreeSet::new(),
         mallories: Vec::new(),
+        lost: BTreeSet::new(),
         news_ms: 0,
     };
     world.found()?;

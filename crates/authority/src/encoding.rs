@@ -1,7 +1,7 @@
 //! The layout of each kind of statement: an array of its fields in the order of the struct.
 
 use rukun_change::cbor::{CborError, Reader, Writer};
-use rukun_change::limits::CHANGE_BYTES_MAX;
+use rukun_change::limits::HEADER_BYTES_MAX;
 use rukun_change::{
     ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
 };
@@ -52,7 +52,7 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
             to.uint(grant.serial).text(&grant.name);
         }
         Said::Revocation(revocation) => {
-            to.array(5).bytes(revocation.parent.as_bytes()).bytes(revocation.subject.as_bytes());
+            to.array(6).bytes(revocation.parent.as_bytes()).bytes(revocation.subject.as_bytes());
             to.text(&revocation.reason).array(revocation.kept.len());
             for kept in &revocation.kept {
                 to.array(2).bytes(kept.incarnation.as_bytes()).uint(kept.n_max);
@@ -61,16 +61,18 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
             for (sub_sls, digest) in &revocation.lists {
                 to.array(2).bytes(sub_sls.as_bytes()).bytes(digest.as_bytes());
             }
+            write_list(to, revocation.statements.iter().map(StatementId::as_bytes));
         }
         Said::ForkProof(proof) => {
-            to.array(2).bytes(&proof.first).bytes(&proof.second);
+            to.array(3).bytes(proof.parent.as_bytes()).bytes(&proof.first).bytes(&proof.second);
         }
         Said::Closing(closing) => {
             to.array(2).bytes(closing.parent.as_bytes());
             write_regions(to, &closing.regions);
         }
         Said::Decision(decision) => {
-            to.array(4).bytes(decision.parent.as_bytes()).uint(decision.upheld.into());
+            to.array(5).bytes(decision.parent.as_bytes()).bytes(decision.sub_sls.as_bytes());
+            to.uint(decision.upheld.into());
             write_list(to, decision.changes.iter().map(ChangeId::as_bytes));
             write_list(to, decision.supersedes.iter().map(StatementId::as_bytes));
         }
@@ -100,9 +102,10 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
         2 => Said::Grant(read_grant(from)?),
         3 => Said::Revocation(read_revocation(from)?),
         4 => {
-            from.tuple(2)?;
-            let first = from.bytes(CHANGE_BYTES_MAX)?.to_vec();
-            Said::ForkProof(ForkProof { first, second: from.bytes(CHANGE_BYTES_MAX)?.to_vec() })
+            from.tuple(3)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            let first = from.bytes(HEADER_BYTES_MAX)?.to_vec();
+            Said::ForkProof(ForkProof { parent, first, second: from.bytes(HEADER_BYTES_MAX)?.to_vec() })
         }
         5 => {
             from.tuple(2)?;
@@ -159,7 +162,7 @@ fn read_grant(from: &mut Reader<'_>) -> Result<Grant, StatementError> {
 }
 
 fn read_revocation(from: &mut Reader<'_>) -> Result<Revocation, StatementError> {
-    from.tuple(5)?;
+    from.tuple(6)?;
     let parent = StatementId::from_bytes(from.array_of()?);
     let subject = DeviceKey::from_bytes(from.array_of()?);
     let reason = read_line(from)?;
@@ -175,19 +178,22 @@ fn read_revocation(from: &mut Reader<'_>) -> Result<Revocation, StatementError> 
     }
     ascending(&lists.iter().map(|(sub_sls, _)| sub_sls).collect::<Vec<_>>())?;
     ascending(&kept.iter().map(|kept| kept.incarnation).collect::<Vec<_>>())?;
-    Ok(Revocation { parent, subject, reason, kept, lists })
+    let statements = read_list(from, StatementId::from_bytes)?;
+    Ok(Revocation { parent, subject, reason, kept, lists, statements })
 }
 
 fn read_decision(from: &mut Reader<'_>) -> Result<Decision, StatementError> {
-    from.tuple(4)?;
+    from.tuple(5)?;
     let parent = StatementId::from_bytes(from.array_of()?);
+    let sub_sls = SubSls::from_bytes(from.array_of()?)?;
     let upheld = match from.uint()? {
         0 => false,
         1 => true,
         _ => return Err(CborError::Unexpected("yes (1) or no (0)").into()),
     };
     let changes = read_list(from, ChangeId::from_bytes)?;
-    Ok(Decision { parent, upheld, changes, supersedes: read_list(from, StatementId::from_bytes)? })
+    let supersedes = read_list(from, StatementId::from_bytes)?;
+    Ok(Decision { parent, sub_sls, upheld, changes, supersedes })
 }
 
 /// A text for people, of one line.

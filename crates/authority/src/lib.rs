@@ -30,11 +30,17 @@ pub use verified::{Refusal, VerifiedChange, sign};
 mod verifier;
 pub use verifier::Verifier;
 
+mod grants;
+
+mod losses;
+
+mod effects;
+
 mod verdict;
 pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod trust;
-pub use trust::{GrantView, Trust};
+pub use trust::{GrantView, RevocationView, Trust};
 
 mod gate;
 pub use gate::{AdmittedChange, Missing, RecallError, Verdict};

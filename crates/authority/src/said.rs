@@ -76,8 +76,10 @@ pub struct Revocation {
     pub reason: String,
     /// Per incarnation the highest number that is kept.
     pub kept: Vec<Kept>,
-    /// Per sub-SLS the hash of the list of kept ids.
+    /// Per sub-SLS the hash of the list of kept changes, as [`KeptList::digest`] makes it.
     pub lists: Vec<(SubSls, Digest)>,
+    /// The device's own statements that are kept, ascending.
+    pub statements: Vec<StatementId>,
 }
 
 /// The work of one incarnation that a revocation keeps.
@@ -89,10 +91,12 @@ pub struct Kept {
     pub n_max: u64,
 }
 
-/// Two signed changes of one device under one number.
+/// Two signed changes of one device under one number, without what they say of a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForkProof {
-    /// One, as [`rukun_change::SignedChange::to_bytes`] has it.
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// One, as [`rukun_change::SignedHeader::to_bytes`] has it.
     pub first: Vec<u8>,
     /// The other.
     pub second: Vec<u8>,
@@ -107,11 +111,13 @@ pub struct Closing {
     pub regions: Vec<Region>,
 }
 
-/// Set-aside work is upheld or dismissed.
+/// Set-aside work of one sub-SLS is upheld or dismissed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The issuer's own grant.
     pub parent: StatementId,
+    /// Where the records of the changes live.
+    pub sub_sls: SubSls,
     /// Upheld or dismissed.
     pub upheld: bool,
     /// Which changes, ascending.
@@ -160,4 +166,30 @@ pub struct Receipt {
     pub sub_sls: SubSls,
     /// What is durably held there.
     pub fingerprint: Fingerprint,
+}
+
+impl Said {
+    /// The sub-SLS whose work it speaks of, if it is held and passed on only where that is held.
+    pub fn about(&self) -> Option<SubSls> {
+        match self {
+            Self::Decision(decision) => Some(decision.sub_sls),
+            Self::KeptList(list) => Some(list.sub_sls),
+            Self::Receipt(receipt) => Some(receipt.sub_sls),
+            Self::Transfer(transfer) => Some(transfer.from.home()),
+            Self::Erasure(erasure) => Some(erasure.record.home()),
+            Self::Charter(_)
+            | Self::Grant(_)
+            | Self::Revocation(_)
+            | Self::ForkProof(_)
+            | Self::Closing(_) => None,
+        }
+    }
+}
+
+impl KeptList {
+    /// What a revocation names a list by: SHA-256 over the ids, ascending.
+    pub fn digest(changes: &[ChangeId]) -> Digest {
+        let bytes: Vec<u8> = changes.iter().flat_map(|id| *id.as_bytes()).collect();
+        Digest::of(&bytes)
+    }
 }

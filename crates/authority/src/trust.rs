@@ -6,11 +6,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use rukun_change::{DeviceKey, Ink, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{Author, ChangeId, DeviceKey, Ink, Region, SignedHeader, StatementId, SubSls, SurveyId};
 
-use crate::places::{Places, cover, cover_region, intersection, union};
+use crate::effects::Effects;
+use crate::grants::{Grants, Held};
+use crate::keypair::verifies;
+use crate::losses::{Losses, Numbered};
+use crate::places::{cover, cover_region, intersection, union};
 use crate::role::Role;
-use crate::said::{Charter, Grant, Said};
+use crate::said::{Charter, ForkProof, Grant, KeptList, Said};
 use crate::statement::Statement;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
@@ -18,30 +22,13 @@ use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 #[derive(Clone, Debug)]
 pub struct Trust {
     survey: SurveyId,
-    root: DeviceKey,
     charter: Charter,
-    grants: BTreeMap<StatementId, Held>,
-    devices: BTreeMap<DeviceKey, Granted>,
-}
-
-/// A valid grant and the devices it came down through, root first.
-#[derive(Clone, Debug)]
-struct Held {
-    grant: Grant,
-    path: Vec<DeviceKey>,
-}
-
-/// What one device was granted.
-#[derive(Clone, Debug, Default)]
-struct Granted {
-    grants: BTreeSet<StatementId>,
-    /// By each path, the grant that counts: the highest serial; of two equal ones, which only a
-    /// dishonest issuer makes, the higher id.
-    current: BTreeMap<Vec<DeviceKey>, (u64, StatementId)>,
-    /// Where it ever had each role.
-    ever: BTreeMap<Role, Places>,
-    /// What it may read, once somebody asked; forgotten whenever a grant comes.
-    reads: OnceLock<Vec<Region>>,
+    grants: Grants,
+    losses: Losses,
+    /// What the losses come to, once somebody asked; forgotten whenever a statement comes.
+    effects: OnceLock<Effects>,
+    /// What each device may read, likewise.
+    reads: BTreeMap<DeviceKey, OnceLock<Vec<Region>>>,
 }
 
 /// A grant as people look at it.
@@ -63,10 +50,23 @@ pub struct GrantView {
     pub in_force: Vec<Region>,
     /// Its serial.
     pub serial: u64,
+    /// Whether its subject was revoked here.
+    pub revoked: bool,
 }
 
-/// The longest path of grants. The role table bounds it already; this says so to the reader.
-const PATH_MAX: usize = Role::ALL.len();
+/// A revocation as people look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationView {
+    /// The statement.
+    pub id: StatementId,
+    /// Who revoked.
+    pub issuer: DeviceKey,
+    /// Why.
+    pub reason: String,
+    /// Whether it takes anything from the device: its issuer stands above it, and no higher one has
+    /// spoken.
+    pub counts: bool,
+}
 
 impl Trust {
     /// The trust that a charter alone founds: only its root may grant.
@@ -86,12 +86,14 @@ impl Trust {
     pub fn recall(charter: &Statement) -> Result<Self, TrustError> {
         let Said::Charter(said) = &charter.said else { return Err(TrustError::NoCharter) };
         charter.check_spelling()?;
+        let survey = SurveyId::from_bytes(*charter.id(None).as_bytes());
         Ok(Self {
-            survey: SurveyId::from_bytes(*charter.id(None).as_bytes()),
-            root: charter.issuer.device,
+            survey,
             charter: said.clone(),
-            grants: BTreeMap::new(),
-            devices: BTreeMap::new(),
+            grants: Grants::new(survey, charter.issuer.device),
+            losses: Losses::default(),
+            effects: OnceLock::new(),
+            reads: BTreeMap::new(),
         })
     }
 
@@ -107,7 +109,7 @@ impl Trust {
 
     /// The root key.
     pub fn root(&self) -> &DeviceKey {
-        &self.root
+        self.grants.root()
     }
 
     /// The id of a statement in this survey.
@@ -121,54 +123,54 @@ impl Trust {
     /// Judges a statement and, if it is admitted, takes it in.
     pub fn judge_statement(&mut self, statement: &Statement) -> StatementVerdict {
         let id = self.statement_id(statement);
-        let grant = match &statement.said {
+        match &statement.said {
             Said::Charter(_) if *id.as_bytes() == *self.survey.as_bytes() => {
                 return StatementVerdict::Admit(id);
             }
             Said::Charter(_) => return StatementVerdict::Refuse(StatementRefusal::OtherSurvey),
-            Said::Grant(grant) => grant,
-            _ => return StatementVerdict::Refuse(StatementRefusal::NotYet),
-        };
-        if self.grants.contains_key(&id) {
-            return StatementVerdict::Admit(id);
+            _ if self.holds(&id) => return StatementVerdict::Admit(id),
+            _ => {}
         }
         if !statement.verify(Some(&self.survey)) && !cfg!(planted = "statement-signature-unchecked") {
             return StatementVerdict::Refuse(StatementRefusal::Signature);
         }
-        self.place(id, statement, grant)
+        self.recall_statement(statement)
     }
 
     /// Takes a statement in again that this device admitted before and kept under its own seal: its
     /// signature held then. All else is judged as the first time.
     pub fn recall_statement(&mut self, statement: &Statement) -> StatementVerdict {
-        match &statement.said {
-            Said::Grant(grant) => self.place(self.statement_id(statement), statement, grant),
-            _ => self.judge_statement(statement),
+        let id = self.statement_id(statement);
+        if let Said::Charter(_) = &statement.said {
+            return self.judge_statement(statement);
         }
-    }
-
-    fn place(&mut self, id: StatementId, statement: &Statement, grant: &Grant) -> StatementVerdict {
         if let Err(error) = statement.check_spelling() {
             return StatementVerdict::Refuse(StatementRefusal::Spelling(error));
         }
-        let path = match self.path_below(&statement.issuer.device, grant) {
-            Ok(Some(path)) => path,
-            Ok(None) => return StatementVerdict::Wait(grant.parent),
-            Err(refusal) => return StatementVerdict::Refuse(refusal),
-        };
-        self.take(id, Held { grant: grant.clone(), path });
-        StatementVerdict::Admit(id)
+        match self.place(id, statement) {
+            Ok(None) => {
+                self.effects.take();
+                self.reads.values_mut().for_each(|reads| *reads = OnceLock::new());
+                StatementVerdict::Admit(id)
+            }
+            Ok(Some(first)) => StatementVerdict::Wait(first),
+            Err(refusal) => StatementVerdict::Refuse(refusal),
+        }
+    }
+
+    /// Whether this statement was taken in.
+    pub fn holds(&self, id: &StatementId) -> bool {
+        self.grants.get(id).is_some() || self.losses.has(id)
     }
 
     /// Whether a grant is known by which the device ever covered this place, whatever replaced it.
     pub fn ever_covered(&self, device: &DeviceKey, home: &SubSls) -> bool {
-        let granted = self.devices.get(device);
-        granted.is_some_and(|granted| granted.ever.values().any(|places| places.cover(home)))
+        self.grants.ever_covered(device, home)
     }
 
     /// Whether the device was ever granted anything.
     pub fn ever_granted(&self, device: &DeviceKey) -> bool {
-        self.devices.contains_key(device)
+        self.grants.has(device)
     }
 
     /// What the device may read now: ascending, none inside another.
@@ -195,13 +197,13 @@ impl Trust {
 
     /// Whether some role that the device ever had at this place writes the ink.
     pub fn ever_wrote(&self, device: &DeviceKey, home: &SubSls, ink: Ink) -> bool {
-        let writes = |(role, places): (&Role, &Places)| role.inks().contains(&ink) && places.cover(home);
-        self.devices.get(device).is_some_and(|granted| granted.ever.iter().any(writes))
+        self.grants.ever_wrote(device, home, ink)
     }
 
     /// The grants of a device, the highest role first and in it the oldest serial.
     pub fn grants_of(&self, device: &DeviceKey) -> Vec<GrantView> {
-        let mut views: Vec<GrantView> = self.known(device).map(|(id, held)| self.view(id, held)).collect();
+        let mut views: Vec<GrantView> =
+            self.grants.of(device).map(|(id, held)| self.view(id, held)).collect();
         views.sort_by_key(|view| (view.role, view.serial, view.id));
         views
     }
@@ -224,11 +226,11 @@ impl Trust {
     /// shortest path comes first, so that whoever has room for few takes those.
     pub fn chain(&self, device: &DeviceKey) -> Vec<StatementId> {
         let rank = |id: &StatementId, held: &Held| (self.in_force(id, held).is_empty(), held.path.len(), *id);
-        let mut own: Vec<_> = self.known(device).map(|(id, held)| rank(id, held)).collect();
+        let mut own: Vec<_> = self.grants.of(device).map(|(id, held)| rank(id, held)).collect();
         own.sort_unstable();
         let (mut chain, mut seen) = (Vec::new(), BTreeSet::new());
         for (_, _, id) in own {
-            self.chain_of(&id, &mut chain, &mut seen);
+            self.grants.chain_of(&id, &mut chain, &mut seen);
         }
         chain
     }
@@ -241,7 +243,7 @@ impl Trust {
         role: Role,
         regions: &[Region],
     ) -> Option<StatementId> {
-        if *device == self.root && role == Role::District {
+        if device == self.grants.root() && role == Role::District {
             return Some(StatementId::from_bytes(*self.survey.as_bytes()));
         }
         let mut grants = self.current_grants(device).filter(|(_, held)| held.grant.role.may_grant(role));
@@ -252,77 +254,180 @@ impl Trust {
         grants.find(|(_, held)| rests(held)).map(|(id, _)| *id)
     }
 
+    /// The statement on which the device can rest a word about another's work, there or anywhere: the
+    /// charter for the root, else a grant in force that stands above one of the other's.
+    pub fn grant_above(
+        &self,
+        device: &DeviceKey,
+        other: &DeviceKey,
+        home: Option<&SubSls>,
+    ) -> Option<StatementId> {
+        let below = |above: &[DeviceKey]| {
+            let covers = |held: &Held| home.is_none_or(|home| cover(&held.grant.regions, home));
+            self.grants.of(other).any(|(_, held)| held.path.starts_with(above) && covers(held))
+        };
+        if device == self.grants.root() && below(&[*device]) {
+            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
+        }
+        let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
+        own.find(|(_, held)| below(&held.path_below())).map(|(id, _)| *id)
+    }
+
+    /// The revocations held of a device, whatever they come to.
+    pub fn revocations_of(&self, device: &DeviceKey) -> Vec<RevocationView> {
+        let of = self.losses.revocations.iter().filter(|(_, by)| by.said.subject == *device);
+        let hits = |id: &StatementId| {
+            self.grants.of(device).any(|(grant, _)| self.effects().hits(grant).any(|hit| hit == id))
+        };
+        let view = |(id, by): (&StatementId, &crate::losses::By<crate::said::Revocation>)| RevocationView {
+            id: *id,
+            issuer: by.issuer,
+            reason: by.said.reason.clone(),
+            counts: hits(id),
+        };
+        of.map(view).collect()
+    }
+
+    /// The decisions held about a change, whatever they come to.
+    pub fn decisions_on(&self, change: &ChangeId) -> Vec<StatementId> {
+        self.losses.decisions_on(change).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a fork of this number is proved already.
+    pub fn is_proved(&self, author: &Author, n: u64) -> bool {
+        self.losses.proved(author, n).next().is_some()
+    }
+
+    /// How many numbers of a device are proved to have been used twice.
+    pub fn forks_of(&self, device: &DeviceKey) -> usize {
+        self.losses.forks_of(device)
+    }
+
     /// The serial with which a new grant for this subject that rests on `parent` replaces those
     /// before by the same path.
     pub fn next_serial_on(&self, parent: &StatementId, subject: &DeviceKey) -> u64 {
         let path = match self.grants.get(parent) {
             Some(held) => held.path_below(),
-            None => vec![self.root],
+            None => vec![*self.grants.root()],
         };
-        let current = self.devices.get(subject).and_then(|granted| granted.current.get(&path));
-        current.map_or(1, |(serial, _)| serial.saturating_add(1))
+        let last = self.grants.by_path(subject, &path).next();
+        last.map_or(1, |(_, held)| held.grant.serial.saturating_add(1))
     }
 
-    fn take(&mut self, id: StatementId, held: Held) {
-        for granted in self.devices.values_mut() {
-            granted.reads.take();
+    /// Takes a statement in whose signature holds; gives the one that must come first, if one must.
+    fn place(
+        &mut self,
+        id: StatementId,
+        statement: &Statement,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let issuer = statement.issuer.device;
+        match &statement.said {
+            Said::Grant(grant) => return self.place_grant(id, &issuer, grant),
+            Said::Revocation(said) => {
+                if !self.may_judge(&issuer, &said.parent)? {
+                    return Ok(Some(said.parent));
+                }
+                self.losses.revoke(id, issuer, said.clone());
+            }
+            Said::Decision(said) => {
+                if !self.may_judge(&issuer, &said.parent)? {
+                    return Ok(Some(said.parent));
+                }
+                self.losses.decide(id, issuer, said.clone());
+            }
+            Said::KeptList(list) => return self.place_list(id, &issuer, list),
+            Said::ForkProof(proof) => return self.place_proof(id, &issuer, proof),
+            Said::Charter(_) => return Err(StatementRefusal::OtherSurvey),
+            Said::Closing(_) | Said::Transfer(_) | Said::Erasure(_) | Said::Receipt(_) => {
+                return Err(StatementRefusal::NotYet);
+            }
         }
-        let granted = self.devices.entry(held.grant.subject).or_default();
-        granted.grants.insert(id);
-        let places = granted.ever.entry(held.grant.role).or_default();
-        held.grant.regions.iter().for_each(|region| places.insert(*region));
-        let counts = (held.grant.serial, id);
-        let current = granted.current.entry(held.path.clone()).or_insert(counts);
-        *current = if cfg!(planted = "serial-ignored") { *current } else { counts.max(*current) };
-        self.grants.insert(id, held);
+        Ok(None)
     }
 
-    /// The path that a grant by this issuer stands on; nothing if its parent is not known yet.
-    fn path_below(
-        &self,
+    fn place_grant(
+        &mut self,
+        id: StatementId,
         issuer: &DeviceKey,
         grant: &Grant,
-    ) -> Result<Option<Vec<DeviceKey>>, StatementRefusal> {
-        if grant.regions.is_empty() {
-            return Err(StatementRefusal::NoRegion);
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let Some(path) = self.grants.path_below(issuer, grant)? else { return Ok(Some(grant.parent)) };
+        if cfg!(planted = "grant-by-arrival") {
+            let parent = self.grants.get(&grant.parent);
+            if parent.is_some_and(|parent| self.in_force(&grant.parent, parent).is_empty()) {
+                return Ok(Some(grant.parent));
+            }
         }
-        if grant.parent.as_bytes() == self.survey.as_bytes() {
-            return match (*issuer == self.root, grant.role) {
-                (false, _) => Err(StatementRefusal::NotIssuers),
-                (true, Role::District) => Ok(Some(vec![*issuer])),
-                (true, role) => Err(StatementRefusal::Role { issuer: "root".into(), role }),
-            };
-        }
-        let Some(parent) = self.grants.get(&grant.parent) else { return Ok(None) };
-        if cfg!(planted = "grant-by-arrival") && self.in_force(&grant.parent, parent).is_empty() {
-            return Ok(None);
-        }
-        if parent.grant.subject != *issuer {
-            return Err(StatementRefusal::NotIssuers);
-        }
-        if !parent.grant.role.may_grant(grant.role) {
-            let issuer = parent.grant.role.to_string();
-            return Err(StatementRefusal::Role { issuer, role: grant.role });
-        }
-        let outside = |region: &&Region| !cover_region(&parent.grant.regions, region);
-        let wider = |region: &&Region| outside(region) && !cfg!(planted = "wider-grant-accepted");
-        if let Some(region) = grant.regions.iter().find(wider) {
-            return Err(StatementRefusal::Wider { region: *region });
-        }
-        let path = parent.path_below();
-        assert!(path.len() <= PATH_MAX, "each step of a path goes down at least one role");
-        Ok(Some(path))
+        self.reads.entry(grant.subject).or_default();
+        self.grants.take(id, Held { grant: grant.clone(), path });
+        Ok(None)
     }
 
-    /// Where a grant is in force: nowhere once it is replaced.
+    fn place_list(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        list: &KeptList,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let Some(by) = self.losses.revocations.get(&list.revocation) else {
+            return Ok(Some(list.revocation));
+        };
+        let named = (list.sub_sls, KeptList::digest(&list.changes));
+        if by.issuer != *issuer || !by.said.lists.contains(&named) {
+            return Err(StatementRefusal::NotTheList);
+        }
+        self.losses.keep(id, list);
+        Ok(None)
+    }
+
+    fn place_proof(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        proof: &ForkProof,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        if self.grants.footing(issuer, &proof.parent)?.is_none() {
+            return Ok(Some(proof.parent));
+        }
+        let (Ok(first), Ok(second)) =
+            (SignedHeader::from_bytes(&proof.first), SignedHeader::from_bytes(&proof.second))
+        else {
+            return Err(StatementRefusal::NoProof);
+        };
+        let mut branches = [&first, &second].map(|signed| {
+            let message = signed.header.to_be_signed(&self.survey);
+            let holds = verifies(&signed.header.author.device, &message, &signed.signature);
+            (holds, Numbered::of_header(ChangeId::of(&message), &signed.header))
+        });
+        branches.sort_by_key(|(_, branch)| branch.id);
+        let [(one_holds, one), (other_holds, other)] = branches;
+        let one_number = (one.author, one.n) == (other.author, other.n) && one.id != other.id;
+        if !(one_number && one_holds && other_holds) {
+            return Err(StatementRefusal::NoProof);
+        }
+        self.losses.prove(id, [one, other]);
+        Ok(None)
+    }
+
+    /// Whether what a word about others' work rests on is known. An enumerator stands above nobody.
+    fn may_judge(&self, issuer: &DeviceKey, parent: &StatementId) -> Result<bool, StatementRefusal> {
+        match self.grants.footing(issuer, parent)?.map(|footing| footing.role()) {
+            Some(Some(Role::Enumerator)) => Err(StatementRefusal::AboveNobody),
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
+    /// Where a grant is in force: nowhere once it is replaced or revoked.
     fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
         match self.current(&held.grant.subject, &held.path) {
-            Some((current, _)) if current == id => self.narrowed(held),
+            Some((current, _)) if current == id && !self.effects().is_revoked(id) => self.narrowed(held),
             _ => Vec::new(),
         }
     }
 
-    /// What is left of a grant after what those it came down through may still grant.
+    /// What is left of a grant after what those it came down through may still grant, or might before
+    /// they were revoked.
     fn narrowed(&self, held: &Held) -> Vec<Region> {
         let (mut places, mut role) = (held.grant.regions.clone(), held.grant.role);
         let mut path = held.path.as_slice();
@@ -339,48 +444,43 @@ impl Trust {
     }
 
     fn places_read(&self, device: &DeviceKey) -> &[Region] {
-        let Some(granted) = self.devices.get(device) else { return &[] };
+        let Some(reads) = self.reads.get(device) else { return &[] };
         let narrowed =
             || union(self.current_grants(device).flat_map(|(_, held)| self.narrowed(held)).collect());
-        granted.reads.get_or_init(narrowed)
+        reads.get_or_init(narrowed)
     }
 
-    /// The grant that counts for this subject by this path.
+    /// The grant that counts for this subject by this path: the highest serial of those that stand.
     fn current(&self, subject: &DeviceKey, path: &[DeviceKey]) -> Option<(&StatementId, &Held)> {
-        let (_, id) = self.devices.get(subject)?.current.get(path)?;
-        self.grants.get_key_value(id)
+        let stands =
+            |(id, held): &(&StatementId, &Held)| self.effects().stands(&self.grants, &self.losses, id, held);
+        self.grants.by_path(subject, path).find(stands)
     }
 
-    /// The grants that count for this device, one by each path.
+    /// The grants that count for this device, one by each path, the revoked ones left out.
     fn current_grants<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
-        let current = self.devices.get(device).into_iter().flat_map(|granted| granted.current.values());
-        current.filter_map(|(_, id)| self.grants.get_key_value(id))
+        let device = *device;
+        let current = self.grants.paths(&device).filter_map(move |path| self.current(&device, path));
+        current.filter(|(id, _)| !self.effects().is_revoked(id) || cfg!(planted = "revoked-reads-on"))
     }
 
-    fn known<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
-        let ids = self.devices.get(device).into_iter().flat_map(|granted| &granted.grants);
-        ids.filter_map(|id| self.grants.get_key_value(id))
+    pub(crate) fn grants_held(&self) -> &Grants {
+        &self.grants
     }
 
-    fn chain_of(&self, id: &StatementId, chain: &mut Vec<StatementId>, seen: &mut BTreeSet<StatementId>) {
-        let Some(held) = self.grants.get(id) else { return };
-        if seen.insert(*id) {
-            self.chain_of(&held.grant.parent, chain, seen);
-            chain.push(*id);
-        }
+    pub(crate) fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    pub(crate) fn effects(&self) -> &Effects {
+        self.effects.get_or_init(|| Effects::of(&self.grants, &self.losses))
     }
 
     fn view(&self, id: &StatementId, held: &Held) -> GrantView {
-        let issuer = held.path.last().copied().unwrap_or(self.root);
+        let issuer = held.path.last().copied().unwrap_or(*self.grants.root());
         let Grant { subject, name, role, regions, serial, .. } = held.grant.clone();
-        GrantView { id: *id, issuer, subject, name, role, regions, in_force: self.in_force(id, held), serial }
-    }
-}
-
-impl Held {
-    /// The path of what rests on this grant.
-    fn path_below(&self) -> Vec<DeviceKey> {
-        self.path.iter().copied().chain([self.grant.subject]).collect()
+        let (in_force, revoked) = (self.in_force(id, held), self.effects().is_revoked(id));
+        GrantView { id: *id, issuer, subject, name, role, regions, in_force, serial, revoked }
     }
 }
 

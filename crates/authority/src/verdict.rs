@@ -45,6 +45,15 @@ pub enum StatementRefusal {
         /// The role granted.
         role: Role,
     },
+    /// A word about others' work by who stands above nobody.
+    #[error("an enumerator stands above nobody, so it can neither revoke nor decide")]
+    AboveNobody,
+    /// A list that no revocation of this issuer names.
+    #[error("it is not the list that its revocation names there")]
+    NotTheList,
+    /// Branches that prove no fork.
+    #[error("it proves no fork: two changes under one number, each signed by the same device")]
+    NoProof,
     /// A region outside the issuer's.
     #[error("it covers {region}, which its issuer's grant does not")]
     Wider {

@@ -7,7 +7,7 @@ use coset::{CborSerializable as _, CoseSign1, CoseSign1Builder, Label, TaggedCbo
 use ed25519_dalek::{Signature, VerifyingKey};
 use rukun_authority::{Charter, Keypair, Said, Statement, Trust, VerifiedChange};
 use rukun_change::cose::protected_header;
-use rukun_change::{Body, Digest, Incarnation, SignedChange, SurveyId};
+use rukun_change::{Digest, Incarnation, SignedChange, SurveyId};
 
 const STATEMENTS: [&str; 10] = [
     include_str!("../golden/v1/grant.hex"),
@@ -60,7 +60,7 @@ fn any_cose_library_checks_a_statement() {
 fn any_cose_library_checks_an_exported_change() {
     let survey = SurveyId::from_bytes([0x11; 32]);
     let SignedChange { change, signature } = SignedChange::from_bytes(&from_hex(SIGNED_CHANGE)).unwrap();
-    let payload = change.payload(&Body::decode(&change.body).unwrap().hash);
+    let payload = change.header().unwrap().payload();
     let protected = protected_header("application/rukun-change; v=1");
     let exported = CoseSign1Builder::new().signature(signature.to_vec()).build();
     let exported = CoseSign1 {

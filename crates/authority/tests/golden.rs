@@ -96,13 +96,18 @@ fn bytes_of_a_revocation() {
             ("1811010005000300".parse().unwrap(), Digest::from_bytes([0x61; 32])),
             ("1811010005000400".parse().unwrap(), Digest::from_bytes([0x62; 32])),
         ],
+        statements: vec![StatementId::from_bytes([0x75; 32])],
     });
     check_office(1, said, include_str!("../golden/v1/revocation.hex"));
 }
 
 #[test]
 fn bytes_of_a_fork_proof() {
-    let said = Said::ForkProof(ForkProof { first: b"one change".into(), second: b"the other".into() });
+    let said = Said::ForkProof(ForkProof {
+        parent: grant(),
+        first: b"one change".into(),
+        second: b"the other".into(),
+    });
     check_office(2, said, include_str!("../golden/v1/fork-proof.hex"));
 }
 
@@ -116,7 +121,8 @@ fn bytes_of_a_closing() {
 #[test]
 fn bytes_of_a_decision() {
     let supersedes = vec![StatementId::from_bytes([0x73; 32])];
-    let said = Said::Decision(Decision { parent: grant(), upheld: true, changes: changes(), supersedes });
+    let (parent, sub_sls, changes) = (grant(), record().home(), changes());
+    let said = Said::Decision(Decision { parent, sub_sls, upheld: true, changes, supersedes });
     check_office(4, said, include_str!("../golden/v1/decision.hex"));
 }
 

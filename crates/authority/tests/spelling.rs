@@ -29,13 +29,12 @@ fn said() -> impl Strategy<Value = Said> {
                 Said::Grant(Grant { parent, subject, role, regions, serial, name })
             }),
         revocation(),
-        (vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..300))
-            .prop_map(|(first, second)| Said::ForkProof(ForkProof { first, second })),
+        (statement_id(), vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..300))
+            .prop_map(|(parent, first, second)| Said::ForkProof(ForkProof { parent, first, second })),
         (statement_id(), regions()).prop_map(|(parent, regions)| Said::Closing(Closing { parent, regions })),
-        (statement_id(), any::<bool>(), changes(), btree_set(any::<[u8; 32]>(), 0..5)).prop_map(
-            |(parent, upheld, changes, supersedes)| {
-                let supersedes = supersedes.into_iter().map(StatementId::from_bytes).collect();
-                Said::Decision(Decision { parent, upheld, changes, supersedes })
+        (statement_id(), sub_sls(), any::<bool>(), changes(), statement_ids()).prop_map(
+            |(parent, sub_sls, upheld, changes, supersedes)| {
+                Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes })
             }
         ),
         (statement_id(), record(), record()).prop_map(|(parent, from, to)| Said::Transfer(Transfer {
@@ -71,8 +70,8 @@ fn charter() -> impl Strategy<Value = Said> {
 fn revocation() -> impl Strategy<Value = Said> {
     let kept = btree_map(any::<[u8; 4]>(), any::<u64>(), 0..5);
     let lists = btree_map(sub_sls(), any::<[u8; 32]>(), 0..5);
-    (statement_id(), any::<[u8; 32]>(), line(), kept, lists).prop_map(
-        |(parent, subject, reason, kept, lists)| {
+    (statement_id(), any::<[u8; 32]>(), line(), kept, lists, statement_ids()).prop_map(
+        |(parent, subject, reason, kept, lists, statements)| {
             let kept = kept.into_iter().map(|(incarnation, n_max)| Kept {
                 incarnation: Incarnation::from_bytes(incarnation),
                 n_max,
@@ -86,6 +85,7 @@ fn revocation() -> impl Strategy<Value = Said> {
                     .into_iter()
                     .map(|(sub_sls, digest)| (sub_sls, Digest::from_bytes(digest)))
                     .collect(),
+                statements,
             })
         },
     )
@@ -97,6 +97,10 @@ fn line() -> impl Strategy<Value = String> {
 
 fn statement_id() -> impl Strategy<Value = StatementId> {
     any::<[u8; 32]>().prop_map(StatementId::from_bytes)
+}
+
+fn statement_ids() -> impl Strategy<Value = Vec<StatementId>> {
+    btree_set(any::<[u8; 32]>(), 0..5).prop_map(|ids| ids.into_iter().map(StatementId::from_bytes).collect())
 }
 
 fn changes() -> impl Strategy<Value = Vec<ChangeId>> {
@@ -248,7 +252,7 @@ fn lists_that_do_not_ascend_are_refused() {
     };
     let decision = |changes: &[u8], supersedes: &[u8]| {
         spell(6, |to| {
-            to.array(4).bytes(&[3; 32]).uint(1);
+            to.array(5).bytes(&[3; 32]).bytes(&[0; 8]).uint(1);
             ids(to, changes);
             ids(to, supersedes);
         })
@@ -271,9 +275,9 @@ fn lists_that_do_not_ascend_are_refused() {
         assert_eq!(closing(&wrong), Err(StatementError::Order));
     }
     assert!(matches!(closing(&["181"]), Err(StatementError::Region(_))));
-    let revocation = |kept: [u8; 2], places: [u8; 2]| {
+    let revocation = |kept: [u8; 2], places: [u8; 2], statements: [u8; 2]| {
         spell(3, |to| {
-            to.array(5).bytes(&[3; 32]).bytes(&[4; 32]).text("stolen").array(2);
+            to.array(6).bytes(&[3; 32]).bytes(&[4; 32]).text("stolen").array(2);
             for incarnation in kept {
                 to.array(2).bytes(&[incarnation; 4]).uint(9);
             }
@@ -281,12 +285,14 @@ fn lists_that_do_not_ascend_are_refused() {
             for place in places {
                 to.array(2).bytes(&[place; 8]).bytes(&[5; 32]);
             }
+            ids(to, &statements);
         })
     };
-    assert!(revocation([1, 2], [1, 2]).is_ok());
+    assert!(revocation([1, 2], [1, 2], [1, 2]).is_ok());
     for wrong in [[2, 1], [1, 1]] {
-        assert_eq!(revocation(wrong, [1, 2]), Err(StatementError::Order));
-        assert_eq!(revocation([1, 2], wrong), Err(StatementError::Order));
+        assert_eq!(revocation(wrong, [1, 2], [1, 2]), Err(StatementError::Order));
+        assert_eq!(revocation([1, 2], wrong, [1, 2]), Err(StatementError::Order));
+        assert_eq!(revocation([1, 2], [1, 2], wrong), Err(StatementError::Order));
     }
 }
 
@@ -306,7 +312,8 @@ fn what_there_is_not_is_refused() {
     let receipt = |sum: u8| spell(10, |to| _ = to.array(2).bytes(&[0; 8]).bytes(&[sum; 40]));
     assert!(receipt(0).is_ok());
     assert!(matches!(receipt(0xff), Err(StatementError::Fingerprint(_))));
-    let upheld = |yes: u64| spell(6, |to| _ = to.array(4).bytes(&[3; 32]).uint(yes).array(0).array(0));
+    let upheld =
+        |yes: u64| spell(6, |to| _ = to.array(5).bytes(&[3; 32]).bytes(&[0; 8]).uint(yes).array(0).array(0));
     assert!(upheld(0).is_ok() && upheld(1).is_ok() && upheld(2).is_err());
     let packed = |home: u8| spell(9, |to| _ = to.array(3).bytes(&[0; 32]).bytes(&[home; 8]).array(0));
     assert!(packed(0x99).is_ok());

@@ -39,10 +39,13 @@ mod operations;
 mod body;
 pub use body::Body;
 
-mod change;
-pub use change::{
-    Change, ChangeError, SIGNATURE_BYTES, Signature, SignedChange, read_ink, read_seen, write_seen,
+mod header;
+pub use header::{
+    ChangeError, Header, SIGNATURE_BYTES, Signature, SignedHeader, read_ink, read_seen, write_seen,
 };
+
+mod change;
+pub use change::{Change, SignedChange};
 
 mod fingerprint;
 pub use fingerprint::{Fingerprint, FingerprintError};

@@ -19,5 +19,7 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 pub const FIELD_BYTES_MAX: usize = 32;
 /// The longest encoding of a whole signed change.
 pub const CHANGE_BYTES_MAX: usize = BODY_BYTES_MAX + SEEN_MAX * 34 + 512;
+/// The longest encoding of a signed change without its body.
+pub const HEADER_BYTES_MAX: usize = SEEN_MAX * 34 + 512;
 /// The longest statement.
 pub const STATEMENT_BYTES_MAX: usize = 1024 * 1024;

@@ -11,14 +11,16 @@ use crate::causes::Causes;
 /// The standing of each change, its own reasons and those of its place among the others together.
 /// The changes are in causal order.
 ///
-/// What a revoked device wrote and nobody kept makes no fork of what was kept: a thief must not be
-/// able to set honest work aside by using its numbers again.
+/// What a revoked device wrote and nobody kept, or what was dismissed, makes no fork of what counts: a
+/// thief must not be able to set honest work aside by using its numbers again.
 pub(crate) fn judge(changes: &[&AdmittedChange], given: &[Standing], causes: &Causes) -> Vec<Standing> {
     let mut numbered: BTreeMap<(Ink, ActorId, u64), Vec<usize>> = BTreeMap::new();
     for (at, change) in changes.iter().enumerate() {
         numbered.entry(number(change)).or_default().push(at);
     }
-    let counts = |at: &&usize| given.get(**at) != Some(&Standing::SetAside(Reason::Revoked));
+    let counts = |at: &&usize| {
+        !matches!(given.get(**at), Some(Standing::SetAside(Reason::Revoked | Reason::Dismissed)))
+    };
     let forks = |number: &(Ink, ActorId, u64)| {
         numbered.get(number).is_some_and(|at| at.len() > 1 && at.iter().filter(counts).nth(1).is_some())
     };

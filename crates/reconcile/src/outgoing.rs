@@ -176,6 +176,16 @@ impl Outgoing {
         self.frames
     }
 
+    /// Statements about the work of these sub-SLS are on their way. They are not acknowledged one by one:
+    /// the next comparison tells whether they are held.
+    pub fn told(&mut self, places: impl IntoIterator<Item = SubSls>) {
+        if let Compare::In(compare) = &mut self.compare {
+            compare.extend(places);
+        }
+        self.said_quiet = false;
+        self.agreed = false;
+    }
+
     /// The log holds nothing for this peer up to here.
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
@@ -371,127 +381,4 @@ impl Outgoing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(byte: u8) -> ChangeId {
-        ChangeId::from_bytes([byte; 32])
-    }
-
-    fn place() -> SubSls {
-        "1811010005000300".parse().unwrap()
-    }
-
-    #[test]
-    fn the_log_is_sent_before_anything_is_compared() {
-        let mut outgoing = Outgoing::new(2, 2);
-        assert_eq!(outgoing.next(5, true), Work::Log { after: 2 });
-        let frame = outgoing.sent(Some(5), [(id(1), place())]);
-        assert_eq!(outgoing.next(5, true), Work::Nothing);
-        assert_eq!(outgoing.acknowledged(frame, &[]), Ok(5));
-        assert_eq!(outgoing.next(5, false), Work::SayQuiet);
-        assert_eq!(outgoing.next(5, false), Work::Nothing);
-        assert_eq!(outgoing.next(5, true), Work::Summarise(None));
-        outgoing.summarised(&[place()]);
-        assert!(!outgoing.agreed());
-        outgoing.differs(&[]).unwrap();
-        assert!(outgoing.agreed());
-    }
-
-    #[test]
-    fn no_more_frames_fly_than_the_window_holds() {
-        let mut outgoing = Outgoing::new(0, 0);
-        for upto in 1..=FRAMES_IN_FLIGHT_MAX as u64 {
-            outgoing.sent(Some(upto), [(id(upto as u8), place())]);
-        }
-        assert_eq!(outgoing.next(99, true), Work::Nothing);
-        assert_eq!(outgoing.acknowledged(2, &[]), Err(Violation::AckOrder { frame: 2 }));
-        outgoing.acknowledged(1, &[]).unwrap();
-        assert_eq!(outgoing.next(99, true), Work::Log { after: 8 });
-    }
-
-    #[test]
-    fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
-        let mut outgoing = Outgoing::new(0, 0);
-        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
-        outgoing.summarised(&[place()]);
-        outgoing.differs(&[place()]).unwrap();
-        assert_eq!(outgoing.next(0, true), Work::List(place()));
-        outgoing.listed(place(), [id(1), id(2)]);
-        outgoing.wants(&[id(2)]).unwrap();
-        assert_eq!(outgoing.wants(&[id(1)]), Err(Violation::NotListed));
-        assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(2)]));
-        let frame = outgoing.sent(None, [(id(2), place())]);
-        outgoing.acknowledged(frame, &[]).unwrap();
-        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-        assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
-    }
-
-    #[test]
-    fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
-        let mut outgoing = Outgoing::new(0, 0);
-        outgoing.summarised(&[place()]);
-        let frame = outgoing.sent(Some(1), [(id(1), place())]);
-        outgoing.differs(&[]).unwrap();
-        assert!(!outgoing.agreed());
-        outgoing.acknowledged(frame, &[]).unwrap();
-        outgoing.summarised(&[place()]);
-        outgoing.differs(&[]).unwrap();
-        assert!(outgoing.agreed());
-    }
-
-    #[test]
-    fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
-        let mut outgoing = Outgoing::new(0, 0);
-        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
-        outgoing.summarised(&[place()]);
-        outgoing.came([place()]);
-        outgoing.differs(&[]).unwrap();
-        assert!(!outgoing.agreed());
-        assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
-        outgoing.summarised(&[place()]);
-        outgoing.differs(&[]).unwrap();
-        assert!(outgoing.agreed());
-    }
-
-    #[test]
-    fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
-        let elsewhere: SubSls = "1811010005000400".parse().unwrap();
-        let mut outgoing = Outgoing::new(0, 0);
-        outgoing.rounds = ROUNDS_MAX;
-        outgoing.summarised(&[place()]);
-        outgoing.summarised(&[elsewhere]);
-        outgoing.differs(&[place()]).unwrap();
-        outgoing.differs(&[]).unwrap();
-        assert!(!outgoing.agreed());
-        outgoing.summarised(&[place()]);
-        outgoing.differs(&[]).unwrap();
-        assert!(outgoing.agreed());
-    }
-
-    #[test]
-    fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
-        let mut outgoing = Outgoing::new(0, 0);
-        let elsewhere: SubSls = "1811010005000400".parse().unwrap();
-        outgoing.summarised(&[place(), elsewhere]);
-        outgoing.differs(&[place(), elsewhere]).unwrap();
-        assert_eq!(outgoing.next(0, true), Work::List(place()));
-        outgoing.listed(place(), [id(1)]);
-        outgoing.wants(&[id(1)]).unwrap();
-        outgoing.compare_everywhere();
-        assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-        assert_eq!(outgoing.next(0, true), Work::Summarise(None));
-        // What it had named as differing does not keep it from agreeing in the new scope.
-        outgoing.summarised(&[]);
-        assert!(outgoing.agreed());
-    }
-
-    #[test]
-    fn an_exception_for_what_was_never_sent_is_a_violation() {
-        let mut outgoing = Outgoing::new(0, 0);
-        let frame = outgoing.sent(Some(1), [(id(1), place())]);
-        assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
-    }
-}
+mod tests;

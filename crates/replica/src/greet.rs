@@ -1,8 +1,10 @@
 //! The greeting and the trust phase: two nodes learn which survey the other is in, who it is and
 //! which statements it lacks. Nothing about people crosses a link before this is done.
 
+use std::collections::BTreeSet;
+
 use rukun_authority::Statement;
-use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId};
+use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId, SubSls};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
@@ -123,7 +125,14 @@ impl Replica {
                 let text = "a statement is malformed".into();
                 return Ok(Err(Fault { code: CloseCode::Malformed, text }));
             };
-            news |= self.take_statement(&statement, Some(&peer))?;
+            match statement.said.about() {
+                None => news |= self.take_statement(&statement, Some(&peer))?,
+                Some(home) => {
+                    if let Err(fault) = self.take_about(link, &home, &statement)? {
+                        return Ok(Err(fault));
+                    }
+                }
+            }
         }
         if news {
             self.statements_changed()?;
@@ -137,6 +146,33 @@ impl Replica {
             }
             self.go_live(now, link)?;
         }
+        Ok(Ok(()))
+    }
+
+    /// A statement about the work of one sub-SLS came. It is held only where that is.
+    fn take_about(
+        &mut self,
+        link: LinkId,
+        home: &SubSls,
+        statement: &Statement,
+    ) -> Result<Outcome, ReplicaError> {
+        let device = self.device();
+        let (Some(trust), Some(open)) = (&self.trust, self.links.get(&link)) else { return Ok(Ok(())) };
+        let peer = open.peer;
+        if !open.is_live() || !trust.ever_covered(&device, home) {
+            let text = format!("a statement about {home} came {}", open.phase.name());
+            return Ok(Err(Fault { code: CloseCode::OutOfScope, text }));
+        }
+        if !trust.may_read(&device, home) {
+            self.count_refused(peer, format!("{home} is outside what this device may read now"));
+            return Ok(Ok(()));
+        }
+        let places = BTreeSet::from([*home]);
+        if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.came(places.iter().copied());
+            open.outgoing.progressed(&places);
+        }
+        self.take_statement(statement, Some(&peer))?;
         Ok(Ok(()))
     }
 
@@ -245,7 +281,7 @@ impl Replica {
     }
 
     /// Sends statements in messages that keep their limits. The last one says that it is.
-    fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
+    pub(crate) fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
         let mut batch = Vec::new();
         let mut bytes = 0;
         for statement in statements {

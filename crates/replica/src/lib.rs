@@ -26,6 +26,9 @@ pub use survey::NewGrant;
 mod local;
 pub use local::{ActionError, Choice};
 
+mod loss;
+pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};
+
 mod view;
 pub use view::RecordLine;
 

@@ -2,7 +2,7 @@
 //! through the same gate as a stranger's. The keyboard refuses what others would set aside.
 
 use rukun_authority::{AdmittedChange, Role, Standing, VerifiedChange, sign};
-use rukun_change::{Change, ChangeId, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
+use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
 use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
 use serde_json::Value;
 
@@ -180,11 +180,13 @@ impl Replica {
     pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
         let mut held = Vec::new();
         for change in self.store.record_changes(record)? {
-            let made = change.change();
-            let same_number = self.store.same_number(&made.author, made.n)?;
-            let first = cfg!(planted = "fork-first-kept") && same_number.first() == Some(&change.id());
-            let same_number = if first { 1 } else { same_number.len() };
-            let standing = self.trust.as_ref().map(|trust| trust.standing(&change, same_number));
+            let mut same_number = self.same_number(&change)?;
+            if cfg!(planted = "fork-first-kept") {
+                let made = change.change();
+                let first = self.store.same_number(&made.author, made.n)?.first().copied();
+                same_number.retain(|_| first != Some(change.id()));
+            }
+            let standing = self.trust.as_ref().map(|trust| trust.standing(&change, &same_number));
             held.push((change, standing.unwrap_or(Standing::Good)));
         }
         let reading = Reading::read(*record, &held);
@@ -361,6 +363,32 @@ pub enum ActionError {
     /// Picked what is no candidate.
     #[error("change {change:.12} is no candidate there; pick one of those shown, or give --value")]
     NoCandidate {
+        /// The change.
+        change: ChangeId,
+    },
+    /// A device that nobody granted anything.
+    #[error("no grant is known for device {device}; rukun id on that device shows its id")]
+    UnknownDevice {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// Somebody else's to judge.
+    #[error(
+        "device {device} does not act by a grant that came down through this one; ask the office that granted it"
+    )]
+    NotAbove {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// Revoked by the same key before.
+    #[error("device {device} is revoked by this device already; what came since is settled by rukun uphold")]
+    RevokedBefore {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// No such change.
+    #[error("no change {change:.12} is held here; rukun set-aside lists those that can be settled")]
+    NoChange {
         /// The change.
         change: ChangeId,
     },

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rukun_authority::{Keypair, Statement, StatementVerdict, Trust};
+use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust};
 use rukun_change::{Author, DeviceKey, Moment, StatementId, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_store::{Store, StoreError};
@@ -29,6 +29,8 @@ pub struct Replica {
     /// Whether the present incarnation was drawn since the start, so that nobody can have more of its
     /// log than there is.
     pub(crate) incarnation_is_new: bool,
+    /// Changes found under one number, and not told of yet.
+    pub(crate) forks: Vec<(AdmittedChange, AdmittedChange)>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
     staged: VecDeque<Output>,
@@ -51,6 +53,7 @@ impl Replica {
             waiting_statements: BTreeMap::new(),
             links: BTreeMap::new(),
             incarnation_is_new: false,
+            forks: Vec::new(),
             refused: BTreeMap::new(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
@@ -108,6 +111,7 @@ impl Replica {
     /// # Errors
     /// If the store fails: the process must stop, and nothing is released.
     pub fn commit(&mut self) -> Result<(), ReplicaError> {
+        self.prove_forks()?;
         self.send_what_is_due()?;
         if cfg!(planted = "announced-before-commit") {
             self.released.append(&mut self.staged);
@@ -163,9 +167,11 @@ impl Replica {
         let Some(trust) = &mut self.trust else { return Ok(false) };
         match trust.judge_statement(statement) {
             StatementVerdict::Admit(id) => {
-                if self.store.append_statement(&id, &statement.to_bytes(), from)?.is_none() {
+                let about = statement.said.about();
+                if self.store.append_statement(&id, &statement.to_bytes(), about, from)?.is_none() {
                     return Ok(false);
                 }
+                self.mark_what_it_judges(statement)?;
                 self.tell(Event::Trusted { statement: id });
                 self.place_what_waits_for(id)?;
                 Ok(true)
@@ -181,6 +187,21 @@ impl Replica {
                 Ok(false)
             }
         }
+    }
+
+    /// What is read may change by a statement about work: where it stands, and where a change stands that
+    /// shares its number with one that was decided.
+    fn mark_what_it_judges(&mut self, statement: &Statement) -> Result<(), ReplicaError> {
+        let Some(home) = statement.said.about().filter(|_| !cfg!(planted = "decided-views-stale")) else {
+            return Ok(());
+        };
+        self.store.mark_stale(Some(&home.region()))?;
+        let Said::Decision(decision) = &statement.said else { return Ok(()) };
+        for id in &decision.changes {
+            let Some(change) = self.store.change(id)? else { continue };
+            self.mark_same_number(&change)?;
+        }
+        Ok(())
     }
 
     /// What follows from new statements: more may be read, written and admitted than before.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rukun_change::{ChangeId, Fingerprint, Region, SubSls};
+use rukun_change::{ChangeId, Fingerprint, Region, StatementId, SubSls};
 use rukun_reconcile::Work;
 use rukun_store::EntryKind;
 use rukun_wire::limits::{BATCH_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
@@ -65,7 +65,8 @@ impl Replica {
     pub(crate) fn take_want(&mut self, link: LinkId, ids: &[ChangeId]) -> Result<Outcome, ReplicaError> {
         let mut by_log = Vec::with_capacity(ids.len());
         for id in ids {
-            by_log.push((self.store.change_seq(id)?, *id));
+            let statement = self.store.statement_seq(&StatementId::from_bytes(*id.as_bytes()))?;
+            by_log.push((statement.or(self.store.change_seq(id)?), *id));
         }
         by_log.sort_unstable();
         let ids: Vec<ChangeId> = by_log.into_iter().map(|(_, id)| id).collect();
@@ -79,7 +80,7 @@ impl Replica {
         let Some(open) = self.links.get_mut(&link) else { return Ok(false) };
         match open.outgoing.next(head, open.incoming.is_quiet()) {
             Work::Log { after } => self.send_log(link, after)?,
-            Work::Changes(ids) => self.send_changes(link, None, ids)?,
+            Work::Changes(ids) => self.send_wanted(link, ids)?,
             Work::List(sub_sls) => self.send_ids(link, sub_sls)?,
             Work::SayQuiet => self.send(link, &Message::Summary(Vec::new())),
             Work::Summarise(places) => self.send_summary(link, places)?,
@@ -124,7 +125,7 @@ impl Replica {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let peer = open.peer;
         let mut upto = after;
-        let mut changes = Vec::new();
+        let (mut changes, mut statements) = (Vec::new(), Vec::new());
         for entry in entries {
             if changes.len() == FRAME_CHANGES_MAX {
                 break;
@@ -136,10 +137,40 @@ impl Replica {
             match entry.kind {
                 EntryKind::Change { id, .. } if cfg!(planted = "sender-scope-unchecked") => changes.push(id),
                 EntryKind::Change { id, record } if covers(&open.reads, &record.home()) => changes.push(id),
-                EntryKind::Statement { .. } | EntryKind::Change { .. } => {}
+                EntryKind::Change { .. } => {}
+                // What everyone holds has gone before, whatever its place.
+                EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
             }
         }
+        self.send_about(link, statements)?;
         self.send_changes(link, Some(upto), changes)
+    }
+
+    fn send_wanted(&mut self, link: LinkId, ids: Vec<ChangeId>) -> Result<(), ReplicaError> {
+        let as_statement = |id: &ChangeId| StatementId::from_bytes(*id.as_bytes());
+        let (statements, changes): (Vec<ChangeId>, Vec<ChangeId>) =
+            ids.into_iter().partition(|id| self.store.about(&as_statement(id)).is_some());
+        self.send_about(link, statements.iter().map(as_statement).collect())?;
+        self.send_changes(link, None, changes)
+    }
+
+    /// Sends statements about work that the peer may read, before the work itself.
+    fn send_about(&mut self, link: LinkId, ids: Vec<StatementId>) -> Result<(), ReplicaError> {
+        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
+        let (mut items, mut places) = (Vec::new(), BTreeSet::new());
+        for id in ids {
+            let about = self.store.about(&id);
+            let readable = |home: &SubSls| covers(&reads, home) || cfg!(planted = "about-everywhere");
+            if let (Some(home), Some(bytes)) = (about.filter(readable), self.store.statement(&id)?) {
+                places.insert(home);
+                items.push(bytes);
+            }
+        }
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !items.is_empty()) {
+            open.outgoing.told(places);
+            self.send_statements(link, items);
+        }
+        Ok(())
     }
 
     /// Sends changes in frames that keep their limit. Only the last says how far the log is sent. The
@@ -155,7 +186,7 @@ impl Replica {
         let mut bytes = BATCH_BYTES_MAX;
         for id in ids {
             let Some(change) = self.store.change(&id)? else { continue };
-            let good = || self.trust.as_ref().is_none_or(|trust| trust.standing(&change, 1).is_good());
+            let good = || self.trust.as_ref().is_none_or(|trust| trust.standing(&change, &[]).is_good());
             if cfg!(planted = "set-aside-not-sent") && !good() {
                 continue;
             }
@@ -193,13 +224,17 @@ impl Replica {
         }
     }
 
-    /// Lists what is held in a sub-SLS that the peer named, if it may still read there.
+    /// Lists what is held of a sub-SLS that the peer named, changes and statements about them, if it may
+    /// still read there.
     fn send_ids(&mut self, link: LinkId, sub_sls: SubSls) -> Result<(), ReplicaError> {
         let readable = self.links.get(&link).is_some_and(|open| covers(&open.reads, &sub_sls));
         if !readable && !cfg!(planted = "differ-unchecked") {
             return Ok(());
         }
-        let ids = self.store.ids(&sub_sls)?;
+        let mut ids = self.store.ids(&sub_sls)?;
+        let about = self.store.statements_about(&sub_sls)?;
+        ids.extend(about.iter().map(|id| ChangeId::from_bytes(*id.as_bytes())));
+        ids.sort_unstable();
         let parts = ids.chunks(CHANGE_IDS_MAX).count().max(1);
         for part in 0..parts {
             let ids: Vec<ChangeId> =

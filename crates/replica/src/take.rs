@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::{AdmittedChange, Trust, Verdict, VerifiedChange};
-use rukun_change::{Change, ChangeId, DeviceKey, Fingerprint, SignedChange, SubSls};
+use rukun_change::{Change, ChangeId, DeviceKey, Fingerprint, SignedChange, StatementId, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Checked, Event, LinkId};
@@ -186,7 +186,8 @@ impl Replica {
         }
         let mut want = Vec::new();
         for id in ids {
-            if !self.store.has_change(id)? {
+            let statement = StatementId::from_bytes(*id.as_bytes());
+            if !self.store.has_change(id)? && !self.store.has_statement(&statement)? {
                 want.push(*id);
             }
         }
@@ -200,16 +201,33 @@ impl Replica {
         from: Option<&DeviceKey>,
     ) -> Result<(), ReplicaError> {
         self.store.append_change(change, from)?;
-        let made = change.change();
-        let same_number = self.store.same_number(&made.author, made.n)?;
-        for same in same_number.into_iter().filter(|same| *same != change.id()) {
-            // A number used twice sets aside what it was used for before, in whatever record that is.
-            if let Some(before) = self.store.change(&same)? {
-                self.store.mark_record_stale(&before.change().record)?;
-            }
+        let same = self.same_number(change)?;
+        if let Some(other) = same.into_iter().next() {
+            self.mark_same_number(change)?;
+            self.forks.push((change.clone(), other));
         }
         self.tell(Event::Changed { record: change.change().record, change: change.id() });
         Ok(())
+    }
+
+    /// A number used twice sets aside what it was used for before, in whatever record that is.
+    pub(crate) fn mark_same_number(&mut self, change: &AdmittedChange) -> Result<(), ReplicaError> {
+        for same in self.same_number(change)? {
+            self.store.mark_record_stale(&same.change().record)?;
+        }
+        Ok(())
+    }
+
+    /// The other changes held that carry this one's number.
+    pub(crate) fn same_number(&self, change: &AdmittedChange) -> Result<Vec<AdmittedChange>, ReplicaError> {
+        let made = change.change();
+        let mut same = Vec::new();
+        for id in self.store.same_number(&made.author, made.n)? {
+            if id != change.id() {
+                same.extend(self.store.change(&id)?);
+            }
+        }
+        Ok(same)
     }
 }
 

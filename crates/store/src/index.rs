@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
-use rukun_change::{Author, CauseHash, ChangeId, Fingerprint, Incarnation, Ink, RecordId, Region, SubSls};
+use rukun_change::{
+    Author, CauseHash, ChangeId, DeviceKey, Fingerprint, Incarnation, Ink, RecordId, Region, SubSls,
+};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
@@ -102,6 +104,37 @@ impl Store {
             let ranges = regions.iter().map(Region::bounds);
             let found = ranges.flat_map(|(first, last)| self.memory.fingerprints.range(first..=last));
             Ok(found.map(|(home, fingerprint)| (*home, *fingerprint)).collect())
+        })
+    }
+
+    /// What is held of a device's changes, whatever its incarnation: incarnation, number and id, ascending.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn changes_by(
+        &self,
+        device: &DeviceKey,
+    ) -> Result<Vec<(Incarnation, u64, ChangeId, RecordId)>, StoreError> {
+        let Some(device) = self.memory.numbers.get(device) else { return Ok(Vec::new()) };
+        self.read(|txn| {
+            let first = author_key(*device, &Incarnation::from_bytes([0; 4]), 0, 0);
+            let last = author_key(*device, &Incarnation::from_bytes([0xff; 4]), u64::MAX, u64::MAX);
+            let table = txn.open_table(AUTHOR)?;
+            let entries = txn.open_table(ENTRY)?;
+            let mut changes = Vec::new();
+            for row in table.range::<&[u8; 24]>(&first..=&last)? {
+                let key = *row?.0.value();
+                let seq = place(key.split_at(AUTHOR_BYTES).1);
+                let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
+                let entry = entries.get(seq)?.ok_or_else(damaged)?;
+                let (_, rest) = key.split_first_chunk::<4>().ok_or_else(damaged)?;
+                let (incarnation, rest) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+                let n = rest.first_chunk().copied().map(u64::from_be_bytes).ok_or_else(damaged)?;
+                if let EntryKind::Change { id, record } = self.memory.entry(seq, entry.value())?.kind {
+                    changes.push((Incarnation::from_bytes(*incarnation), n, id, record));
+                }
+            }
+            Ok(changes)
         })
     }
 

@@ -35,6 +35,8 @@ pub use entry::{EntryKind, LogEntry};
 
 mod log;
 
+mod statements;
+
 mod index;
 
 mod peer;

@@ -1,19 +1,18 @@
 //! The log: admitted changes and statements are appended, dense and in one sequence, each sealed,
 //! with the index rows that find them again. Nothing is ever taken out.
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_authority::AdmittedChange;
-use rukun_change::{ChangeId, DeviceKey, Fingerprint, RecordId, StatementId};
+use rukun_change::{ChangeId, DeviceKey, RecordId};
 
 use crate::entry::{EntryKind, LogEntry};
 use crate::fault::StoreError;
 use crate::index::{author_key, cause_key, record_places};
 use crate::seal::SealKey;
 use crate::store::{Memory, Store};
-use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE, STATEMENT};
+use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE};
 
 impl Store {
     /// Appends a change, unless it is held, and gives its place in the log.
@@ -54,33 +53,6 @@ impl Store {
             memory.fingerprints.entry(record.home()).or_default().insert(id.as_bytes());
             memory.grown.insert(record.home());
             memory.head = seq;
-            Ok(Some(seq))
-        })
-    }
-
-    /// Appends a statement's bytes, unless it is held, and gives its place in the log.
-    ///
-    /// # Errors
-    /// If the medium fails.
-    pub fn append_statement(
-        &mut self,
-        id: &StatementId,
-        bytes: &[u8],
-        from: Option<&DeviceKey>,
-    ) -> Result<Option<u64>, StoreError> {
-        if self.has_statement(id)? {
-            return Ok(None);
-        }
-        self.write(|txn, vault, memory| {
-            let seq = memory.head + 1;
-            let sealed = vault.keys.statement.seal(&mut vault.entropy, &LOG, &seq.to_be_bytes(), bytes);
-            txn.open_table(LOG)?.insert(seq, sealed.as_slice())?;
-            let from = memory.number_from(txn, from)?;
-            let entry = [&[1][..], id.as_bytes(), &from.to_be_bytes()].concat();
-            txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
-            txn.open_table(STATEMENT)?.insert(id.as_bytes(), seq)?;
-            memory.statements.insert(id.as_bytes());
-            (memory.head, memory.statement_head) = (seq, seq);
             Ok(Some(seq))
         })
     }
@@ -166,101 +138,6 @@ impl Store {
         self.read(|txn| Ok(txn.open_table(CHANGE)?.len()?))
     }
 
-    /// Whether a statement is held.
-    ///
-    /// # Errors
-    /// If the medium fails.
-    pub fn has_statement(&self, id: &StatementId) -> Result<bool, StoreError> {
-        self.read(|txn| Ok(txn.open_table(STATEMENT)?.get(id.as_bytes())?.is_some()))
-    }
-
-    /// The bytes of a statement.
-    ///
-    /// # Errors
-    /// If the medium fails or the row is damaged.
-    pub fn statement(&self, id: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(|txn| {
-            let seq = txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
-            seq.map(|seq| self.unseal_statement(&txn.open_table(LOG)?, seq)).transpose()
-        })
-    }
-
-    /// The ids of all statements, ascending.
-    ///
-    /// # Errors
-    /// If the medium fails.
-    pub fn statement_ids(&self) -> Result<Vec<StatementId>, StoreError> {
-        self.read(|txn| {
-            let table = txn.open_table(STATEMENT)?;
-            let ids = table.iter()?.map(|row| Ok(StatementId::from_bytes(*row?.0.value())));
-            ids.collect()
-        })
-    }
-
-    /// The fingerprint of the ids of all statements, what is staged included.
-    pub fn statement_fingerprint(&self) -> Fingerprint {
-        self.memory.statements
-    }
-
-    /// All statements, in log order.
-    ///
-    /// # Errors
-    /// If the medium fails or a row is damaged.
-    pub fn statements(&self) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
-        self.statements_but(&BTreeSet::new())
-    }
-
-    /// All statements but these, in log order. Only what is given is unsealed.
-    ///
-    /// # Errors
-    /// If the medium fails or a row is damaged.
-    pub fn statements_but(
-        &self,
-        known: &BTreeSet<StatementId>,
-    ) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
-        self.read(|txn| {
-            let table = txn.open_table(STATEMENT)?;
-            let mut places = Vec::new();
-            for row in table.iter()? {
-                let (id, seq) = row?;
-                let id = StatementId::from_bytes(*id.value());
-                if !known.contains(&id) {
-                    places.push((seq.value(), id));
-                }
-            }
-            places.sort_unstable();
-            let log = txn.open_table(LOG)?;
-            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&log, seq)?))).collect()
-        })
-    }
-
-    /// The statements after this place that did not come from this device, in log order.
-    ///
-    /// # Errors
-    /// If the medium fails or a row is damaged.
-    pub fn statements_after(&self, after: u64, but_from: &DeviceKey) -> Result<Vec<Vec<u8>>, StoreError> {
-        if self.memory.statement_head <= after {
-            return Ok(Vec::new());
-        }
-        self.read(|txn| {
-            let (entries, log) = (txn.open_table(ENTRY)?, txn.open_table(LOG)?);
-            let mut places = Vec::new();
-            for row in txn.open_table(STATEMENT)?.iter()? {
-                let seq = row?.1.value();
-                if seq <= after {
-                    continue;
-                }
-                let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
-                let entry = entries.get(seq)?.ok_or_else(damaged)?;
-                if self.memory.entry(seq, entry.value())?.from != Some(*but_from) {
-                    places.push(seq);
-                }
-            }
-            places.sort_unstable();
-            places.into_iter().map(|seq| self.unseal_statement(&log, seq)).collect()
-        })
-    }
-
     /// A record's own key, if it has one.
     pub(crate) fn record_key(&self, record: &RecordId) -> Result<Option<SealKey>, StoreError> {
         self.read(|txn| self.vault.record_key(txn, record))
@@ -277,16 +154,6 @@ impl Store {
         let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
         let bytes = key.open(&LOG, &row, sealed.value())?;
         AdmittedChange::recall(&bytes, &survey).map_err(|source| StoreError::Recall { seq, source })
-    }
-
-    fn unseal_statement(
-        &self,
-        log: &impl ReadableTable<u64, &'static [u8]>,
-        seq: u64,
-    ) -> Result<Vec<u8>, StoreError> {
-        let row = seq.to_be_bytes();
-        let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
-        self.vault.keys.statement.open(&LOG, &row, sealed.value())
     }
 }
 
@@ -308,7 +175,11 @@ impl crate::store::Vault {
 }
 
 impl Memory {
-    fn number_from(&mut self, txn: &WriteTransaction, from: Option<&DeviceKey>) -> Result<u32, StoreError> {
+    pub(crate) fn number_from(
+        &mut self,
+        txn: &WriteTransaction,
+        from: Option<&DeviceKey>,
+    ) -> Result<u32, StoreError> {
         from.map_or(Ok(0), |from| self.number_of(txn, from))
     }
 }

@@ -124,7 +124,8 @@ impl Filling {
         for claim in &claims {
             match trust.judge_statement(claim) {
                 StatementVerdict::Admit(id) => {
-                    let new = self.store.append_statement(&id, &claim.to_bytes(), None)?;
+                    let new =
+                        self.store.append_statement(&id, &claim.to_bytes(), claim.said.about(), None)?;
                     self.salvaged.statements += u64::from(new.is_some());
                 }
                 StatementVerdict::Wait(_) | StatementVerdict::Refuse(_) => self.salvaged.unplaced += 1,

@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_chacha::ChaCha20Rng;
 use redb::{Database, ReadableTable, ReadableTableMetadata, WriteTransaction};
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, SubSls, SurveyId};
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, StatementId, SubSls, SurveyId};
 use zeroize::Zeroizing;
 
 use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::tables::{
-    CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT, SUM,
-    WAITING,
+    ABOUT, CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT,
+    SUM, WAITING,
 };
 
 /// The name of the counter of this device's own numbers.
@@ -64,6 +64,8 @@ pub(crate) struct Memory {
     pub(crate) grown: BTreeSet<SubSls>,
     pub(crate) statements: Fingerprint,
     pub(crate) statement_head: u64,
+    /// Where the statements are about that are held only there.
+    pub(crate) about: BTreeMap<StatementId, SubSls>,
     pub(crate) waiting: BTreeMap<DeviceKey, usize>,
 }
 
@@ -324,7 +326,14 @@ impl Memory {
                 .fingerprints
                 .insert(SubSls::from_bytes(*home.value()).map_err(|_| damaged())?, fingerprint);
         }
-        memory.statements = statement_fingerprint(txn)?;
+        for row in txn.open_table(ABOUT)?.iter()? {
+            let (key, _) = row?;
+            let (home, id) = key.value().split_first_chunk().expect("40 bytes hold 8");
+            let id = StatementId::from_bytes(id.try_into().expect("40 bytes less 8 are 32"));
+            let home = SubSls::from_bytes(*home).map_err(|_| StoreError::damaged(&ABOUT, key.value()))?;
+            memory.about.insert(id, home);
+        }
+        memory.statements = memory.statement_fingerprint(txn)?;
         for row in txn.open_table(STATEMENT)?.iter()? {
             memory.statement_head = memory.statement_head.max(row?.1.value());
         }
@@ -349,6 +358,26 @@ impl Memory {
         Ok(())
     }
 
+    /// The sum of the statements that everyone holds.
+    fn statement_fingerprint(&self, txn: &WriteTransaction) -> Result<Fingerprint, StoreError> {
+        let statements = txn.open_table(STATEMENT)?;
+        let damaged = |_| StoreError::damaged(&SUM, STATEMENTS.as_bytes());
+        if let Some(kept) = txn.open_table(SUM)?.get(STATEMENTS)? {
+            let kept = Fingerprint::from_bytes(kept.value()).map_err(damaged)?;
+            if kept.count() + self.about.len() as u64 == statements.len()? {
+                return Ok(kept);
+            }
+        }
+        let mut sum = Fingerprint::default();
+        for row in statements.iter()? {
+            let id = StatementId::from_bytes(*row?.0.value());
+            if !self.about.contains_key(&id) {
+                sum.insert(id.as_bytes());
+            }
+        }
+        Ok(sum)
+    }
+
     /// The number of a device in this store; a new one if it has none.
     pub(crate) fn number_of(
         &mut self,
@@ -364,22 +393,6 @@ impl Memory {
         self.devices.insert(number, *device);
         Ok(number)
     }
-}
-
-fn statement_fingerprint(txn: &WriteTransaction) -> Result<Fingerprint, StoreError> {
-    let statements = txn.open_table(STATEMENT)?;
-    let damaged = |_| StoreError::damaged(&SUM, STATEMENTS.as_bytes());
-    if let Some(kept) = txn.open_table(SUM)?.get(STATEMENTS)? {
-        let kept = Fingerprint::from_bytes(kept.value()).map_err(damaged)?;
-        if kept.count() == statements.len()? {
-            return Ok(kept);
-        }
-    }
-    let mut sum = Fingerprint::default();
-    for row in statements.iter()? {
-        sum.insert(row?.0.value());
-    }
-    Ok(sum)
 }
 
 #[cfg(test)]

@@ -35,6 +35,11 @@ pub(crate) const CHANGE: TableDefinition<&[u8; 32], u64> = TableDefinition::new(
 /// Statement id -> log sequence number.
 pub(crate) const STATEMENT: TableDefinition<&[u8; 32], u64> = TableDefinition::new("statement");
 
+/// Sub-SLS (8), statement id (32) -> log sequence number: the statements about work there, which are
+/// held and passed on with it. They are in [`STATEMENT`] too. Made empty where an earlier program made
+/// the store.
+pub(crate) const ABOUT: TableDefinition<&[u8; 40], u64> = TableDefinition::new("about");
+
 /// Record (16), ink (1), cause (32), log sequence number (8): whether a record holds a cause, and
 /// all changes of a record.
 pub(crate) const CAUSE: TableDefinition<&[u8; 57], ()> = TableDefinition::new("cause");
@@ -50,10 +55,10 @@ pub(crate) const DEVICE: TableDefinition<&[u8; 32], u32> = TableDefinition::new(
 /// and view are noise.
 pub(crate) const RECORD: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("record");
 
-/// Sub-SLS -> fingerprint of the ids of its changes.
+/// Sub-SLS -> fingerprint of the ids of its changes and of the statements about them.
 pub(crate) const FINGERPRINT: TableDefinition<&[u8; 8], &[u8; 40]> = TableDefinition::new("fingerprint");
 
-/// `statement`: fingerprint of the ids of all statements. Left out by earlier programs: without it, or
+/// `statement`: fingerprint of the ids of all statements but those in [`ABOUT`]. Left out by earlier programs: without it, or
 /// where it counts otherwise than [`STATEMENT`], it is summed anew.
 pub(crate) const SUM: TableDefinition<&str, &[u8; 40]> = TableDefinition::new("sum");
 

@@ -57,10 +57,12 @@ impl From<ActionError> for VerbError {
         let status = match error {
             E::Replica(error) => return error.into(),
             E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
-            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } => 403,
+            E::NoChange { .. } | E::UnknownDevice { .. } => 404,
+            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } | E::NotAbove { .. } => 403,
             E::NoCharter
             | E::NoQuestionnaire
             | E::InSurvey { .. }
+            | E::RevokedBefore { .. }
             | E::NotShown { .. }
             | E::NewCandidate { .. } => 409,
             _ => 422,

@@ -29,11 +29,15 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
         time_ms: logged.time_ms,
         standing: logged.standing.to_string(),
         resolves: resolves(&logged.message),
-        writes: logged.writes.iter().map(|(place, scalar)| write(&teller, place, scalar)).collect(),
+        writes: writes(&teller, logged),
         made: logged.made.iter().map(ToString::to_string).collect(),
     };
     let changes = in_telling_order(&reading).into_iter().map(line).collect();
     Ok(LogShape { record: reading.id().to_string(), name: head_name(&reading), changes })
+}
+
+pub(super) fn writes(teller: &Teller<'_>, logged: &Logged) -> Vec<WriteShape> {
+    logged.writes.iter().map(|(place, scalar)| write(teller, place, scalar)).collect()
 }
 
 /// Causes first, as everywhere; what causes leave open is told in the order of the authors' clocks.

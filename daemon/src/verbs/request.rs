@@ -36,6 +36,43 @@ pub enum Request {
     },
     /// All grants held.
     Grants,
+    /// What a revocation of this device would keep. Nothing is written.
+    Losing {
+        /// The device: its id, a unique beginning of it, or its owner's name.
+        device: String,
+    },
+    /// Take a device out: what is held of its work is kept, everything else set aside.
+    Revoke {
+        /// The device: its id, a unique beginning of it, or its owner's name.
+        device: String,
+        /// Why.
+        reason: String,
+    },
+    /// Work that is held and does not count.
+    SetAside {
+        /// Only in this region.
+        #[serde(default)]
+        region: Option<String>,
+    },
+    /// Uphold or dismiss work.
+    Settle {
+        /// The changes, each by at least 4 digits.
+        #[serde(default)]
+        changes: Vec<String>,
+        /// Or all that is set aside of this device.
+        #[serde(default)]
+        device: Option<String>,
+        /// Then only in this region.
+        #[serde(default)]
+        region: Option<String>,
+        /// Whether it counts from now on.
+        upheld: bool,
+    },
+    /// Which records a device held.
+    Held {
+        /// The device: its id, a unique beginning of it, or its owner's name.
+        device: String,
+    },
     /// Dial this address from now on.
     PeerAdd {
         /// `HOST:PORT`.

@@ -2,8 +2,11 @@
 //! patch, a beginning becomes the member or the change that it names. Whether an answer fits is
 //! judged where the edit is made.
 
-use rukun_change::{ChangeId, Ink, MemberId, Region, Scalar};
+use std::collections::BTreeSet;
+
+use rukun_change::{ChangeId, DeviceKey, Ink, MemberId, Region, Scalar};
 use rukun_document::{Kind, Level, Place, Questionnaire, Reading};
+use rukun_replica::Replica;
 use serde_json::{Map, Value};
 
 use super::error::VerbError;
@@ -128,23 +131,53 @@ pub(super) fn member(reading: Option<&Reading>, text: &str) -> Result<MemberId, 
 
 /// The change of a record that has this beginning.
 pub(super) fn change(reading: &Reading, text: &str) -> Result<ChangeId, VerbError> {
-    let beginning = text.trim_end_matches(['.', '…']).to_ascii_lowercase();
+    let changes = reading.log().iter().map(|logged| logged.change).collect();
     let remedy = format!("rukun conflicts show {} lists the candidates", reading.id());
+    change_among(&changes, text, remedy)
+}
+
+/// The change among these that has this beginning.
+pub(super) fn change_among(
+    changes: &BTreeSet<ChangeId>,
+    text: &str,
+    remedy: impl Into<String>,
+) -> Result<ChangeId, VerbError> {
+    let (beginning, remedy) = (text.trim_end_matches(['.', '…']).to_ascii_lowercase(), remedy.into());
     if beginning.len() < CHANGE_DIGITS_MIN {
         let message = format!("{text:?} is too short for a change; type at least {CHANGE_DIGITS_MIN} digits");
         return Err(VerbError::new(message, remedy));
     }
-    let changes = reading.log().iter().map(|logged| logged.change);
-    let mut found = changes.filter(|change| change.to_string().starts_with(&beginning));
+    let mut found = changes.iter().copied().filter(|change| change.to_string().starts_with(&beginning));
     match (found.next(), found.next()) {
         (Some(change), None) => Ok(change),
-        (None, _) => {
-            Err(VerbError::new(format!("record {} has no change {text}", reading.id()), remedy)
-                .with_status(404))
-        }
+        (None, _) => Err(VerbError::new(format!("there is no change {text} here"), remedy).with_status(404)),
         (Some(_), Some(_)) => {
             Err(VerbError::new(format!("{text} begins more than one change"), "type more of it"))
         }
+    }
+}
+
+/// The device of a whole id, a unique beginning of one, or its owner's name.
+pub(super) fn device(replica: &Replica, text: &str) -> Result<DeviceKey, VerbError> {
+    if let Ok(device) = text.parse() {
+        return Ok(device);
+    }
+    let trust =
+        replica.trust().ok_or_else(|| VerbError::new("this device has no survey's charter yet", ""))?;
+    let beginning = text.trim_end_matches(['.', '…']).to_ascii_uppercase();
+    let devices: BTreeSet<DeviceKey> = trust.grants().into_iter().map(|grant| grant.subject).collect();
+    let named = |device: &&DeviceKey| {
+        let begins = beginning.len() >= CHANGE_DIGITS_MIN && device.to_string().starts_with(&beginning);
+        begins || trust.name_of(device) == Some(text)
+    };
+    let mut found = devices.iter().filter(named);
+    let remedy = "give the device's whole id; rukun id shows it there, rukun log and rukun status here";
+    match (found.next(), found.next()) {
+        (Some(device), None) => Ok(*device),
+        (None, _) => {
+            Err(VerbError::new(format!("no device {text:?} was granted anything"), remedy).with_status(404))
+        }
+        (Some(_), Some(_)) => Err(VerbError::new(format!("{text:?} names more than one device"), remedy)),
     }
 }
 

@@ -58,12 +58,12 @@ fn admitted(data: &[u8]) -> Held {
 }
 
 fn stand(held: &mut Held) {
-    let mut numbers: BTreeMap<(Author, u64), usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(Author, u64), Vec<AdmittedChange>> = BTreeMap::new();
     for (change, _) in held.iter() {
-        *numbers.entry((change.change().author, change.change().n)).or_default() += 1;
+        numbers.entry((change.change().author, change.change().n)).or_default().push(change.clone());
     }
     for (change, standing) in held {
-        let same = numbers[&(change.change().author, change.change().n)];
+        let same = &numbers[&(change.change().author, change.change().n)];
         *standing = people::survey().trust.standing(change, same);
     }
 }

@@ -98,7 +98,7 @@ fn image_of(device: Device, with_work: bool) -> Vec<u8> {
     store.set_survey(&survey.id).unwrap();
     for statement in [&survey.charter].into_iter().chain(&survey.grants) {
         let id = survey.trust.statement_id(statement);
-        store.append_statement(&id, &statement.to_bytes(), None).unwrap();
+        store.append_statement(&id, &statement.to_bytes(), None, None).unwrap();
     }
     let length = QUESTIONNAIRE.len() as u64;
     store.put_blob(&Digest::of(QUESTIONNAIRE), 0, length, QUESTIONNAIRE).unwrap();

@@ -3,7 +3,7 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rukun_authority::{Closing, Decision, Erasure, Kept, Receipt, Revocation, Said, Transfer};
+use rukun_authority::{Closing, Decision, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer};
 use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, StatementId};
 use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
 
@@ -157,10 +157,17 @@ pub(super) fn statement() -> Seeds {
             subject: MALLORY.key(),
             reason: "lost".into(),
             kept,
-            lists: vec![(record.home(), Digest::of(b"list"))],
+            lists: vec![(record.home(), KeptList::digest(&[change]))],
+            statements: vec![parent],
         }),
         Said::Closing(Closing { parent, regions: vec!["1811".parse().unwrap()] }),
-        Said::Decision(Decision { parent, upheld: true, changes: vec![change], supersedes: Vec::new() }),
+        Said::Decision(Decision {
+            parent,
+            sub_sls: record.home(),
+            upheld: true,
+            changes: vec![change],
+            supersedes: Vec::new(),
+        }),
         Said::Transfer(Transfer { parent, from: record, to: other }),
         Said::Erasure(Erasure { parent, record, reason: "asked".into() }),
         Said::Receipt(Receipt {

@@ -46,6 +46,8 @@ impl World {
             Act::Rebuild { node } => self.rebuild(node),
             Act::Away { node, days } => self.away(node, days),
             Act::Regrant { luck } => self.regrant(luck),
+            Act::LoseDevice { luck } => self.lose_device(luck),
+            Act::Settle { luck } => self.settle(luck),
             Act::Move { node, luck } => self.move_on(node, luck),
             Act::Burst { node, luck } => self.burst(node, luck),
             Act::Lie { victim, lie, luck } => self.lie(victim, lie, luck),
@@ -209,7 +211,7 @@ impl World {
     }
 
     /// A device is gone with all that it held, and its officer begins with another one.
-    fn rebuild(&mut self, node: usize) -> Checked {
+    pub(super) fn rebuild(&mut self, node: usize) -> Checked {
         if node == OFFICE {
             return Ok(());
         }
@@ -219,6 +221,7 @@ impl World {
         let granter = if node == RELAY { OFFICE } else { self.nodes[node].upstream };
         self.nodes[granter].up_at_ms = 0;
         self.come_up(granter)?;
+        self.lost.remove(&node);
         self.lose_what_only(node, &std::collections::BTreeSet::new());
         self.nodes[node].begin_anew();
         self.truth.held[node].clear();
@@ -256,15 +259,21 @@ impl World {
         self.tally.lost_with_device += lost as u64;
     }
 
-    /// A device is away from every network for days; nothing else happens meanwhile in its absence but
-    /// that time passes.
-    fn away(&mut self, node: usize, days: u64) -> Checked {
+    /// Every link of a node is cut.
+    pub(super) fn part_from_all(&mut self, node: usize) -> Checked {
         let luck = self.chance.u64();
         for (near, far, _) in self.links.all() {
             if near.0 == node || far.0 == node {
                 self.cut(near, far, luck)?;
             }
         }
+        Ok(())
+    }
+
+    /// A device is away from every network for days; nothing else happens meanwhile in its absence but
+    /// that time passes.
+    fn away(&mut self, node: usize, days: u64) -> Checked {
+        self.part_from_all(node)?;
         self.nodes[node].away_until_ms = self.now_ms + days * DAY_MS;
         let (other, luck) = (self.chance.below(NODES), self.chance.u64());
         self.write(other, luck)?;

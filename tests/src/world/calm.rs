@@ -27,6 +27,7 @@ impl World {
             self.cut(near, far, 0)?;
         }
         self.run_until(self.now_ms + 60_000)?;
+        self.replace_the_lost()?;
         self.grant_the_forgotten()
     }
 

@@ -9,6 +9,12 @@ pub mod compare;
 mod fact;
 pub use fact::{Fact, NotAFact};
 
+mod said;
+pub use said::statement_id;
+
+mod losses;
+pub use losses::Loss;
+
 mod grants;
 pub use grants::{Granted, Grants, Role};
 

@@ -13,6 +13,11 @@ const YEAR_MS: i64 = 365 * DAY_MS as i64;
 /// How often lies of one kind are told.
 const LIES_OF_KIND: usize = 11;
 
+/// How many devices are lost and revoked.
+const LOST: usize = 6;
+/// How often work is upheld or dismissed.
+const SETTLED: usize = 24;
+
 /// All that happens in a world before its faults end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -67,6 +72,10 @@ pub enum Act {
     Away { node: usize, days: u64 },
     /// An officer's regions change.
     Regrant { luck: u64 },
+    /// A device is lost and revoked, and whoever found it goes on with it.
+    LoseDevice { luck: u64 },
+    /// Somebody upholds or dismisses work.
+    Settle { luck: u64 },
     /// An officer writes out of reach, its regions change, and it delivers.
     Move { node: usize, luck: u64 },
     /// Somebody writes faster than the network carries.
@@ -131,6 +140,8 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.push(Kind::Act(Act::Move { node: mover, luck: chance.u64() }));
         deck.push(Kind::Act(Act::Burst { node: writer, luck: chance.u64() }));
     }
+    deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
+    deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));
     for _ in 0..11 {
         let any = |chance: &mut Chance| chance.below(NODES);
         let acts = [

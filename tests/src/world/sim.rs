@@ -19,6 +19,7 @@ use super::trace::Trace;
 use super::truth::Truth;
 
 /// The types of messages whose contents the world follows, as they stand in the formats.
+const STATEMENTS: u8 = 3;
 const CHANGES: u8 = 6;
 const ACK: u8 = 7;
 const LATE_MS: u64 = 5_000;
@@ -62,6 +63,8 @@ pub(super) struct World {
     /// The keys of those who lie.
     pub(super) liars: BTreeSet<DeviceKey>,
     pub(super) mallories: Vec<Mallory>,
+    /// Nodes whose devices were revoked, and whose officers have no other yet.
+    pub(super) lost: BTreeSet<usize>,
     /// When something last arrived that was new to somebody.
     pub(super) news_ms: u64,
 }
@@ -179,6 +182,7 @@ impl World {
         match bytes.get(4) {
             Some(&CHANGES) => self.follow_changes(from, &bytes)?,
             Some(&ACK) => self.follow_ack(from, &bytes)?,
+            Some(&STATEMENTS) => self.follow_statements(from, &bytes)?,
             _ => {}
         }
         let late = !self.calm && self.chance.one_in(80);

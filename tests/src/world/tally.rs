@@ -54,6 +54,12 @@ pub enum Fault {
     RelayRebuilt,
     /// A device was lost and its officer got a new one.
     DeviceLost,
+    /// A device was revoked by somebody above it.
+    Revoked,
+    /// A revoked device made a grant.
+    GrantedOn,
+    /// Work was upheld or dismissed.
+    Settled,
     /// A device came back after a day.
     Away1Day,
     /// A device came back after a month.
@@ -64,7 +70,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -88,6 +94,9 @@ impl Fault {
         Self::RestoredSilently,
         Self::RelayRebuilt,
         Self::DeviceLost,
+        Self::Revoked,
+        Self::GrantedOn,
+        Self::Settled,
         Self::Away1Day,
         Self::Away30Days,
         Self::Away400Days,
@@ -119,6 +128,9 @@ impl Fault {
             Self::RestoredSilently => "old backup put back silently",
             Self::RelayRebuilt => "relay rebuilt from nothing",
             Self::DeviceLost => "device lost and replaced",
+            Self::Revoked => "device revoked",
+            Self::GrantedOn => "revoked device grants on",
+            Self::Settled => "work upheld or dismissed",
             Self::Away1Day => "device away 1 day",
             Self::Away30Days => "device away 30 days",
             Self::Away400Days => "device away 400 days",

@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, RecordId};
+use rukun_change::{ChangeId, RecordId, StatementId, SubSls};
 
 use super::model::compare::{compare, compare_line, holdings};
-use super::model::{Grants, Held, read};
+use super::model::{Grants, Held, Loss, read, statement_id};
 use super::people::list;
 use super::sim::{Checked, World};
 use super::{NODES, OFFICE};
+
+/// Statements about the work of a place.
+type About = BTreeMap<SubSls, BTreeSet<StatementId>>;
 
 /// The most changes of one peer that may wait, as the product has it.
 const WAITING_MAX: u64 = 1_024;
@@ -22,9 +25,15 @@ impl World {
         let existing: BTreeSet<ChangeId> = self.truth.held.iter().flatten().copied().collect();
         let mut holders: BTreeMap<RecordId, Vec<usize>> = BTreeMap::new();
         let mut views: Vec<Option<(Held, Grants)>> = Vec::new();
-        let office_statements = self.statements_of(OFFICE)?;
+        let (office_statements, _) = self.statements_of(OFFICE)?;
+        let mut about: BTreeMap<SubSls, BTreeSet<StatementId>> = BTreeMap::new();
         for node in 0..NODES {
-            let found = self.statements_of(node)?;
+            for (home, ids) in self.statements_of(node)?.1 {
+                about.entry(home).or_default().extend(ids);
+            }
+        }
+        for node in 0..NODES {
+            let (found, about_here) = self.statements_of(node)?;
             if found != office_statements {
                 return Err(format!(
                     "{node} holds {} statements and the office {}, not the same",
@@ -38,7 +47,15 @@ impl World {
             let view = holdings(replica, &mut self.truth.facts).map_err(|error| error.to_string())?;
             let Some((held, grants)) = &view else { return Err(format!("{node} never got the charter")) };
             let found: BTreeSet<ChangeId> = held.facts().map(|fact| fact.id).collect();
-            self.holds_its_share(node, &existing, &found, grants)?;
+            self.holds_its_share(node, &existing, &found, grants, &about_here)?;
+            let key = self.nodes[node].key;
+            for (home, ids) in &about {
+                let here = about_here.get(home).cloned().unwrap_or_default();
+                if grants.may_read(&key, home) && here != *ids {
+                    let lacks = ids.len() - here.len();
+                    return Err(format!("{node} may read {home} and lacks {lacks} statements about it"));
+                }
+            }
             for record in held.records() {
                 holders.entry(*record).or_default().push(node);
             }
@@ -54,9 +71,19 @@ impl World {
         Ok(())
     }
 
-    fn statements_of(&self, node: usize) -> Result<BTreeSet<Vec<u8>>, String> {
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(BTreeSet::new()) };
-        Ok(replica.statements_held().map_err(|error| error.to_string())?.into_iter().collect())
+    /// The statements that everyone holds, and those about the work of a place.
+    fn statements_of(&self, node: usize) -> Result<(BTreeSet<Vec<u8>>, About), String> {
+        let (mut everyones, mut about) = (BTreeSet::new(), About::new());
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok((everyones, about)) };
+        for bytes in replica.statements_held().map_err(|error| error.to_string())? {
+            match Loss::of(&bytes, &self.truth.survey) {
+                Some((_, Some(home))) => {
+                    about.entry(home).or_default().extend(statement_id(&bytes, &self.truth.survey));
+                }
+                _ => drop(everyones.insert(bytes)),
+            }
+        }
+        Ok((everyones, about))
     }
 
     /// A node holds all that exists where it may read, nothing else, and counts it rightly.
@@ -66,6 +93,7 @@ impl World {
         existing: &BTreeSet<ChangeId>,
         found: &BTreeSet<ChangeId>,
         grants: &Grants,
+        about: &About,
     ) -> Checked {
         if let Some(id) = self.truth.held[node].symmetric_difference(found).next() {
             return Err(format!("{node} said otherwise than its store about change {id:.12}"));
@@ -88,7 +116,15 @@ impl World {
         }
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         let counted = replica.fingerprints(None).map_err(|error| error.to_string())?;
-        if counted != self.truth.fingerprints(found) {
+        let mut sums = self.truth.fingerprints(found);
+        for (home, ids) in about {
+            if !self.truth.ever_covered(&key, home) {
+                return Err(format!("{node} holds a statement about {home}, which was never its own"));
+            }
+            let sum = sums.entry(*home).or_default();
+            ids.iter().for_each(|id| sum.insert(id.as_bytes()));
+        }
+        if counted != sums {
             return Err(format!("the fingerprints of {node} are not those of what it holds"));
         }
         Ok(())

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use rukun_change::{ChangeId, DeviceKey, SignedChange};
+use rukun_change::{ChangeId, DeviceKey, SubSls};
 use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
 use rukun_replica::Event;
 use rukun_wire::Message;
 
 use super::links::{End, Sent};
+use super::model::Loss;
 use super::sim::{Checked, World};
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
@@ -40,7 +41,8 @@ impl World {
             }
             ids.push(id);
         }
-        self.peer_may_read(from, &changes.items)?;
+        let homes = changes.items.iter().map(|signed| signed.change.record.home()).collect();
+        self.peer_may_read(from, &homes)?;
         let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
         let of_log = changes.upto.is_some();
         wire.unacknowledged.insert(changes.frame, Sent { of_log, changes: ids });
@@ -50,12 +52,21 @@ impl World {
         Ok(())
     }
 
+    /// Statements leave a node: those about work only where the peer may read that.
+    pub(super) fn follow_statements(&self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} sends statements that can't be read", from.0));
+        };
+        let survey = &self.truth.survey;
+        let about = items.iter().filter_map(|bytes| Loss::of(bytes, survey)?.1).collect();
+        self.peer_may_read(from, &about)
+    }
+
     /// Nothing leaves a node but what it knows the peer may read, at that moment.
-    fn peer_may_read(&self, from: End, items: &[SignedChange]) -> Checked {
+    fn peer_may_read(&self, from: End, homes: &BTreeSet<SubSls>) -> Checked {
         let trust = self.nodes[from.0].replica.as_ref().and_then(|replica| replica.trust());
         let (Some(trust), Some(wire)) = (trust, self.links.get(&from)) else { return Ok(()) };
         let peer = self.nodes[wire.to.0].key;
-        let homes: BTreeSet<_> = items.iter().map(|signed| signed.change.record.home()).collect();
         match homes.iter().find(|home| !trust.may_read(&peer, home)) {
             Some(home) => {
                 Err(format!("{} sends {} something of {home}, where that reads nothing", from.0, wire.to.0))

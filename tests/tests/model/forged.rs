@@ -210,8 +210,8 @@ fn run(seed: u64, survey: &Survey, tally: &mut Tally) {
     for record in &records {
         let standing = |change: &AdmittedChange| {
             let number = (change.change().author, change.change().n);
-            let same = admitted.iter().filter(|one| (one.change().author, one.change().n) == number).count();
-            survey.trust.standing(change, same)
+            let same = admitted.iter().filter(|one| (one.change().author, one.change().n) == number);
+            survey.trust.standing(change, &same.cloned().collect::<Vec<_>>())
         };
         let given: Vec<(AdmittedChange, Standing)> =
             admitted.iter().map(|change| (change.clone(), standing(change))).collect();

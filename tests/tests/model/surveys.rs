@@ -13,7 +13,7 @@ use rukun_tests::world::liar::Pen;
 use rukun_tests::world::model::compare::{
     Facts, compare, compare_line, compare_set, compare_trust, holdings,
 };
-use rukun_tests::world::model::{Fact, Standing, read};
+use rukun_tests::world::model::{Fact, read};
 use rukun_wire::{Changes, Message};
 use serde_json::json;
 
@@ -136,7 +136,7 @@ impl Survey {
                 compare(&expected, &reading, &conflicts).unwrap_or_else(differs);
                 compare_line(&expected, line).unwrap_or_else(differs);
                 self.read += 1;
-                self.aside += expected.log.iter().filter(|one| one.standing != Standing::Good).count();
+                self.aside += expected.log.iter().filter(|one| !one.standing.is_good()).count();
             }
         }
     }

@@ -2,13 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, RecordId};
+use rukun_change::{Fingerprint, Incarnation, RecordId};
 
 use super::*;
 use crate::fixture::{ROOT_SEED, admit, charter, charter_id, founded, grant, key, keypair, say, survey};
-use crate::{
-    Closing, Decision, Erasure, ForkProof, KeptList, Receipt, Revocation, StatementRefusal, Transfer,
-};
+use crate::{Closing, Erasure, Receipt, StatementRefusal, Transfer};
 
 const OFFICE: u8 = 2;
 const KOSEKA: u8 = 3;
@@ -283,27 +281,11 @@ fn a_grant_rests_on_one_in_force_that_covers_it() {
 fn kinds_without_rules_are_refused_as_not_known_yet() {
     let Tiers { mut trust, office, .. } = tiers();
     let record = RecordId::new(home(HOME), [5; 8]);
-    let (sub_sls, change) = (home(HOME), ChangeId::from_bytes([7; 32]));
-    let lists = vec![(sub_sls, Digest::of(b"list"))];
+    let sub_sls = home(HOME);
     for said in [
-        Said::Revocation(Revocation {
-            parent: office,
-            subject: key(PPL),
-            reason: "phone stolen".into(),
-            kept: Vec::new(),
-            lists,
-        }),
-        Said::ForkProof(ForkProof { first: Vec::new(), second: Vec::new() }),
         Said::Closing(Closing { parent: office, regions: regions(&["1811"]) }),
-        Said::Decision(Decision {
-            parent: office,
-            upheld: true,
-            changes: vec![change],
-            supersedes: Vec::new(),
-        }),
         Said::Transfer(Transfer { parent: office, from: record, to: record }),
         Said::Erasure(Erasure { parent: office, record, reason: "asked for".into() }),
-        Said::KeptList(KeptList { revocation: office, sub_sls, changes: vec![change] }),
         Said::Receipt(Receipt { sub_sls, fingerprint: Fingerprint::default() }),
     ] {
         let before = trust.grants();
@@ -479,7 +461,7 @@ proptest! {
         let shuffled: Vec<Statement> = order.iter().map(|index| made[*index].clone()).collect();
         let (straight, shuffled) = (take_all(&made), take_all(&shuffled));
         prop_assert_eq!(answers(&straight), answers(&shuffled));
-        for (id, held) in &straight.grants {
+        for (id, held) in straight.grants.iter() {
             prop_assert_eq!(straight.in_force(id, held), in_force_by_the_book(&straight, held, id));
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn written() -> Vec<u8> {
         let change = change(number, n, record(0, salt), Ink::Pencil, NAME);
         store.append_change(&change, Some(&device(2))).unwrap();
     }
-    store.append_statement(&statement_id(7), b"a statement", None).unwrap();
+    store.append_statement(&statement_id(7), b"a statement", None, None).unwrap();
     store.next_n().unwrap();
     store.set_peer(&device(2), &state()).unwrap();
     store.put_waiting(&device(2), &change(3, 1, record(0, 2), Ink::Pencil, "x").id(), b"waits").unwrap();

@@ -76,7 +76,7 @@ impl Model {
             }
             Act::Statement(name) => {
                 let fresh = !self.log.iter().any(|(entry, _)| *entry == Entry::Statement(*name));
-                let place = store.append_statement(&statement_id(*name), &[*name; 100], None)?;
+                let place = store.append_statement(&statement_id(*name), &[*name; 100], None, None)?;
                 assert_eq!(place, fresh.then_some(self.log.len() as u64 + 1));
                 if fresh {
                     self.log.push((Entry::Statement(*name), None));

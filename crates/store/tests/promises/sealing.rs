@@ -19,7 +19,7 @@ fn the_file_holds_no_answer_no_number_and_no_key() {
     }
     let view = format!("{{\"r402\":\"{NAME}\",\"r403\":\"{NIK}\"}}");
     store.put_derived(&record(1, 1), view.as_bytes(), &[(IdentityKind::Nik, NIK)]).unwrap();
-    store.append_statement(&statement_id(1), b"the words of a statement", None).unwrap();
+    store.append_statement(&statement_id(1), b"the words of a statement", None, None).unwrap();
     store.set_setting("relay", Some(b"relay.example:4433")).unwrap();
     store.put_waiting(&device(2), &pool()[0].id(), &pool()[0].signed().to_bytes()).unwrap();
     let file = b"the questionnaire as a file";

@@ -1,6 +1,6 @@
 //! Lies in statements: who may do what.
 
-use rukun_authority::{Charter, Grant, Keypair, Revocation, Role, Said, Statement};
+use rukun_authority::{Charter, Closing, Grant, Keypair, Role, Said, Statement};
 use rukun_change::{DeviceKey, Digest, Incarnation, StatementId};
 use rukun_wire::Message;
 
@@ -24,10 +24,8 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
         Lie::ForgedGrant => sent(vec![forged(chance, truth, pen)], Expect::StatementsRefused(1)),
         Lie::OtherCharter => sent(vec![charter(pen)], Expect::StatementsRefused(1)),
         Lie::FutureStatement => {
-            let subject = chance.pick(truth.honest).change.author.device;
             let parent = StatementId::from_bytes(*truth.survey.as_bytes());
-            let (reason, kept, lists) = ("dicuri".into(), Vec::new(), Vec::new());
-            let said = Said::Revocation(Revocation { parent, subject, reason, kept, lists });
+            let said = Said::Closing(Closing { parent, regions: vec!["18".parse().expect("a region code")] });
             sent(vec![say(said)], Expect::StatementsRefused(1))
         }
         Lie::StatementFlood => {

@@ -10,7 +10,7 @@ use rukun_change::{ChangeId, DeviceKey, Ink, Scalar, SubSls};
 use rukun_document::{ConflictKind, Reading};
 use rukun_replica::{RecordLine, Replica, ReplicaError};
 
-use super::{Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Role, Standing, Why};
+use super::{Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, Standing, Why};
 
 /// The facts of all changes ever seen, decoded once for all nodes.
 pub type Facts = BTreeMap<ChangeId, Arc<Fact>>;
@@ -29,6 +29,8 @@ pub fn holdings(replica: &Replica, facts: &mut Facts) -> Result<Option<(Held, Gr
     for bytes in replica.statements_held()? {
         if let Some(granted) = Granted::of(&bytes, trust.survey()) {
             grants.hold(granted);
+        } else if let Some((loss, _)) = Loss::of(&bytes, trust.survey()) {
+            grants.lose(loss);
         }
     }
     let mut held = Held::default();
@@ -75,7 +77,7 @@ pub fn compare_line(expected: &Expected<'_>, line: &RecordLine) -> Result<(), St
     same("name in the list", &name.unwrap_or_default(), &line.name.as_str())?;
     same("members in the list", &expected.members.len(), &line.members)?;
     same("gone in the list", &expected.gone.is_some(), &line.gone)?;
-    let good = expected.log.iter().filter(|logged| logged.standing == Standing::Good);
+    let good = expected.log.iter().filter(|logged| logged.standing.is_good());
     let mut inks: Vec<Ink> = good.map(|logged| logged.ink).collect();
     inks.sort_unstable();
     inks.dedup();
@@ -203,12 +205,14 @@ fn kind_in_product(kind: Kind) -> ConflictKind {
 fn standing_in_model(standing: rukun_authority::Standing) -> Standing {
     match standing {
         rukun_authority::Standing::Good => Standing::Good,
+        rukun_authority::Standing::Upheld => Standing::Upheld,
         rukun_authority::Standing::SetAside(reason) => Standing::SetAside(match reason {
             Reason::Ink => Why::Ink,
             Reason::Fork => Why::Fork,
             Reason::Sequence => Why::Sequence,
             Reason::Dangling => Why::Dangling,
-            Reason::Revoked => panic!("nobody can be revoked yet"),
+            Reason::Revoked => Why::Revoked,
+            Reason::Dismissed => Why::Dismissed,
         }),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rukun_change::{ChangeId, Ink, MemberId, Scalar};
 
 use super::record::gone;
-use super::{Candidate, Conflict, Expected, Kind, Knowledge, Place, Standing};
+use super::{Candidate, Conflict, Expected, Kind, Knowledge, Place};
 
 static NULL: Scalar = Scalar::Null;
 
@@ -88,7 +88,7 @@ fn presence<'a>(
     let by_prelist = standing[0].ink == Ink::Printed;
     let mut edits: Vec<(Ink, ChangeId)> = Vec::new();
     for (at, logged) in read.log.iter().enumerate() {
-        let answers = logged.standing == Standing::Good
+        let answers = logged.standing.is_good()
             && (logged.ink != Ink::Printed || by_prelist)
             && logged.writes.keys().any(in_scope);
         if answers && !marks.iter().any(|mark| mark.at == at || knowledge.knew(mark.at, at)) {
@@ -104,7 +104,7 @@ fn presence<'a>(
 
 /// Every change that does not count, with all that it writes.
 fn set_aside<'a>(read: &Expected<'a>) -> impl Iterator<Item = Conflict<'a>> {
-    let aside = read.log.iter().filter(|logged| logged.standing != Standing::Good);
+    let aside = read.log.iter().filter(|logged| !logged.standing.is_good());
     aside.map(|logged| {
         let places: Vec<Place<'a>> = logged.writes.keys().copied().collect();
         let whose: BTreeSet<Option<MemberId>> = places.iter().map(|(member, _)| *member).collect();

@@ -1,11 +1,12 @@
 //! The grants that a node holds, and what follows from them: a pure function of the set. Which role
 //! may do what stands here once more, as a table of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::cbor::Reader;
-use rukun_change::cose::sig_structure;
-use rukun_change::{DeviceKey, Digest, Ink, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{DeviceKey, Digest, Incarnation, Ink, Region, StatementId, SubSls, SurveyId};
+
+use super::losses::{Claim, Decision, Loss, Revocation};
+use super::said::said_of;
 
 /// A tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,22 +65,10 @@ pub struct Granted {
 impl Granted {
     /// The grant in the bytes of a statement; nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
-        let mut outer = Reader::new(statement);
-        outer.tag(18).ok()?;
-        outer.tuple(4).ok()?;
-        outer.bytes(128).ok()?;
-        outer.map(0).ok()?;
-        let payload = outer.bytes(statement.len()).ok()?;
-        let signed = sig_structure("application/rukun-statement; v=1", survey.as_bytes(), payload);
-        let id = StatementId::from_bytes(*Digest::of(&signed).as_bytes());
-        let mut said = Reader::new(payload);
-        said.tuple(5).ok()?;
-        if said.uint().ok()? != 2 {
+        let (id, kind, issuer, mut said) = said_of(statement, survey)?;
+        if kind != 2 {
             return None;
         }
-        let issuer = DeviceKey::from_bytes(said.array_of().ok()?);
-        said.array_of::<4>().ok()?;
-        said.uint().ok()?;
         said.tuple(6).ok()?;
         let parent = StatementId::from_bytes(said.array_of().ok()?);
         let subject = DeviceKey::from_bytes(said.array_of().ok()?);
@@ -96,18 +85,40 @@ impl Granted {
     }
 }
 
-/// All grants that a node holds, good or not.
+/// All grants that a node holds, good or not, and what is held against devices.
 #[derive(Clone, Debug)]
 pub struct Grants {
     survey: SurveyId,
     root: DeviceKey,
     all: BTreeMap<StatementId, Granted>,
+    losses: Vec<Loss>,
 }
 
 impl Grants {
     /// None yet, in the survey of this root.
     pub fn new(survey: SurveyId, root: DeviceKey) -> Self {
-        Self { survey, root, all: BTreeMap::new() }
+        Self { survey, root, all: BTreeMap::new(), losses: Vec::new() }
+    }
+
+    /// Holds a word against somebody.
+    pub fn lose(&mut self, loss: Loss) {
+        self.losses.push(loss);
+    }
+
+    pub(super) fn losses(&self) -> &[Loss] {
+        &self.losses
+    }
+
+    pub(super) fn root(&self) -> DeviceKey {
+        self.root
+    }
+
+    pub(super) fn is_survey(&self, parent: &StatementId) -> bool {
+        parent.as_bytes() == self.survey.as_bytes()
+    }
+
+    pub(super) fn grant(&self, id: &StatementId) -> Option<&Granted> {
+        self.all.get(id)
     }
 
     /// Holds one more.
@@ -147,7 +158,9 @@ impl Grants {
 
     /// The roles that the device has in force at this place, highest first.
     pub fn roles_at(&self, device: &DeviceKey, home: &SubSls) -> Vec<Role> {
-        let in_force = self.of(device).filter(|granted| self.in_force(granted, &home.region()));
+        let in_force = self.of(device).filter(|granted| {
+            self.in_force(granted, &home.region()) && self.revocations_on(granted).is_empty()
+        });
         let mut roles: Vec<Role> = in_force.map(|granted| granted.role).collect();
         roles.sort_unstable();
         roles.dedup();
@@ -164,7 +177,7 @@ impl Grants {
     }
 
     fn is_roots(&self, granted: &Granted) -> bool {
-        granted.parent.as_bytes() == self.survey.as_bytes()
+        self.is_survey(&granted.parent)
     }
 
     /// A grant holds if it only narrows one that holds and is its issuer's. The root grants
@@ -185,7 +198,7 @@ impl Grants {
     }
 
     /// The issuers from the root down to the grant's own.
-    fn path(&self, granted: &Granted) -> Vec<DeviceKey> {
+    pub(super) fn path(&self, granted: &Granted) -> Vec<DeviceKey> {
         let mut path = match self.parent(granted) {
             Some(parent) if !self.is_roots(granted) => self.path(parent),
             _ => Vec::new(),
@@ -197,6 +210,7 @@ impl Grants {
     /// The grant that counts for this subject by this path.
     fn current(&self, subject: &DeviceKey, path: &[DeviceKey]) -> Option<&Granted> {
         let by_path = self.of(subject).filter(|granted| self.path(granted) == path);
+        let by_path = by_path.filter(|granted| self.counts(&granted.id, &granted.parent));
         by_path.max_by_key(|granted| (granted.serial, granted.id))
     }
 
@@ -214,8 +228,130 @@ impl Grants {
     }
 }
 
+// What is held against devices: recursion down the paths of grants, nothing kept in between.
+impl Grants {
+    /// The revocations that hit a grant: by someone through whose hands it came down, whose word counts,
+    /// and of these the highest.
+    pub(super) fn revocations_on(&self, granted: &Granted) -> Vec<&Revocation> {
+        let path = self.path(granted);
+        let all = self.losses().iter().filter_map(|loss| match loss {
+            Loss::Revocation(revocation) => Some(revocation),
+            _ => None,
+        });
+        let hits = |one: &&Revocation| {
+            let speaker = self.speaker(&one.issuer, &one.parent);
+            one.subject == granted.subject
+                && speaker.is_some_and(|speaker| path.starts_with(&speaker))
+                && self.counts(&one.id, &one.parent)
+        };
+        let mut hits: Vec<&Revocation> = all.filter(hits).collect();
+        let highest = hits.iter().map(|one| self.tier(&one.parent)).min();
+        hits.retain(|one| Some(self.tier(&one.parent)) == highest);
+        hits
+    }
+
+    /// Whether a statement counts: wherever somebody between the root and its issuer was revoked, the
+    /// revocation keeps what that one had said on the way.
+    pub(super) fn counts(&self, id: &StatementId, parent: &StatementId) -> bool {
+        match self.grant(parent) {
+            None => true,
+            Some(granted) => {
+                self.revocations_on(granted).iter().all(|one| one.statements.contains(id))
+                    && self.counts(&granted.id, &granted.parent)
+            }
+        }
+    }
+
+    /// Whether a change counts by some grant of its author, as far as revocations go.
+    pub(super) fn entitles(&self, fact: &Claim) -> bool {
+        let home = fact.home;
+        let mut writes = self.good().filter(|granted| {
+            granted.subject == fact.author.device
+                && granted.covers(&home.region())
+                && granted.role.inks().contains(&fact.ink)
+        });
+        writes.any(|granted| {
+            self.counts(&granted.id, &granted.parent)
+                && self.revocations_on(granted).iter().all(|one| self.keeps(one, fact))
+        })
+    }
+
+    /// Whether a change was upheld or dismissed: by the highest of those above its author who spoke, and
+    /// among equals, but for what one of them took back, the stricter.
+    pub(super) fn decided(&self, fact: &Claim) -> Option<bool> {
+        let home = fact.home;
+        let all = self.losses().iter().filter_map(|loss| match loss {
+            Loss::Decision(decision) => Some(decision),
+            _ => None,
+        });
+        let above = |speaker: &Vec<DeviceKey>| {
+            let mut of = self.good().filter(|granted| granted.subject == fact.author.device);
+            of.any(|granted| granted.covers(&home.region()) && self.path(granted).starts_with(speaker))
+        };
+        let mut speak: Vec<&Decision> = all
+            .filter(|one| one.changes.contains(&fact.id) && one.sub_sls == home)
+            .filter(|one| self.speaker(&one.issuer, &one.parent).is_some_and(|speaker| above(&speaker)))
+            .filter(|one| self.counts(&one.id, &one.parent))
+            .collect();
+        let highest = speak.iter().map(|one| self.tier(&one.parent)).min()?;
+        speak.retain(|one| self.tier(&one.parent) == highest);
+        let taken_back: BTreeSet<StatementId> =
+            speak.iter().flat_map(|one| one.supersedes.iter().copied()).collect();
+        speak.retain(|one| !taken_back.contains(&one.id));
+        if speak.is_empty() { None } else { Some(speak.iter().all(|one| one.upheld)) }
+    }
+
+    /// Whether a change is out of the way of others: dismissed, or made by a revoked device and not kept.
+    pub(super) fn drops(&self, fact: &Claim) -> bool {
+        let wrote = self.ever_wrote(&fact.author.device, &fact.home, fact.ink);
+        self.decided(fact).map_or(wrote && !self.entitles(fact), |upheld| !upheld)
+    }
+
+    /// The branches of all forks that were proved.
+    pub(super) fn proved(&self) -> impl Iterator<Item = Claim> {
+        let branches = self.losses.iter().map(|loss| match loss {
+            Loss::Fork { branches } => branches.as_slice(),
+            _ => &[],
+        });
+        branches.flatten().copied()
+    }
+
+    fn keeps(&self, revocation: &Revocation, fact: &Claim) -> bool {
+        let counted = |(incarnation, n_max): &(Incarnation, u64)| {
+            *incarnation == fact.author.incarnation && fact.n <= *n_max
+        };
+        let listed = |loss: &Loss| match loss {
+            Loss::KeptList { revocation: of, sub_sls, changes } => {
+                let bytes: Vec<u8> = changes.iter().flat_map(|id| *id.as_bytes()).collect();
+                let named = (*sub_sls, *Digest::of(&bytes).as_bytes());
+                *of == revocation.id
+                    && *sub_sls == fact.home
+                    && revocation.lists.contains(&named)
+                    && changes.contains(&fact.id)
+            }
+            _ => false,
+        };
+        revocation.kept.iter().any(counted) && self.losses().iter().any(listed)
+    }
+
+    /// The devices from the root down to the one that speaks.
+    fn speaker(&self, issuer: &DeviceKey, parent: &StatementId) -> Option<Vec<DeviceKey>> {
+        if self.is_survey(parent) {
+            return (*issuer == self.root()).then(|| vec![*issuer]);
+        }
+        let granted = self.grant(parent).filter(|granted| granted.subject == *issuer)?;
+        let mut path = self.path(granted);
+        path.push(*issuer);
+        Some(path)
+    }
+
+    fn tier(&self, parent: &StatementId) -> usize {
+        self.grant(parent).map_or(0, |granted| 1 + granted.role as usize)
+    }
+}
+
 impl Granted {
-    fn covers(&self, place: &Region) -> bool {
+    pub(super) fn covers(&self, place: &Region) -> bool {
         self.regions.iter().any(|region| region.covers(place))
     }
 }

@@ -83,8 +83,8 @@ impl Held {
         ids.filter_map(|id| self.facts.get(id)).map(AsRef::as_ref).collect()
     }
 
-    /// How many changes of the set carry this author's number.
-    pub fn numbered(&self, author: &Author, n: u64) -> usize {
-        self.numbered.get(&(*author, n)).map_or(0, BTreeSet::len)
+    /// The changes of the set that carry this author's number.
+    pub fn same_number(&self, author: &Author, n: u64) -> BTreeSet<ChangeId> {
+        self.numbered.get(&(*author, n)).cloned().unwrap_or_default()
     }
 }

@@ -16,7 +16,7 @@ pub fn read<'a>(record: &RecordId, held: &'a Held, grants: &Grants) -> Expected<
     let log: Vec<Logged<'a>> =
         (0..knowledge.order.len()).map(|at| logged(&knowledge, at, &standings)).collect();
     let answers = answers(&knowledge, &log);
-    let good = || log.iter().filter(|logged| logged.standing == Standing::Good);
+    let good = || log.iter().filter(|logged| logged.standing.is_good());
     let made = good().flat_map(|logged| logged.made.iter().copied());
     let written = good().flat_map(|logged| logged.writes.keys().filter_map(|(member, _)| *member));
     let all_members: BTreeSet<MemberId> = made.chain(written).collect();
@@ -48,7 +48,7 @@ fn logged<'a>(knowledge: &Knowledge<'a>, at: usize, standings: &BTreeMap<ChangeI
 
 fn answers<'a>(knowledge: &Knowledge<'a>, log: &[Logged<'a>]) -> BTreeMap<Place<'a>, Vec<Candidate<'a>>> {
     let mut written: BTreeMap<Place<'a>, Vec<Candidate<'a>>> = BTreeMap::new();
-    for (at, logged) in log.iter().enumerate().filter(|(_, logged)| logged.standing == Standing::Good) {
+    for (at, logged) in log.iter().enumerate().filter(|(_, logged)| logged.standing.is_good()) {
         let fact = knowledge.order[at];
         let (change, author, ink, time_ms) = (fact.id, fact.author, fact.ink, fact.time_ms);
         for (place, value) in &logged.writes {

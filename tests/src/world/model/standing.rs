@@ -6,6 +6,7 @@ use std::fmt;
 
 use rukun_change::{ChangeId, MapRef, MemberId, OpId};
 
+use super::losses::Claim;
 use super::{Fact, Grants, Held, Knowledge};
 
 /// Whether a change counts.
@@ -13,6 +14,8 @@ use super::{Fact, Grants, Held, Knowledge};
 pub enum Standing {
     /// It counts.
     Good,
+    /// It counts because someone above its author said so.
+    Upheld,
     /// It is kept and synced, and not read.
     SetAside(Why),
 }
@@ -22,6 +25,10 @@ pub enum Standing {
 pub enum Why {
     /// None of the roles that its author ever had there writes this ink.
     Ink,
+    /// Its device was revoked, and it is not among what is kept.
+    Revoked,
+    /// Someone above its author decided against it.
+    Dismissed,
     /// Its number was used twice, anywhere, or its actor's sequence number in this document.
     Fork,
     /// It does not follow its own predecessor.
@@ -30,10 +37,18 @@ pub enum Why {
     Dangling,
 }
 
+impl Standing {
+    /// Whether it counts.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Good | Self::Upheld)
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good => f.write_str("good"),
+            Self::Upheld => f.write_str("upheld"),
             Self::SetAside(why) => write!(f, "{why:?}"),
         }
     }
@@ -50,20 +65,40 @@ fn judge(knowledge: &Knowledge<'_>, at: usize, fact: &Fact, held: &Held, grants:
     let by_actor =
         |seq: u64| same_document().filter(move |(_, other)| other.actor == fact.actor && other.seq == seq);
     let wrote_ink = grants.ever_wrote(&fact.author.device, &fact.record.home(), fact.ink);
-    let number_used_twice = held.numbered(&fact.author, fact.n) > 1 || by_actor(fact.seq).count() > 1;
+    // What was not kept or was dismissed makes no fork of what counts.
+    let against = |other: &Fact| other.id != fact.id && !grants.drops(&Claim::of(other));
+    let number_used_twice =
+        || forks(fact, held, grants) || by_actor(fact.seq).any(|(_, other)| against(other));
     let follows = fact.seq == 1 || by_actor(fact.seq - 1).any(|(before, _)| knowledge.knew(at, before));
+    let decided = grants.decided(&Claim::of(fact));
     let lands = |map: &MapRef| *map == MapRef::Root || member_of(knowledge, at, map).is_some();
-    if !wrote_ink {
+    let dangles = !fact.writes.iter().all(|write| lands(&write.map));
+    if decided == Some(false) {
+        Standing::SetAside(Why::Dismissed)
+    } else if decided == Some(true) {
+        if dangles { Standing::SetAside(Why::Dangling) } else { Standing::Upheld }
+    } else if !wrote_ink {
         Standing::SetAside(Why::Ink)
-    } else if number_used_twice {
+    } else if !grants.entitles(&Claim::of(fact)) {
+        Standing::SetAside(Why::Revoked)
+    } else if number_used_twice() {
         Standing::SetAside(Why::Fork)
     } else if !follows {
         Standing::SetAside(Why::Sequence)
-    } else if !fact.writes.iter().all(|write| lands(&write.map)) {
+    } else if dangles {
         Standing::SetAside(Why::Dangling)
     } else {
         Standing::Good
     }
+}
+
+/// Whether another change bears this one's number and counts against it: held here, or proved.
+fn forks(fact: &Fact, held: &Held, grants: &Grants) -> bool {
+    let same = held.same_number(&fact.author, fact.n);
+    let held = same.iter().filter_map(|id| held.get(id)).map(|other| Claim::of(other));
+    let numbered = |claim: &Claim| (claim.author, claim.n) == (fact.author, fact.n);
+    let mut others = held.chain(grants.proved().filter(numbered)).filter(|other| other.id != fact.id);
+    others.any(|other| !grants.drops(&other))
 }
 
 /// The member whose map an operation of this change names: its own, or one that a change which it

@@ -1,0 +1,151 @@
+//! What revocations and decisions come to: a pure function of the statements held, evaluated from the
+//! root down. Only who stands on the path by which a device was granted something can take that from
+//! it; the higher tier counts, and between equals the stricter word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_change::{DeviceKey, StatementId};
+
+use crate::grants::{Footing, Grants, Held};
+use crate::losses::{By, Losses, Numbered};
+use crate::role::Role;
+use crate::said::Decision;
+
+/// Which grants are revoked, and by which statements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effects {
+    /// Revoked grants, with the revocations of the highest tier that hit them.
+    hits: BTreeMap<StatementId, BTreeSet<StatementId>>,
+    /// The tier of these.
+    tiers: BTreeMap<StatementId, Option<Role>>,
+}
+
+/// The tiers that may revoke and decide, the highest first; none is the root.
+const TIERS: [Option<Role>; 4] =
+    [None, Some(Role::District), Some(Role::Coordinator), Some(Role::Supervisor)];
+
+impl Effects {
+    /// What these statements come to.
+    pub(crate) fn of(grants: &Grants, losses: &Losses) -> Self {
+        let mut effects = Self::default();
+        for tier in TIERS {
+            let mut found: Vec<(StatementId, StatementId)> = Vec::new();
+            for (id, by) in &losses.revocations {
+                let Some(footing) = known_footing(grants, &by.issuer, &by.said.parent) else { continue };
+                if footing.role() != tier || !effects.speaks(grants, losses, &by.said.parent, id) {
+                    continue;
+                }
+                let above = path_of(grants, footing);
+                let below = grants.of(&by.said.subject).filter(|(_, held)| is_below(&held.path, &above));
+                found.extend(below.map(|(grant, _)| (*grant, *id)));
+            }
+            for (grant, revocation) in found {
+                let first = *effects.tiers.entry(grant).or_insert(tier);
+                if first == tier || cfg!(planted = "lower-tier-revokes-too") {
+                    effects.hits.entry(grant).or_default().insert(revocation);
+                }
+            }
+        }
+        effects
+    }
+
+    /// Whether anything is revoked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hits.is_empty()
+    }
+
+    /// Whether a grant is revoked.
+    pub(crate) fn is_revoked(&self, grant: &StatementId) -> bool {
+        self.hits.contains_key(grant)
+    }
+
+    /// The revocations that hit a grant.
+    pub(crate) fn hits(&self, grant: &StatementId) -> impl Iterator<Item = &StatementId> {
+        self.hits.get(grant).into_iter().flatten()
+    }
+
+    /// Whether a grant counts although its issuers may have been revoked since.
+    pub(crate) fn stands(&self, grants: &Grants, losses: &Losses, id: &StatementId, held: &Held) -> bool {
+        self.speaks(grants, losses, &held.grant.parent, id)
+    }
+
+    /// Whether a statement that rests on this grant counts: wherever somebody on its path was revoked,
+    /// what that one had said is kept.
+    fn speaks(&self, grants: &Grants, losses: &Losses, parent: &StatementId, id: &StatementId) -> bool {
+        if self.is_empty() || cfg!(planted = "revoked-grants-on") {
+            return true;
+        }
+        let (mut parent, mut id) = (*parent, *id);
+        while let Some(held) = grants.get(&parent) {
+            if self.hits(&parent).any(|revocation| !losses.keeps_statement(revocation, &id)) {
+                return false;
+            }
+            (id, parent) = (parent, held.grant.parent);
+        }
+        true
+    }
+
+    /// Whether this change counts by some grant of its author that is not revoked, or whose revocation
+    /// keeps it.
+    pub(crate) fn covers(&self, grants: &Grants, losses: &Losses, change: &Numbered) -> bool {
+        let writes =
+            grants.of(&change.author.device).filter(|(_, held)| held.writes(&change.home, change.ink));
+        { writes }.any(|(id, held)| {
+            self.stands(grants, losses, id, held)
+                && self
+                    .hits(id)
+                    .all(|revocation| losses.keeps(revocation, change) && !cfg!(planted = "kept-set-aside"))
+        })
+    }
+
+    /// What was decided of this change: upheld or dismissed.
+    pub(crate) fn decided(&self, grants: &Grants, losses: &Losses, change: &Numbered) -> Option<bool> {
+        let mut highest = usize::MAX;
+        let mut counting: Vec<(&StatementId, &By<Decision>)> = Vec::new();
+        for (id, by) in losses.decisions_on(&change.id) {
+            let Some(footing) = known_footing(grants, &by.issuer, &by.said.parent) else { continue };
+            let tier = TIERS.iter().position(|tier| *tier == footing.role()).unwrap_or(usize::MAX);
+            let above = path_of(grants, footing);
+            let below = |held: &Held| {
+                is_below(&held.path, &above) && crate::places::cover(&held.grant.regions, &change.home)
+            };
+            let on_path = grants.of(&change.author.device).any(|(_, held)| below(held));
+            let speaks = by.said.sub_sls == change.home
+                && (on_path || cfg!(planted = "decision-by-anyone"))
+                && self.speaks(grants, losses, &by.said.parent, id);
+            if !speaks || tier > highest {
+                continue;
+            }
+            if tier < highest && !cfg!(planted = "lower-tier-decides-too") {
+                counting.clear();
+            }
+            highest = tier;
+            counting.push((id, by));
+        }
+        let superseded: BTreeSet<&StatementId> =
+            counting.iter().flat_map(|(_, by)| &by.said.supersedes).collect();
+        counting.retain(|(id, _)| !superseded.contains(id) || cfg!(planted = "superseded-counts"));
+        let all_uphold = counting.iter().all(|(_, by)| by.said.upheld);
+        let any_upholds = cfg!(planted = "uphold-wins") && counting.iter().any(|(_, by)| by.said.upheld);
+        (!counting.is_empty()).then_some(all_uphold || any_upholds)
+    }
+}
+
+fn known_footing<'a>(grants: &'a Grants, issuer: &DeviceKey, parent: &StatementId) -> Option<Footing<'a>> {
+    grants.footing(issuer, parent).ok().flatten()
+}
+
+/// The devices from the root down to the one that speaks.
+fn path_of(grants: &Grants, footing: Footing<'_>) -> Vec<DeviceKey> {
+    match footing {
+        Footing::Root => vec![*grants.root()],
+        Footing::Grant(held) => held.path_below(),
+    }
+}
+
+fn is_below(path: &[DeviceKey], above: &[DeviceKey]) -> bool {
+    path.starts_with(above) || cfg!(planted = "revoked-by-anyone")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! What goes out and when it counts as delivered.
+
+use super::*;
+
+fn id(byte: u8) -> ChangeId {
+    ChangeId::from_bytes([byte; 32])
+}
+
+fn place() -> SubSls {
+    "1811010005000300".parse().unwrap()
+}
+
+#[test]
+fn the_log_is_sent_before_anything_is_compared() {
+    let mut outgoing = Outgoing::new(2, 2);
+    assert_eq!(outgoing.next(5, true), Work::Log { after: 2 });
+    let frame = outgoing.sent(Some(5), [(id(1), place())]);
+    assert_eq!(outgoing.next(5, true), Work::Nothing);
+    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(5));
+    assert_eq!(outgoing.next(5, false), Work::SayQuiet);
+    assert_eq!(outgoing.next(5, false), Work::Nothing);
+    assert_eq!(outgoing.next(5, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    assert!(!outgoing.agreed());
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn no_more_frames_fly_than_the_window_holds() {
+    let mut outgoing = Outgoing::new(0, 0);
+    for upto in 1..=FRAMES_IN_FLIGHT_MAX as u64 {
+        outgoing.sent(Some(upto), [(id(upto as u8), place())]);
+    }
+    assert_eq!(outgoing.next(99, true), Work::Nothing);
+    assert_eq!(outgoing.acknowledged(2, &[]), Err(Violation::AckOrder { frame: 2 }));
+    outgoing.acknowledged(1, &[]).unwrap();
+    assert_eq!(outgoing.next(99, true), Work::Log { after: 8 });
+}
+
+#[test]
+fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[place()]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::List(place()));
+    outgoing.listed(place(), [id(1), id(2)]);
+    outgoing.wants(&[id(2)]).unwrap();
+    assert_eq!(outgoing.wants(&[id(1)]), Err(Violation::NotListed));
+    assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(2)]));
+    let frame = outgoing.sent(None, [(id(2), place())]);
+    outgoing.acknowledged(frame, &[]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+}
+
+#[test]
+fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
+    let mut outgoing = Outgoing::new(0, 0);
+    outgoing.summarised(&[place()]);
+    let frame = outgoing.sent(Some(1), [(id(1), place())]);
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.came([place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
+    let elsewhere: SubSls = "1811010005000400".parse().unwrap();
+    let mut outgoing = Outgoing::new(0, 0);
+    outgoing.rounds = ROUNDS_MAX;
+    outgoing.summarised(&[place()]);
+    outgoing.summarised(&[elsewhere]);
+    outgoing.differs(&[place()]).unwrap();
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
+    let mut outgoing = Outgoing::new(0, 0);
+    let elsewhere: SubSls = "1811010005000400".parse().unwrap();
+    outgoing.summarised(&[place(), elsewhere]);
+    outgoing.differs(&[place(), elsewhere]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::List(place()));
+    outgoing.listed(place(), [id(1)]);
+    outgoing.wants(&[id(1)]).unwrap();
+    outgoing.compare_everywhere();
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    // What it had named as differing does not keep it from agreeing in the new scope.
+    outgoing.summarised(&[]);
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn an_exception_for_what_was_never_sent_is_a_violation() {
+    let mut outgoing = Outgoing::new(0, 0);
+    let frame = outgoing.sent(Some(1), [(id(1), place())]);
+    assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
+}

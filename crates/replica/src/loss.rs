@@ -1,0 +1,326 @@
+//! What becomes of work when a device is lost or lies: revocation with its lists of what is kept, the
+//! set-aside work and the decisions about it, what a device held, and proofs of forks. Each is signed
+//! here and goes through the same gate as a stranger's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_authority::{
+    AdmittedChange, Decision, ForkProof, Kept, KeptList, Keypair, Revocation, Said, Statement,
+};
+use rukun_change::{ChangeId, DeviceKey, Incarnation, RecordId, Region, StatementId, SubSls};
+use rukun_document::{ConflictKind, Logged};
+use rukun_store::EntryKind;
+
+use crate::local::ActionError;
+use crate::replica::{Replica, ReplicaError};
+
+/// How many forks of one device are proved to all. One says enough; a device that makes thousands must
+/// not fill everyone's store.
+const PROOFS_MAX: usize = 64;
+const SCAN_ENTRIES_MAX: usize = 4_096;
+
+/// What a revocation keeps, as far as this node holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The device.
+    pub device: DeviceKey,
+    /// The revocation, once it is made.
+    pub revocation: Option<StatementId>,
+    /// Its changes that are kept: all that this node holds.
+    pub changes: u64,
+    /// In so many sub-SLS.
+    pub sub_sls: u64,
+    /// Its own statements that are kept.
+    pub statements: u64,
+    /// The devices above it that this node does not speak for: by their grants it goes on.
+    pub others: Vec<DeviceKey>,
+}
+
+/// A change without good standing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// In which record.
+    pub record: RecordId,
+    /// The change, its standing and what it writes.
+    pub logged: Logged,
+}
+
+/// What a decision settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The changes, ascending.
+    pub changes: Vec<ChangeId>,
+    /// One decision for each sub-SLS.
+    pub decisions: Vec<StatementId>,
+}
+
+/// A record that a device held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLine {
+    /// The record.
+    pub record: RecordId,
+    /// The head of the family.
+    pub name: String,
+    /// How many of its changes the device made itself.
+    pub own: u64,
+    /// How many of its changes this node sent it, and had acknowledged.
+    pub sent: u64,
+    /// How many more it may hold by other routes.
+    pub maybe: u64,
+}
+
+/// What a device held, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldReport {
+    /// The device.
+    pub device: DeviceKey,
+    /// Where it could ever read.
+    pub regions: Vec<Region>,
+    /// When this node last heard from it, milliseconds since 1970; 0 if never.
+    pub last_contact_ms: i64,
+    /// Its records.
+    pub lines: Vec<HeldLine>,
+}
+
+impl Replica {
+    /// What a revocation by this device, or under the root key, would keep. Nothing is written.
+    ///
+    /// # Errors
+    /// If whoever revokes does not stand above the device.
+    pub fn losing(&self, root: Option<&Keypair>, device: &DeviceKey) -> Result<Loss, ActionError> {
+        self.weigh(root, device).map(|(loss, _, _)| loss)
+    }
+
+    /// Revokes a device: what this node holds of it is kept, everything else that it made or will make
+    /// is set aside.
+    ///
+    /// # Errors
+    /// If whoever revokes does not stand above the device, or did so before.
+    pub fn revoke(
+        &mut self,
+        root: Option<&Keypair>,
+        device: &DeviceKey,
+        reason: &str,
+    ) -> Result<Loss, ActionError> {
+        let (mut loss, parent, (kept, lists, statements)) = self.weigh(root, device)?;
+        let by = root.map_or(self.device(), Keypair::key);
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        if trust.revocations_of(device).iter().any(|held| held.issuer == by) {
+            return Err(ActionError::RevokedBefore { device: *device });
+        }
+        let named = lists.iter().map(|(home, ids)| (*home, KeptList::digest(ids))).collect();
+        let reason = reason.into();
+        let said =
+            Said::Revocation(Revocation { parent, subject: *device, reason, kept, lists: named, statements });
+        let revocation = self.say(root, said)?;
+        for (sub_sls, changes) in lists {
+            self.say(root, Said::KeptList(KeptList { revocation, sub_sls, changes }))?;
+        }
+        loss.revocation = Some(revocation);
+        Ok(loss)
+    }
+
+    /// The changes in a region, or all, that are held and do not count.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn set_aside(&mut self, region: Option<&Region>) -> Result<Vec<SetAside>, ActionError> {
+        let mut found = Vec::new();
+        for line in self.records(region, None, usize::MAX)? {
+            if line.conflicts.contains_key(&ConflictKind::SetAside) {
+                let reading = self.reading(&line.id)?;
+                let aside = reading.log().iter().filter(|logged| !logged.standing.is_good());
+                found.extend(aside.map(|logged| SetAside { record: line.id, logged: logged.clone() }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Upholds or dismisses changes, in one decision for each sub-SLS, over whatever was decided of them
+    /// before.
+    ///
+    /// # Errors
+    /// If a change is not held, or its author does not stand below whoever decides there.
+    pub fn decide(
+        &mut self,
+        root: Option<&Keypair>,
+        changes: &[ChangeId],
+        upheld: bool,
+    ) -> Result<Decided, ActionError> {
+        let by = root.map_or(self.device(), Keypair::key);
+        let mut parts: BTreeMap<(SubSls, StatementId), (BTreeSet<ChangeId>, BTreeSet<StatementId>)> =
+            BTreeMap::new();
+        for id in changes {
+            let change = self.store.change(id).map_err(ReplicaError::from)?;
+            let change = change.ok_or(ActionError::NoChange { change: *id })?;
+            let (author, home) = (change.change().author.device, change.change().record.home());
+            let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+            let parent = trust.grant_above(&by, &author, Some(&home));
+            let parent = parent.ok_or(ActionError::NotAbove { device: author })?;
+            let part = parts.entry((home, parent)).or_default();
+            part.0.insert(*id);
+            part.1.extend(trust.decisions_on(id));
+        }
+        let mut decided = Decided { changes: Vec::new(), decisions: Vec::new() };
+        for ((sub_sls, parent), (changes, supersedes)) in parts {
+            let changes: Vec<ChangeId> = changes.into_iter().collect();
+            decided.changes.extend(&changes);
+            let supersedes = supersedes.into_iter().collect();
+            let said = Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes });
+            decided.decisions.push(self.say(root, said)?);
+        }
+        Ok(decided)
+    }
+
+    /// Which records a device held, as far as this node knows: those that it wrote, those that it was
+    /// sent, and those that it could have got elsewhere.
+    ///
+    /// # Errors
+    /// If the device was never granted anything.
+    pub fn held_by(&mut self, device: &DeviceKey) -> Result<HeldReport, ActionError> {
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let mut regions: Vec<Region> =
+            trust.grants_of(device).into_iter().flat_map(|grant| grant.regions).collect();
+        regions.sort_unstable();
+        regions.dedup_by(|inner, outer| outer.covers(inner));
+        if regions.is_empty() {
+            return Err(ActionError::UnknownDevice { device: *device });
+        }
+        let state = self.store.peer(device).map_err(ReplicaError::from)?.unwrap_or_default();
+        let own: BTreeSet<ChangeId> = self
+            .store
+            .changes_by(device)
+            .map_err(ReplicaError::from)?
+            .into_iter()
+            .map(|(_, _, id, _)| id)
+            .collect();
+        let mut lines: BTreeMap<RecordId, HeldLine> = BTreeMap::new();
+        for region in &regions {
+            for line in self.records(Some(region), None, usize::MAX)? {
+                let (record, name) = (line.id, line.name);
+                lines.insert(record, HeldLine { record, name, own: 0, sent: 0, maybe: 0 });
+            }
+        }
+        let mut after = 0;
+        loop {
+            let entries = self.store.scan(after, SCAN_ENTRIES_MAX).map_err(ReplicaError::from)?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            for entry in &entries {
+                let EntryKind::Change { id, record } = entry.kind else { continue };
+                let Some(line) = lines.get_mut(&record) else { continue };
+                let sent = entry.seq <= state.acknowledged || entry.from == Some(*device);
+                let count = if own.contains(&id) {
+                    &mut line.own
+                } else if sent {
+                    &mut line.sent
+                } else {
+                    &mut line.maybe
+                };
+                *count += 1;
+            }
+        }
+        let lines = lines.into_values().collect();
+        Ok(HeldReport { device: *device, regions, last_contact_ms: state.last_contact_ms, lines })
+    }
+
+    /// Tells everybody of the numbers that were found to be used twice: a node that holds one branch alone
+    /// could not know.
+    pub(crate) fn prove_forks(&mut self) -> Result<(), ReplicaError> {
+        let mut news = false;
+        for (one, other) in std::mem::take(&mut self.forks) {
+            let Some(trust) = &self.trust else { return Ok(()) };
+            let (author, n) = (one.change().author, one.change().n);
+            let parent = trust.grants_of(&self.device()).first().map(|grant| grant.id);
+            let told = trust.is_proved(&author, n) || trust.forks_of(&author.device) >= PROOFS_MAX;
+            let Some(parent) = parent.filter(|_| !told) else { continue };
+            let header = |change: &AdmittedChange| {
+                let header = change.signed().signed_header();
+                header.expect("the body of an admitted change has a hash").to_bytes()
+            };
+            let said = Said::ForkProof(ForkProof { parent, first: header(&one), second: header(&other) });
+            let statement = self.signed(None, said)?;
+            news |= self.take_statement(&statement, None)?;
+        }
+        if news {
+            self.statements_changed()?;
+        }
+        Ok(())
+    }
+
+    /// Who revokes, on what that rests, and what is kept.
+    fn weigh(
+        &self,
+        root: Option<&Keypair>,
+        device: &DeviceKey,
+    ) -> Result<(Loss, StatementId, Keeping), ActionError> {
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let by = root.map_or(self.device(), Keypair::key);
+        if !trust.ever_granted(device) {
+            return Err(ActionError::UnknownDevice { device: *device });
+        }
+        let parent = trust.grant_above(&by, device, None).ok_or(ActionError::NotAbove { device: *device })?;
+        let mut kept: BTreeMap<Incarnation, u64> = BTreeMap::new();
+        let mut lists: BTreeMap<SubSls, Vec<ChangeId>> = BTreeMap::new();
+        let mut changes = 0;
+        for (incarnation, n, id, record) in self.store.changes_by(device).map_err(ReplicaError::from)? {
+            let n_max = kept.entry(incarnation).or_default();
+            *n_max = n.max(*n_max);
+            lists.entry(record.home()).or_default().push(id);
+            changes += 1;
+        }
+        lists.values_mut().for_each(|ids| ids.sort_unstable());
+        let mut statements = Vec::new();
+        for (id, bytes) in self.store.statements().map_err(ReplicaError::from)? {
+            if Statement::from_bytes(&bytes).is_ok_and(|held| held.issuer.device == *device) {
+                statements.push(id);
+            }
+        }
+        statements.sort_unstable();
+        let goes_on = trust.grants_of(device).into_iter().filter(|grant| !grant.in_force.is_empty());
+        let spoken_for = |issuer: &DeviceKey| {
+            *issuer == by || by == *trust.root() || trust.grant_above(&by, issuer, None).is_some()
+        };
+        let mut others: Vec<DeviceKey> =
+            goes_on.map(|grant| grant.issuer).filter(|issuer| !spoken_for(issuer)).collect();
+        others.sort_unstable();
+        others.dedup();
+        let loss = Loss {
+            device: *device,
+            revocation: None,
+            changes,
+            sub_sls: lists.len() as u64,
+            statements: statements.len() as u64,
+            others,
+        };
+        let kept = kept.into_iter().map(|(incarnation, n_max)| Kept { incarnation, n_max }).collect();
+        Ok((loss, parent, (kept, lists.into_iter().collect(), statements)))
+    }
+
+    /// Says something, and takes it in.
+    fn say(&mut self, root: Option<&Keypair>, said: Said) -> Result<StatementId, ActionError> {
+        let statement = self.signed(root, said)?;
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let id = trust.statement_id(&statement);
+        self.take_statement(&statement, None)?;
+        if !self.store.has_statement(&id).map_err(ReplicaError::from)? {
+            return Err(ActionError::Own(format!("statement {id:.12}")));
+        }
+        self.statements_changed()?;
+        Ok(id)
+    }
+
+    /// Signed under the root key, or as this device under its next number.
+    fn signed(&mut self, root: Option<&Keypair>, said: Said) -> Result<Statement, ReplicaError> {
+        let survey = self.survey();
+        let (incarnation, n) = match root {
+            // The root signs seldom and keeps no count: each signature has an incarnation of its own.
+            Some(_) => (Incarnation::from_bytes(self.random()), 1),
+            None => (self.store.incarnation(), self.store.next_n()?),
+        };
+        Ok(Statement::sign(root.unwrap_or(&self.keypair), incarnation, n, survey.as_ref(), said))
+    }
+}
+
+/// Highest numbers, lists by sub-SLS, statements.
+type Keeping = (Vec<Kept>, Vec<(SubSls, Vec<ChangeId>)>, Vec<StatementId>);

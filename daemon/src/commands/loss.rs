@@ -1,0 +1,82 @@
+//! Losing a device: a revocation is asked for once more before it is made, since nothing takes it back.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use super::output::Output;
+use crate::args::{Loss, Settled};
+use crate::disk::Folder;
+use crate::node::Node;
+use crate::render;
+use crate::verbs::{self, HeldShape, LossShape, Request, SetAsideShape, SettledShape, VerbError};
+
+pub(super) fn loss(verb: Loss, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    match verb {
+        Loss::Revoke { device, reason, yes, root } => {
+            let loss = revoke(folder, device, reason, yes, root)?;
+            output.show(&loss, render::revoked);
+        }
+        Loss::SetAside { region } => {
+            let region = region.map(|region| region.to_string());
+            let aside: SetAsideShape = Node::open(folder)?.ask(Request::SetAside { region })?;
+            output.show(&aside, render::set_aside);
+        }
+        Loss::Uphold(settled) => settle(folder, settled, true, output)?,
+        Loss::Dismiss(settled) => settle(folder, settled, false, output)?,
+        Loss::Held { device, csv } => {
+            let held: HeldShape = Node::open(folder)?.ask(Request::Held { device })?;
+            if csv {
+                output.show(&held, |held, _| render::held_csv(held));
+            } else {
+                output.show(&held, render::held);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn revoke(
+    folder: &Folder,
+    device: String,
+    reason: String,
+    yes: bool,
+    root: bool,
+) -> Result<LossShape, VerbError> {
+    let mut node = Node::open(folder)?;
+    let root = if root { Some(folder.root()?) } else { None };
+    let loss: LossShape = match &root {
+        Some(root) => node.with_root(|replica| verbs::losing(replica, Some(root), &device))?,
+        None => node.ask(Request::Losing { device: device.clone() })?,
+    };
+    if !yes {
+        confirm(&loss)?;
+    }
+    match &root {
+        Some(root) => node.with_root(|replica| verbs::revoke(replica, Some(root), &loss.device, &reason)),
+        None => node.ask(Request::Revoke { device: loss.device, reason }),
+    }
+}
+
+fn settle(folder: &Folder, settled: Settled, upheld: bool, output: Output) -> Result<(), VerbError> {
+    let Settled { changes, device, region } = settled;
+    let region = region.map(|region| region.to_string());
+    let request = Request::Settle { changes, device, region, upheld };
+    let settled: SettledShape = Node::open(folder)?.ask(request)?;
+    output.show(&settled, |settled, _| render::settled(settled));
+    Ok(())
+}
+
+/// Asks whoever sits there; a script must say --yes.
+fn confirm(loss: &LossShape) -> Result<(), VerbError> {
+    let remedy = "nothing was written; to revoke without being asked, add --yes";
+    if !std::io::stdin().is_terminal() {
+        return Err(VerbError::new("a revocation can't be taken back, and nobody is here to ask", remedy));
+    }
+    eprint!("{}Revoke it? It can't be taken back. [y/N] ", render::losing(loss));
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    match read.map(|_| answer.trim().to_ascii_lowercase()) {
+        Ok(answer) if ["y", "yes", "ya"].contains(&answer.as_str()) => Ok(()),
+        _ => Err(VerbError::new("not revoked", "nothing was written")),
+    }
+}

@@ -1,0 +1,100 @@
+//! The shapes of the answers about lost devices and set-aside work.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Who, WriteShape};
+
+/// The answer to `losing` and `revoke`: what is kept of a device's work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossShape {
+    /// The device.
+    pub device: String,
+    /// Whose it is.
+    pub name: String,
+    /// The revocation, once it is made.
+    pub revocation: Option<String>,
+    /// How many of its changes are kept.
+    pub changes: u64,
+    /// In how many sub-SLS.
+    pub sub_sls: u64,
+    /// How many of its own statements, grants among them, are kept.
+    pub statements: u64,
+    /// Officers by whose grants the device goes on, since this node does not speak for them.
+    pub others: Vec<String>,
+}
+
+/// A change that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAsideLine {
+    /// In which record.
+    pub record: String,
+    /// The head's name in that record.
+    pub name: String,
+    /// The change.
+    pub change: String,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub who: Who,
+    /// In which ink.
+    pub ink: String,
+    /// When, RFC 3339, by the author's clock.
+    pub time: String,
+    /// When, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// `set aside: ` and why.
+    pub standing: String,
+    /// What it wrote.
+    pub writes: Vec<WriteShape>,
+}
+
+/// The answer to `set-aside`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAsideShape {
+    /// The changes, by record.
+    pub changes: Vec<SetAsideLine>,
+}
+
+/// The answer to `settle`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledShape {
+    /// Whether they were upheld; else they were dismissed.
+    pub upheld: bool,
+    /// The changes.
+    pub changes: Vec<String>,
+    /// The decisions, one for each sub-SLS.
+    pub decisions: Vec<String>,
+}
+
+/// A record that a device held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLineShape {
+    /// The record.
+    pub record: String,
+    /// The head's name.
+    pub name: String,
+    /// `wrote`, `was sent` or `may hold`: the surest that this node knows.
+    pub held: String,
+    /// How many of its changes the device made.
+    pub own: u64,
+    /// How many more this node knows it to have.
+    pub sent: u64,
+    /// How many more it could have got elsewhere.
+    pub maybe: u64,
+}
+
+/// The answer to `held`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldShape {
+    /// The device.
+    pub device: String,
+    /// Whose it is.
+    pub name: String,
+    /// Where it could ever read.
+    pub regions: Vec<String>,
+    /// When this node last heard of it, RFC 3339.
+    pub last_contact: Option<String>,
+    /// Why it was revoked, if it was.
+    pub revoked: Vec<String>,
+    /// The records.
+    pub records: Vec<HeldLineShape>,
+}

@@ -1,0 +1,140 @@
+//! Devices are lost: a superior revokes one while its finder goes on with it, writes and grants; what
+//! comes of it later is upheld and dismissed, by one superior and another.
+
+use rukun_change::{ChangeId, RecordId};
+use rukun_replica::ActionError;
+
+use super::sim::{Checked, World};
+use super::tally::Fault;
+use super::{Chance, NODES, OFFICE, RELAY};
+
+/// Whose work is settled: the tiers that stand above somebody.
+const JUDGES: usize = 6;
+
+impl World {
+    /// A device is revoked out of its reach, and whoever has it goes on.
+    pub(super) fn lose_device(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let node = 2 + chance.below(NODES - 2);
+        self.part_from_all(node)?;
+        if chance.one_in(8) {
+            self.grant_across(&mut chance)?;
+        }
+        let as_root = chance.one_in(8);
+        let by = if as_root {
+            OFFICE
+        } else {
+            *chance.pick(&[self.nodes[node].upstream, self.nodes[node].upstream, OFFICE, RELAY, 2, 3])
+        };
+        let liar = chance.one_in(5).then(|| chance.pick(&self.mallories).liar.key());
+        let key = liar.unwrap_or(self.nodes[node].key);
+        self.come_up(by)?;
+        let root = as_root.then(|| self.root.clone());
+        let Some(replica) = self.nodes[by].replica.as_mut() else { return Ok(()) };
+        let revoked = replica.revoke(root.as_ref(), &key, "dicuri");
+        self.trace.note((by, node, revoked.is_ok()), || format!("{by} revokes {}: {revoked:?}", key.short()));
+        match revoked {
+            Ok(_) => {
+                self.tally.hit(Fault::Revoked);
+                if liar.is_none() {
+                    self.lost.insert(node);
+                }
+            }
+            Err(ActionError::Replica(error)) => return self.disk_failed(by, &error.to_string()),
+            Err(_) => {}
+        }
+        self.commit(by)?;
+        self.go_on(node, &mut chance)
+    }
+
+    /// Who found a device writes with it, grants as far as it may, and meets somebody.
+    fn go_on(&mut self, node: usize, chance: &mut Chance) -> Checked {
+        for _ in 0..2 {
+            self.write(node, chance.u64())?;
+        }
+        let below: &[usize] = match node {
+            2 => &[4],
+            3 => &[5],
+            4 => &[6, 7, 8],
+            5 => &[9, 10],
+            _ => &[],
+        };
+        if let Some(at) = chance.place(below.len()) {
+            let subject = below[at];
+            let (key, role) = (self.nodes[subject].key, self.nodes[subject].role);
+            let before = self.truth.statements.len();
+            self.grant(node, false, key, role, super::REGIONS[subject])?;
+            if self.truth.statements.len() > before {
+                self.tally.hit(Fault::GrantedOn);
+            }
+        }
+        let to = chance.below(NODES);
+        self.link(node, to)
+    }
+
+    /// Two coordinators make each other supervisors, so that each stands above the other, and one of them
+    /// takes it back.
+    fn grant_across(&mut self, chance: &mut Chance) -> Checked {
+        for (granter, subject, region) in [(2, 3, "1811010005"), (3, 2, "1811040003")] {
+            self.come_up(granter)?;
+            let key = self.nodes[subject].key;
+            self.grant(granter, false, key, rukun_authority::Role::Supervisor, &[region])?;
+        }
+        let both = if chance.one_in(2) { &[(2, 3), (3, 2)][..] } else { &[(2, 3)][..] };
+        for (by, subject) in both {
+            self.come_up(*by)?;
+            let key = self.nodes[*subject].key;
+            let Some(replica) = self.nodes[*by].replica.as_mut() else { continue };
+            match replica.revoke(None, &key, "berselisih") {
+                Ok(_) => self.tally.hit(Fault::Revoked),
+                Err(ActionError::Replica(error)) => return self.disk_failed(*by, &error.to_string()),
+                Err(_) => {}
+            }
+            self.commit(*by)?;
+        }
+        Ok(())
+    }
+
+    /// Somebody upholds or dismisses work: what is set aside, or now and then what counts.
+    pub(super) fn settle(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let node = chance.below(JUDGES);
+        self.come_up(node)?;
+        let records = self.truth.records_of(node);
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let mut aside: Vec<ChangeId> = Vec::new();
+        let mut good: Vec<ChangeId> = Vec::new();
+        let start = chance.below(records.len().max(1));
+        let some: Vec<&RecordId> = records.iter().cycle().skip(start).take(records.len().min(12)).collect();
+        for record in some {
+            let reading = match replica.reading(record) {
+                Ok(reading) => reading,
+                Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
+                Err(_) => continue,
+            };
+            for logged in reading.log() {
+                if logged.standing.is_good() { &mut good } else { &mut aside }.push(logged.change);
+            }
+        }
+        let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
+        let Some(at) = chance.place(among.len()) else { return Ok(()) };
+        let (change, upheld) = (among[at], chance.one_in(2));
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let decided = replica.decide(None, &[change], upheld);
+        self.trace.note((node, decided.is_ok()), || format!("{node} settles, {upheld}: {decided:?}"));
+        match decided {
+            Ok(_) => self.tally.hit(Fault::Settled),
+            Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
+            Err(_) => {}
+        }
+        self.commit(node)
+    }
+
+    /// Officers whose devices were lost begin with new ones, once the old ones have delivered.
+    pub(super) fn replace_the_lost(&mut self) -> Checked {
+        for node in std::mem::take(&mut self.lost) {
+            self.rebuild(node)?;
+        }
+        Ok(())
+    }
+}
