@@ -82,6 +82,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_change::limits::TEXT_BYTES_MAX,
         rukun_change::limits::FIELD_BYTES_MAX,
         rukun_change::limits::CHANGE_BYTES_MAX,
+        rukun_change::limits::HEADER_BYTES_MAX,
         rukun_change::limits::STATEMENT_BYTES_MAX,
         rukun_authority::limits::LINE_BYTES_MAX,
         rukun_authority::limits::REGIONS_MAX,

@@ -269,7 +269,9 @@ impl Replica {
             lists.entry(record.home()).or_default().push(id);
             changes += 1;
         }
-        lists.values_mut().for_each(|ids| ids.sort_unstable());
+        for ids in lists.values_mut() {
+            ids.sort_unstable();
+        }
         let mut statements = Vec::new();
         for (id, bytes) in self.store.statements().map_err(ReplicaError::from)? {
             if Statement::from_bytes(&bytes).is_ok_and(|held| held.issuer.device == *device) {

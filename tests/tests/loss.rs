@@ -1,0 +1,218 @@
+//! A device is lost: what it delivered stays, what comes later is set aside at every node, its superiors
+//! settle that, and words about work stay where the work may be read.
+
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use rukun_authority::{Reason, Role, Standing};
+use rukun_change::{ChangeId, RecordId};
+use rukun_replica::ActionError;
+use rukun_tests::by_hand::{Node, World};
+use serde_json::json;
+
+const STEPS: usize = 20_000;
+const HOME: &str = "1811010005000300";
+const REVOKED: Standing = Standing::SetAside(Reason::Revoked);
+
+/// A district, a supervisor, an enumerator of hers, and one of another sub-district.
+struct Scene {
+    world: World,
+    office: Node,
+    supervisor: Node,
+    ani: Node,
+    budi: Node,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut world = World::new(1);
+        let office = Node(0);
+        let supervisor = world.add(10, office, Role::Supervisor, &["1811010005"]);
+        world.link(supervisor, office);
+        world.settle(STEPS);
+        let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
+        let budi = world.add(30, office, Role::Enumerator, &["18110400030001"]);
+        let mut scene = Self { world, office, supervisor, ani, budi };
+        scene.meet();
+        scene
+    }
+
+    /// Everyone meets everyone above, and parts again.
+    fn meet(&mut self) {
+        let pairs = [(self.supervisor, self.office), (self.ani, self.supervisor), (self.budi, self.office)];
+        for (below, above) in pairs {
+            self.world.link(below, above);
+        }
+        self.world.settle(STEPS);
+        self.world.cut_all();
+    }
+
+    /// A family and its one change.
+    fn register(&mut self, node: Node) -> (RecordId, ChangeId) {
+        self.register_at(node, HOME)
+    }
+
+    fn register_at(&mut self, node: Node, home: &str) -> (RecordId, ChangeId) {
+        let (now, home) = (self.world.now(), home.parse().unwrap());
+        let added = self.world.replicas[node.0].add_record(now, home, None, &json!({"r108": "Siti"}));
+        self.world.commit(node);
+        added.unwrap()
+    }
+
+    fn edit(&mut self, node: Node, record: &RecordId, value: u64) -> ChangeId {
+        let now = self.world.now();
+        let change = self.world.replicas[node.0].edit(now, record, None, &json!({"r304": value}));
+        self.world.commit(node);
+        change.unwrap().unwrap()
+    }
+
+    fn revoke_ani(&mut self, by: Node) {
+        let ani = self.world.key(self.ani);
+        self.world.replicas[by.0].revoke(None, &ani, "hilang").unwrap();
+        self.world.commit(by);
+    }
+
+    fn settle(&mut self, by: Node, change: ChangeId, upheld: bool) {
+        self.world.replicas[by.0].decide(None, &[change], upheld).unwrap();
+        self.world.commit(by);
+    }
+
+    fn standing(&self, node: Node, record: &RecordId, change: &ChangeId) -> Standing {
+        let reading = self.world.replicas[node.0].reading(record).unwrap();
+        reading.log().iter().find(|logged| logged.change == *change).unwrap().standing
+    }
+
+    fn statements(&self, node: Node) -> usize {
+        self.world.replicas[node.0].statements_held().unwrap().len()
+    }
+}
+
+#[test]
+fn what_was_delivered_stays_and_what_came_later_is_set_aside_and_settled_at_every_node() {
+    let mut scene = Scene::new();
+    let (ani, supervisor, office) = (scene.ani, scene.supervisor, scene.office);
+    let (record, delivered) = scene.register(ani);
+    scene.meet();
+    scene.revoke_ani(supervisor);
+    let [late, later] = [1, 2].map(|value| scene.edit(ani, &record, value));
+    scene.meet();
+    scene.meet();
+    for node in [supervisor, office] {
+        assert_eq!(scene.standing(node, &record, &delivered), Standing::Good);
+        assert_eq!([late, later].map(|change| scene.standing(node, &record, &change)), [REVOKED; 2]);
+        let listed = scene.world.replicas[node.0].set_aside(None).unwrap();
+        assert_eq!(listed.len(), 2);
+    }
+    scene.settle(office, late, true);
+    scene.settle(supervisor, later, true);
+    scene.settle(office, later, false);
+    scene.meet();
+    for node in [supervisor, office] {
+        assert_eq!(scene.standing(node, &record, &late), Standing::Upheld);
+        assert_eq!(scene.standing(node, &record, &later), Standing::SetAside(Reason::Dismissed));
+    }
+}
+
+#[test]
+fn a_revoked_device_reads_nothing_more_and_may_still_deliver() {
+    let mut scene = Scene::new();
+    let (ani, supervisor) = (scene.ani, scene.supervisor);
+    let (record, _) = scene.register(ani);
+    scene.meet();
+    scene.revoke_ani(supervisor);
+    let now = scene.world.now();
+    scene.world.replicas[supervisor.0].edit(now, &record, None, &json!({"r304": 7})).unwrap();
+    scene.world.commit(supervisor);
+    let late = scene.edit(ani, &record, 1);
+    let known = scene.world.replicas[ani.0].change_ids().unwrap();
+    scene.meet();
+    assert_eq!(scene.world.replicas[ani.0].change_ids().unwrap(), known, "it was sent something");
+    assert!(scene.world.replicas[supervisor.0].change_ids().unwrap().contains(&late));
+    let now = scene.world.now();
+    let refused = scene.world.replicas[ani.0].edit(now, &record, None, &json!({"r304": 3}));
+    assert!(matches!(refused, Err(ActionError::NotGranted { .. })), "{refused:?}");
+}
+
+#[test]
+fn words_about_work_stay_where_that_work_may_be_read() {
+    let mut scene = Scene::new();
+    let (ani, budi, office) = (scene.ani, scene.budi, scene.office);
+    let (_, change) = scene.register(ani);
+    scene.meet();
+    scene.meet();
+    let before = [budi, office].map(|node| scene.statements(node));
+    scene.revoke_ani(office);
+    scene.settle(office, change, false);
+    scene.meet();
+    assert_eq!(scene.statements(office), before[1] + 3, "a revocation, its list, a decision");
+    assert_eq!(scene.statements(budi), before[0] + 1, "the revocation alone");
+    assert_eq!(scene.statements(scene.supervisor), scene.statements(office));
+}
+
+#[test]
+fn a_word_about_work_that_was_lost_on_the_way_is_found_by_comparing() {
+    let mut scene = Scene::new();
+    let (ani, supervisor, office) = (scene.ani, scene.supervisor, scene.office);
+    let (record, change) = scene.register(ani);
+    scene.meet();
+    scene.meet();
+    scene.world.link(supervisor, office);
+    scene.world.settle(STEPS);
+    scene.settle(office, change, false);
+    // It has left the office, by whose log the supervisor has it now.
+    scene.world.forget_in_flight();
+    scene.world.cut_all();
+    scene.meet();
+    assert_eq!(scene.standing(supervisor, &record, &change), Standing::SetAside(Reason::Dismissed));
+}
+
+#[test]
+fn nobody_settles_or_revokes_what_did_not_come_down_through_them() {
+    let mut scene = Scene::new();
+    let (ani, budi) = (scene.world.key(scene.ani), scene.world.key(scene.budi));
+    let (_, change) = scene.register(scene.ani);
+    scene.meet();
+    let supervisor = &mut scene.world.replicas[scene.supervisor.0];
+    assert!(matches!(supervisor.revoke(None, &budi, "x"), Err(ActionError::NotAbove { .. })));
+    supervisor.revoke(None, &ani, "x").unwrap();
+    assert!(matches!(supervisor.revoke(None, &ani, "x"), Err(ActionError::RevokedBefore { .. })));
+    let own = &mut scene.world.replicas[scene.ani.0];
+    assert!(matches!(own.decide(None, &[change], true), Err(ActionError::NotAbove { .. })));
+    let report = scene.world.replicas[scene.supervisor.0].held_by(&ani).unwrap();
+    assert_eq!(report.lines.iter().map(|line| line.own).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
+    let mut scene = Scene::new();
+    let (ani, supervisor, office, budi) = (scene.ani, scene.supervisor, scene.office, scene.budi);
+    // She works in both sub-districts, on a phone that was cloned.
+    scene.world.grant(office, ani, Role::Enumerator, &["18110400030001"]);
+    scene.meet();
+    let clone = scene.world.add_bare(20);
+    let survey = scene.world.replicas[0].survey().unwrap();
+    scene.world.replicas[clone.0].join(survey).unwrap();
+    scene.world.commit(clone);
+    scene.world.link(clone, office);
+    scene.world.settle(STEPS);
+    scene.world.cut_all();
+    let before = scene.statements(budi);
+    let (record, honest) = scene.register(ani);
+    let (other, branch) = scene.register_at(clone, "1811040003000100");
+    scene.world.link(clone, budi);
+    scene.world.settle(STEPS);
+    scene.world.cut_all();
+    scene.world.link(ani, supervisor);
+    scene.world.settle(STEPS);
+    scene.world.cut_all();
+    assert_eq!(scene.standing(supervisor, &record, &honest), Standing::Good, "nobody holds both yet");
+    assert_eq!(scene.standing(budi, &other, &branch), Standing::Good);
+    scene.meet();
+    scene.meet();
+    for (node, record, change) in [(supervisor, &record, &honest), (budi, &other, &branch)] {
+        assert_eq!(scene.standing(node, record, change), Standing::SetAside(Reason::Fork));
+    }
+    assert_eq!(scene.statements(budi), before + 1, "one proof travels to all");
+    scene.settle(supervisor, honest, true);
+    assert_eq!(scene.standing(supervisor, &record, &honest), Standing::Upheld);
+}
