@@ -299,6 +299,8 @@ impl Outgoing {
     /// forgotten; what it still may read of that is found again.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
+        // What it acknowledged of the log says nothing of what it may read there only now.
+        (self.acknowledged, self.has_gap) = (0, true);
         self.outdated = self.summaries.len();
         self.to_list.clear();
         self.wanted.clear();

@@ -1,14 +1,14 @@
 //! The greeting and the trust phase: two nodes learn which survey the other is in, who it is and
 //! which statements it lacks. Nothing about people crosses a link before this is done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::Statement;
-use rukun_change::{DeviceKey, Digest, Incarnation, Moment, StatementId, SubSls};
+use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
-use rukun_store::BlobState;
+use rukun_store::{BlobState, PeerState};
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
@@ -225,16 +225,35 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// What the peer may read may have changed with the statements: where it has, compare anew.
-    pub(crate) fn rescope_links(&mut self) {
-        let Some(trust) = &self.trust else { return };
+    /// What peers may read may have changed with the statements: where it has, nothing is known any more of
+    /// what they hold, and linked ones are compared anew.
+    pub(crate) fn rescope_peers(&mut self) -> Result<(), ReplicaError> {
+        let scopes = self.peer_scopes()?;
+        let before = std::mem::replace(&mut self.scopes, scopes);
+        let Some(trust) = &self.trust else { return Ok(()) };
         for link in self.links.values_mut().filter(|link| link.is_live()) {
             let reads = trust.reads(&link.peer);
             if reads != link.reads && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
                 link.outgoing.compare_everywhere();
+                (link.state.acknowledged, link.state_is_news) = (0, true);
             }
         }
+        for (peer, reads) in &self.scopes {
+            if before.get(peer) != Some(reads) {
+                if let Some(state) = self.store.peer(peer)? {
+                    self.store.set_peer(peer, &PeerState { acknowledged: 0, in_sync: false, ..state })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each peer ever met may read now.
+    pub(crate) fn peer_scopes(&self) -> Result<BTreeMap<DeviceKey, Vec<Region>>, ReplicaError> {
+        let Some(trust) = &self.trust else { return Ok(BTreeMap::new()) };
+        let peers = self.store.peers()?.into_iter();
+        Ok(peers.map(|(peer, _)| (peer, trust.reads(&peer))).collect())
     }
 
     /// Trust is settled: what each may read is known, and the sets can be made equal.
@@ -246,7 +265,8 @@ impl Replica {
         let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
         let peer = open.peer;
         open.reads = trust.reads(&peer);
-        let known = known_upto(&hello, epoch, head);
+        // Where its scope has changed since, it may claim more than it was ever sent.
+        let known = known_upto(&hello, epoch, head).min(open.state.acknowledged);
         open.outgoing = Outgoing::new(starts_after(&hello, epoch, head), known);
         let is_current = |epoch| epoch == hello.epoch || cfg!(planted = "epoch-ignored");
         let received = open.state.received.filter(|(epoch, _)| is_current(*epoch));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust};
-use rukun_change::{Author, DeviceKey, Moment, StatementId, SurveyId};
+use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_store::{Store, StoreError};
 
@@ -29,6 +29,8 @@ pub struct Replica {
     /// Whether the present incarnation was drawn since the start, so that nobody can have more of its
     /// log than there is.
     pub(crate) incarnation_is_new: bool,
+    /// What each peer ever met could read when statements last changed.
+    pub(crate) scopes: BTreeMap<DeviceKey, Vec<Region>>,
     /// Changes found under one number, and not told of yet.
     pub(crate) forks: Vec<(AdmittedChange, AdmittedChange)>,
     /// What was refused from each peer since the start.
@@ -53,6 +55,7 @@ impl Replica {
             waiting_statements: BTreeMap::new(),
             links: BTreeMap::new(),
             incarnation_is_new: false,
+            scopes: BTreeMap::new(),
             forks: Vec::new(),
             refused: BTreeMap::new(),
             staged: VecDeque::new(),
@@ -61,6 +64,7 @@ impl Replica {
         for (id, bytes) in replica.store.statements()? {
             replica.recall_statement(id, &bytes)?;
         }
+        replica.scopes = replica.peer_scopes()?;
         replica.load_questionnaire()?;
         Ok(replica)
     }
@@ -209,7 +213,7 @@ impl Replica {
         if self.store.change_count()? > 0 && !cfg!(planted = "views-stale") {
             self.store.mark_stale(None)?;
         }
-        self.rescope_links();
+        self.rescope_peers()?;
         self.judge_waiting()
     }
 
