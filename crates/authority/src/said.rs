@@ -2,13 +2,13 @@
 //! [`crate::Statement`], how it is laid out in `encoding`.
 
 use rukun_change::{
-    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
+    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, Signature, StatementId, SubSls,
 };
 
 use crate::role::Role;
 
-/// What a statement says. The first five are held by everyone; the next four where their region is
-/// held; receipts by those who hold the work received.
+/// What a statement says. Kept lists, decisions, transfers and erasures are held where their region is,
+/// receipts by those who hold the work received, all others by everyone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// There is a survey.
@@ -31,6 +31,8 @@ pub enum Said {
     KeptList(KeptList),
     /// The issuer durably holds this set.
     Receipt(Receipt),
+    /// A device goes on under another key.
+    Succession(Succession),
 }
 
 /// A survey comes into being: its hash is the survey id.
@@ -168,6 +170,17 @@ pub struct Receipt {
     pub fingerprint: Fingerprint,
 }
 
+/// A device goes on under another key, in one of its grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// The issuer's own grant, which the successor has from then on.
+    pub parent: StatementId,
+    /// The other key.
+    pub successor: DeviceKey,
+    /// The successor's signature over the key that it follows.
+    pub consent: Signature,
+}
+
 impl Said {
     /// The sub-SLS whose work it speaks of, if it is held and passed on only where that is held.
     pub fn about(&self) -> Option<SubSls> {
@@ -181,7 +194,8 @@ impl Said {
             | Self::Grant(_)
             | Self::Revocation(_)
             | Self::ForkProof(_)
-            | Self::Closing(_) => None,
+            | Self::Closing(_)
+            | Self::Succession(_) => None,
         }
     }
 }

@@ -9,12 +9,12 @@ use std::sync::OnceLock;
 use rukun_change::{Author, ChangeId, DeviceKey, Ink, Region, SignedHeader, StatementId, SubSls, SurveyId};
 
 use crate::effects::Effects;
-use crate::grants::{Grants, Held};
+use crate::grants::{Footing, Grants, Held};
 use crate::keypair::verifies;
 use crate::losses::{Losses, Numbered};
 use crate::places::{cover, cover_region, intersection, union};
 use crate::role::Role;
-use crate::said::{Charter, ForkProof, Grant, KeptList, Said};
+use crate::said::{Charter, ForkProof, Grant, KeptList, Said, Succession};
 use crate::statement::Statement;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
@@ -156,6 +156,19 @@ impl Trust {
             Ok(Some(first)) => StatementVerdict::Wait(first),
             Err(refusal) => StatementVerdict::Refuse(refusal),
         }
+    }
+
+    /// The keys that follow this one, by words that count.
+    pub fn followers(&self, device: &DeviceKey) -> BTreeSet<DeviceKey> {
+        let followed = self.grants.of(device).flat_map(|(grant, _)| {
+            let words = self.grants.followed(grant);
+            words.filter(|id| self.effects().stands(&self.grants, &self.losses, id, self.held(id)))
+        });
+        followed.map(|id| self.held(id).grant.subject).collect()
+    }
+
+    fn held(&self, id: &StatementId) -> &Held {
+        self.grants.get(id).expect("a succession is held as a grant of the successor")
     }
 
     /// Whether this statement was taken in.
@@ -323,6 +336,7 @@ impl Trust {
         let issuer = statement.issuer.device;
         match &statement.said {
             Said::Grant(grant) => return self.place_grant(id, &issuer, grant),
+            Said::Succession(said) => return self.place_succession(id, &issuer, said),
             Said::Revocation(said) => {
                 if !self.may_judge(&issuer, &said.parent)? {
                     return Ok(Some(said.parent));
@@ -359,7 +373,30 @@ impl Trust {
             }
         }
         self.reads.entry(grant.subject).or_default();
-        self.grants.take(id, Held { grant: grant.clone(), path });
+        self.grants.take(id, Held::new(grant.clone(), path));
+        Ok(None)
+    }
+
+    fn place_succession(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        said: &Succession,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        match self.grants.footing(issuer, &said.parent)? {
+            None => return Ok(Some(said.parent)),
+            Some(Footing::Root) => return Err(StatementRefusal::NotIssuers),
+            // What came down through a superior came down through her key: a superior is granted anew.
+            Some(Footing::Grant(held)) if held.grant.role != Role::Enumerator => {
+                return Err(StatementRefusal::StandsAbove { role: held.grant.role });
+            }
+            Some(Footing::Grant(_)) => {}
+        }
+        if !said.is_consented(issuer, &self.survey) || said.successor == *issuer {
+            return Err(StatementRefusal::NoConsent);
+        }
+        self.reads.entry(said.successor).or_default();
+        self.grants.follow(id, said.parent, said.successor);
         Ok(None)
     }
 
@@ -418,10 +455,10 @@ impl Trust {
         }
     }
 
-    /// Where a grant is in force: nowhere once it is replaced or revoked.
+    /// Where a grant is in force: nowhere once it is replaced or revoked, or another key has it.
     fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
         match self.current(&held.grant.subject, &held.path) {
-            Some((current, _)) if current == id && !self.effects().is_revoked(id) => self.narrowed(held),
+            Some((current, _)) if current == id && self.is_with_its_key(id) => self.narrowed(held),
             _ => Vec::new(),
         }
     }
@@ -461,7 +498,13 @@ impl Trust {
     fn current_grants<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
         let device = *device;
         let current = self.grants.paths(&device).filter_map(move |path| self.current(&device, path));
-        current.filter(|(id, _)| !self.effects().is_revoked(id) || cfg!(planted = "revoked-reads-on"))
+        current.filter(|(id, _)| self.is_with_its_key(id))
+    }
+
+    /// Whether a grant is neither revoked nor gone over to another key.
+    fn is_with_its_key(&self, id: &StatementId) -> bool {
+        let revoked = self.effects().is_revoked(id) && !cfg!(planted = "revoked-reads-on");
+        !revoked && !self.effects().is_followed(&self.grants, &self.losses, id)
     }
 
     pub(crate) fn grants_held(&self) -> &Grants {

@@ -51,6 +51,17 @@ pub enum StatementRefusal {
     /// A list that no revocation of this issuer names.
     #[error("it is not the list that its revocation names there")]
     NotTheList,
+    /// A superior's key, through which others were granted what they have.
+    #[error(
+        "the key of a {role} is not followed by another; its superior grants the new key and revokes the old"
+    )]
+    StandsAbove {
+        /// The role.
+        role: Role,
+    },
+    /// A key that did not agree to follow.
+    #[error("the key that it names has not consented to follow its issuer")]
+    NoConsent,
     /// Branches that prove no fork.
     #[error("it proves no fork: two changes under one number, each signed by the same device")]
     NoProof,

@@ -5,7 +5,7 @@
 
 use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, Transfer, Trust,
+    Role, Said, Statement, Succession, Transfer, Trust,
 };
 use rukun_change::{ChangeId, Digest, Incarnation, RecordId, StatementId, SurveyId};
 
@@ -152,4 +152,10 @@ fn bytes_of_a_receipt() {
     let fingerprint = [[1; 32], [2; 32]].iter().collect();
     let said = Said::Receipt(Receipt { sub_sls: record().home(), fingerprint });
     check_office(65_536, said, include_str!("../golden/v1/receipt.hex"));
+}
+
+#[test]
+fn bytes_of_a_succession() {
+    let said = Succession::consented(grant(), &key(3), &key(2).key(), &survey());
+    check_office(7, Said::Succession(said), include_str!("../golden/v1/succession.hex"));
 }

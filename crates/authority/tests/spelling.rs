@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, StatementError, Transfer,
+    Role, Said, Statement, StatementError, Succession, Transfer,
 };
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::cose::protected_header;
@@ -49,6 +49,10 @@ fn said() -> impl Strategy<Value = Said> {
         })),
         (statement_id(), sub_sls(), changes()).prop_map(|(revocation, sub_sls, changes)| {
             Said::KeptList(KeptList { revocation, sub_sls, changes })
+        }),
+        (statement_id(), any::<[u8; 32]>(), vec(any::<u8>(), 64)).prop_map(|(parent, successor, consent)| {
+            let consent = consent.try_into().expect("64 bytes");
+            Said::Succession(Succession { parent, successor: DeviceKey::from_bytes(successor), consent })
         }),
         (sub_sls(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(sub_sls, ids)| {
             Said::Receipt(Receipt { sub_sls, fingerprint: ids.iter().collect() })
@@ -299,7 +303,7 @@ fn lists_that_do_not_ascend_are_refused() {
 #[test]
 fn what_there_is_not_is_refused() {
     assert_eq!(spell(0, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 0 }));
-    assert_eq!(spell(11, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 11 }));
+    assert_eq!(spell(12, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 12 }));
     let granted = |role: u64| {
         spell(2, |to| {
             to.array(6).bytes(&[3; 32]).bytes(&[4; 32]).uint(role).array(0).uint(1).text("");

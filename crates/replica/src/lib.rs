@@ -29,6 +29,8 @@ pub use local::{ActionError, Choice};
 mod loss;
 pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};
 
+mod rotation;
+
 mod view;
 pub use view::RecordLine;
 

@@ -372,6 +372,17 @@ pub enum ActionError {
         /// The device.
         device: DeviceKey,
     },
+    /// A superior's key.
+    #[error(
+        "a {role}'s key can't be rotated, since others were granted through it; let its superior grant a new device and rukun revoke this one"
+    )]
+    StandsAbove {
+        /// The role.
+        role: Role,
+    },
+    /// No grant that a new key could have.
+    #[error("this device has no grant in force, so a new key would be nobody's; ask the office for one")]
+    NothingToRotate,
     /// Somebody else's to judge.
     #[error(
         "device {device} does not act by a grant that came down through this one; ask the office that granted it"

@@ -23,7 +23,8 @@ const fn sealed(key: usize) -> Shape {
 
 /// Everything that was found.
 pub(crate) struct Finds {
-    pub(crate) device_seed: Zeroizing<[u8; 32]>,
+    /// The device's own, and those that it followed where old pages still have them.
+    pub(crate) device_seeds: Vec<Zeroizing<[u8; 32]>>,
     /// What the header may have said.
     pub(crate) surveys: Vec<SurveyId>,
     pub(crate) settings: BTreeMap<String, BTreeSet<Vec<u8>>>,
@@ -53,13 +54,16 @@ impl Finds {
         let keys = data_key(&header, unlock)?;
         let rows = |name: &str| header.get(name).into_iter().flatten();
         let seeds =
-            || rows("device_seed").filter_map(|row| keys.header.open_key(&HEADER, b"device_seed", row).ok());
+            rows("device_seed").filter_map(|row| keys.header.open_key(&HEADER, b"device_seed", row).ok());
+        let device_seeds: Vec<Zeroizing<[u8; 32]>> =
+            seeds.map(|seed| Zeroizing::new(*seed.bytes())).collect();
+        if device_seeds.is_empty() {
+            return Err(OpenError::Gone { what: "device key" });
+        }
         let surveys =
             rows("survey").filter_map(|row| Some(SurveyId::from_bytes(row.as_slice().try_into().ok()?)));
         let mut finds = Self {
-            device_seed: Zeroizing::new(
-                *seeds().next().ok_or(OpenError::Gone { what: "device key" })?.bytes(),
-            ),
+            device_seeds,
             surveys: surveys.collect(),
             settings: BTreeMap::new(),
             statements: BTreeMap::new(),

@@ -7,8 +7,9 @@ use std::ops::Bound;
 
 use rand_chacha::ChaCha20Rng;
 use redb::StorageBackend;
-use rukun_authority::{Keypair, Statement, StatementVerdict, Trust, Verdict, VerifiedChange};
+use rukun_authority::{Keypair, Said, Statement, StatementVerdict, Trust, Verdict, VerifiedChange};
 use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, SurveyId};
+use zeroize::Zeroizing;
 
 use crate::blob::BLOB_BYTES_MAX;
 use crate::fault::OpenError;
@@ -60,10 +61,11 @@ impl Store {
             return Err(OpenError::InUse);
         }
         let finds = Finds::search(damaged, unlock)?;
-        let new_store = NewStore { device_seed: *finds.device_seed, incarnation };
+        let device_seed = present_seed(&finds);
+        let new_store = NewStore { device_seed: *device_seed, incarnation };
         let mut filling = Filling {
             store: Self::create(new, unlock, &new_store, entropy)?,
-            own: Keypair::from_seed(&finds.device_seed).key(),
+            own: Keypair::from_seed(&device_seed).key(),
             trust: None,
             salvaged: Salvaged { settings: finds.settings.clone(), ..Salvaged::default() },
         };
@@ -206,6 +208,18 @@ impl Filling {
         }
         Ok(())
     }
+}
+
+/// The seed of the key that no other has followed. Old pages may still have those of before.
+fn present_seed(finds: &Finds) -> Zeroizing<[u8; 32]> {
+    let claims = finds.statements.values().flatten().filter_map(|bytes| Statement::from_bytes(bytes).ok());
+    let followed: BTreeSet<DeviceKey> = claims
+        .filter(|claim| matches!(claim.said, Said::Succession(_)))
+        .map(|claim| claim.issuer.device)
+        .collect();
+    let present = |seed: &&Zeroizing<[u8; 32]>| !followed.contains(&Keypair::from_seed(seed).key());
+    let seeds = &finds.device_seeds;
+    seeds.iter().find(present).or(seeds.first()).expect("a search without a seed fails").clone()
 }
 
 fn verified(bytes: &[u8], survey: &SurveyId) -> Option<VerifiedChange> {

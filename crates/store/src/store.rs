@@ -161,6 +161,22 @@ impl Store {
         Ok(())
     }
 
+    /// Goes on under another device key and a new incarnation, in one commit with what says so.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn set_device(&mut self, seed: &[u8; 32], incarnation: Incarnation) -> Result<(), StoreError> {
+        self.write(|txn, vault, _| {
+            let sealed = vault.keys.header.seal(&mut vault.entropy, &HEADER, b"device_seed", seed);
+            for table in [HEADER, HEADER_COPY] {
+                txn.open_table(table)?.insert("device_seed", sealed.as_slice())?;
+            }
+            Ok(())
+        })?;
+        self.identity.device_seed = Zeroizing::new(*seed);
+        self.set_incarnation(incarnation)
+    }
+
     /// Takes the next of the device's own running numbers, from 1.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ impl World {
             Act::Away { node, days } => self.away(node, days),
             Act::Regrant { luck } => self.regrant(luck),
             Act::LoseDevice { luck } => self.lose_device(luck),
+            Act::Rotate { node } => self.rotate(node),
             Act::Settle { luck } => self.settle(luck),
             Act::Move { node, luck } => self.move_on(node, luck),
             Act::Burst { node, luck } => self.burst(node, luck),
@@ -195,6 +196,7 @@ impl World {
         let backup = self.nodes[node].backups.remove(0);
         self.lose_what_only(node, &backup.held);
         self.nodes[node].put(backup.image);
+        self.nodes[node].key = backup.key;
         if silently {
             self.tally.hit(Fault::RestoredSilently);
         } else {

@@ -32,6 +32,8 @@ pub(super) enum End {
 pub(super) struct Backup {
     pub(super) image: Vec<u8>,
     pub(super) held: BTreeSet<ChangeId>,
+    /// The device's key then.
+    pub(super) key: DeviceKey,
 }
 
 pub(super) struct Node {
@@ -122,6 +124,7 @@ impl Node {
         let entropy = ChaCha20Rng::from_seed(self.entropy.bytes());
         let store = Store::open(disk.clone(), Unlock::KeyFile(&KEY_FILE), entropy)?;
         let replica = Replica::open(store, self.entropy.bytes())?;
+        self.key = replica.device();
         self.replica = Some(replica);
         self.disk = disk;
         self.image.clear();
@@ -160,7 +163,7 @@ impl Node {
     /// Puts a copy of the store aside.
     pub(super) fn back_up(&mut self, held: &BTreeSet<ChangeId>) {
         if self.replica.is_some() && self.backups.len() < BACKUPS_MAX {
-            self.backups.push(Backup { image: self.disk.copy(), held: held.clone() });
+            self.backups.push(Backup { image: self.disk.copy(), held: held.clone(), key: self.key });
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Act {
     Regrant { luck: u64 },
     /// A device is lost and revoked, and whoever found it goes on with it.
     LoseDevice { luck: u64 },
+    /// An officer's device goes on under another key.
+    Rotate { node: usize },
     /// Somebody upholds or dismisses work.
     Settle { luck: u64 },
     /// An officer writes out of reach, its regions change, and it delivers.
@@ -141,6 +143,7 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.push(Kind::Act(Act::Burst { node: writer, luck: chance.u64() }));
     }
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
+    deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
     deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));
     for _ in 0..11 {
         let any = |chance: &mut Chance| chance.below(NODES);

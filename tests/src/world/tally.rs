@@ -58,6 +58,8 @@ pub enum Fault {
     Revoked,
     /// A revoked device made a grant.
     GrantedOn,
+    /// A device went on under another key.
+    Rotated,
     /// Work was upheld or dismissed.
     Settled,
     /// A device came back after a day.
@@ -70,7 +72,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -96,6 +98,7 @@ impl Fault {
         Self::DeviceLost,
         Self::Revoked,
         Self::GrantedOn,
+        Self::Rotated,
         Self::Settled,
         Self::Away1Day,
         Self::Away30Days,
@@ -130,6 +133,7 @@ impl Fault {
             Self::DeviceLost => "device lost and replaced",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
+            Self::Rotated => "key rotated",
             Self::Settled => "work upheld or dismissed",
             Self::Away1Day => "device away 1 day",
             Self::Away30Days => "device away 30 days",

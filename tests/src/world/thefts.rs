@@ -47,6 +47,30 @@ impl World {
         self.go_on(node, &mut chance)
     }
 
+    /// A device goes on under another key, and its program starts anew.
+    pub(super) fn rotate(&mut self, node: usize) -> Checked {
+        self.come_up(node)?;
+        let (now, seed) = (self.nodes[node].clock(self.now_ms), self.chance.bytes());
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let rotated = replica.rotate(now, seed);
+        self.trace.note((node, rotated.is_ok()), || format!("{node} rotates its key: {rotated:?}"));
+        match rotated {
+            Ok(_) => {}
+            Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
+            Err(_) => return Ok(()),
+        }
+        let statements = replica.statements_held().map_err(|error| error.to_string())?;
+        self.commit(node)?;
+        if self.nodes[node].replica.is_none() {
+            return Ok(());
+        }
+        self.truth.said(statements);
+        self.tally.hit(Fault::Rotated);
+        self.nodes[node].stores += 1;
+        self.fall(node);
+        Ok(())
+    }
+
     /// Who found a device writes with it, grants as far as it may, and meets somebody.
     fn go_on(&mut self, node: usize, chance: &mut Chance) -> Checked {
         for _ in 0..2 {

@@ -9,7 +9,7 @@ use rukun_change::{ChangeId, Incarnation, Ink, SignedHeader, StatementId, SubSls
 use crate::fixture::{Device, ROOT_SEED, admit, charter_id, founded, grant, key, keypair, record, survey};
 use crate::{
     AdmittedChange, Decision, ForkProof, Kept, KeptList, Reason, Revocation, Role, Said, Standing, Statement,
-    StatementRefusal, StatementVerdict, Trust, Verdict, VerifiedChange,
+    StatementRefusal, StatementVerdict, Succession, Trust, Verdict, VerifiedChange,
 };
 
 const OFFICE: u8 = 2;
@@ -297,6 +297,40 @@ fn a_proof_tells_of_a_fork_to_who_holds_one_branch_and_a_false_one_proves_nothin
     assert_eq!(trust.standing(&one, &[]), FORK);
     assert_eq!(trust.standing(&three, &[]), Standing::Good);
     assert!(trust.is_proved(&one.change().author, one.change().n));
+}
+
+const NEW_KEY: u8 = 8;
+
+#[test]
+fn a_key_that_another_follows_keeps_its_work_and_reads_no_more() {
+    let Tiers { mut trust, koseka, pml, ppl, .. } = tiers();
+    let work = write(&trust, &mut Device::new(PPL), 1);
+    let follow = |parent, new: u8, old: u8| {
+        Said::Succession(Succession::consented(parent, &keypair(new), &key(old), &survey()))
+    };
+    let unwilling = match follow(ppl, NEW_KEY, PPL) {
+        Said::Succession(said) => Said::Succession(Succession { successor: key(ACCOMPLICE), ..said }),
+        other => other,
+    };
+    let verdict = trust.judge_statement(&say(PPL, 1, unwilling));
+    assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::NoConsent));
+    let verdict = trust.judge_statement(&say(NEW_KEY, 1, follow(ppl, NEW_KEY, PPL)));
+    assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::NotIssuers));
+    let verdict = trust.judge_statement(&say(PML, 1, follow(pml, NEW_KEY, PML)));
+    assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::StandsAbove { role: Role::Supervisor }));
+    let succession = take(&mut trust, &say(PPL, 1, follow(ppl, NEW_KEY, PPL)));
+    assert!(trust.reads(&key(PPL)).is_empty());
+    assert_eq!(trust.reads(&key(NEW_KEY)), ["18110100050003".parse().unwrap()]);
+    assert_eq!(trust.followers(&key(PPL)), [key(NEW_KEY)].into());
+    assert_eq!(trust.chain(&key(NEW_KEY)).last(), Some(&succession));
+    let goes_on = write(&trust, &mut Device::new(NEW_KEY), 1);
+    assert_eq!([&work, &goes_on].map(|change| trust.standing(change, &[])), [Standing::Good; 2]);
+    // The old phone was stolen before it said so: its word is not kept, and nobody follows it.
+    for statement in revoke(koseka, KOSEKA, PPL, &[&work]) {
+        take(&mut trust, &statement);
+    }
+    assert!(trust.reads(&key(NEW_KEY)).is_empty() && trust.followers(&key(PPL)).is_empty());
+    assert_eq!([&work, &goes_on].map(|change| trust.standing(change, &[])), [Standing::Good, REVOKED]);
 }
 
 proptest! {

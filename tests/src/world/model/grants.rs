@@ -60,12 +60,22 @@ pub struct Granted {
     pub regions: Vec<Region>,
     /// A higher one by the same path of issuers replaces.
     pub serial: u64,
+    /// Whether it is the word of a key that another follows in its grant `parent`: role, regions and serial
+    /// are that one's.
+    pub follows: bool,
 }
 
 impl Granted {
     /// The grant in the bytes of a statement; nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
         let (id, kind, issuer, mut said) = said_of(statement, survey)?;
+        if kind == 11 {
+            said.tuple(3).ok()?;
+            let parent = StatementId::from_bytes(said.array_of().ok()?);
+            let subject = DeviceKey::from_bytes(said.array_of().ok()?);
+            let (role, regions, serial) = (Role::Enumerator, Vec::new(), 0);
+            return Some(Self { id, parent, issuer, subject, role, regions, serial, follows: true });
+        }
         if kind != 2 {
             return None;
         }
@@ -81,7 +91,8 @@ impl Granted {
         };
         let count = said.array(1_024).ok()?;
         let regions: Option<Vec<Region>> = (0..count).map(|_| said.text(16).ok()?.parse().ok()).collect();
-        Some(Self { id, parent, issuer, subject, role, regions: regions?, serial: said.uint().ok()? })
+        let serial = said.uint().ok()?;
+        Some(Self { id, parent, issuer, subject, role, regions: regions?, serial, follows: false })
     }
 }
 
@@ -121,8 +132,11 @@ impl Grants {
         self.all.get(id)
     }
 
-    /// Holds one more.
-    pub fn hold(&mut self, granted: Granted) {
+    /// Holds one more, after what it rests on.
+    pub fn hold(&mut self, mut granted: Granted) {
+        if let Some(old) = self.all.get(&granted.parent).filter(|_| granted.follows) {
+            (granted.role, granted.regions, granted.serial) = (old.role, old.regions.clone(), old.serial);
+        }
         self.all.insert(granted.id, granted);
     }
 
@@ -159,7 +173,9 @@ impl Grants {
     /// The roles that the device has in force at this place, highest first.
     pub fn roles_at(&self, device: &DeviceKey, home: &SubSls) -> Vec<Role> {
         let in_force = self.of(device).filter(|granted| {
-            self.in_force(granted, &home.region()) && self.revocations_on(granted).is_empty()
+            self.in_force(granted, &home.region())
+                && self.revocations_on(granted).is_empty()
+                && !self.is_followed(granted)
         });
         let mut roles: Vec<Role> = in_force.map(|granted| granted.role).collect();
         roles.sort_unstable();
@@ -191,7 +207,7 @@ impl Grants {
         }
         self.parent(granted).is_some_and(|parent| {
             parent.subject == granted.issuer
-                && parent.role.may_grant(granted.role)
+                && (granted.follows && parent.role == Role::Enumerator || parent.role.may_grant(granted.role))
                 && granted.regions.iter().all(|region| parent.covers(region))
                 && self.holds(parent)
         })
@@ -199,12 +215,17 @@ impl Grants {
 
     /// The issuers from the root down to the grant's own.
     pub(super) fn path(&self, granted: &Granted) -> Vec<DeviceKey> {
-        let mut path = match self.parent(granted) {
-            Some(parent) if !self.is_roots(granted) => self.path(parent),
-            _ => Vec::new(),
-        };
-        path.push(granted.issuer);
-        path
+        match self.parent(granted) {
+            Some(parent) if granted.follows => self.path(parent),
+            Some(parent) => [self.path(parent), vec![granted.issuer]].concat(),
+            None => vec![granted.issuer],
+        }
+    }
+
+    /// Whether another key has this grant, by a word that counts.
+    fn is_followed(&self, granted: &Granted) -> bool {
+        let words = self.all.values().filter(|one| one.follows && one.parent == granted.id);
+        { words }.any(|one| self.holds(one) && self.counts(&one.id, &one.parent))
     }
 
     /// The grant that counts for this subject by this path.
@@ -340,9 +361,7 @@ impl Grants {
             return (*issuer == self.root()).then(|| vec![*issuer]);
         }
         let granted = self.grant(parent).filter(|granted| granted.subject == *issuer)?;
-        let mut path = self.path(granted);
-        path.push(*issuer);
-        Some(path)
+        Some([self.path(granted), vec![*issuer]].concat())
     }
 
     fn tier(&self, parent: &StatementId) -> usize {

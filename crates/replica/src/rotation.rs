@@ -1,0 +1,44 @@
+//! A device goes on under a new key: the old one says so in each of its grants, the new one consents, and
+//! the store has it from the same commit on. What the old key made stays its own.
+
+use rukun_authority::{Keypair, Role, Said, Succession};
+use rukun_change::{DeviceKey, Incarnation, Moment};
+use rukun_wire::CloseCode;
+
+use crate::input::LinkId;
+use crate::local::ActionError;
+use crate::replica::{Replica, ReplicaError};
+
+impl Replica {
+    /// Goes on under the key of this seed. Whoever runs the node starts it anew: it is another peer now.
+    /// Gives the old key.
+    ///
+    /// # Errors
+    /// If this device has no grant in force that could go over, or stands above others: what came down through
+    /// its key can't follow another.
+    pub fn rotate(&mut self, now: Moment, seed: [u8; 32]) -> Result<DeviceKey, ActionError> {
+        let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
+        let (old, survey, new) = (self.device(), *trust.survey(), Keypair::from_seed(&seed));
+        let grants = trust.grants_of(&old).into_iter().filter(|grant| !grant.in_force.is_empty());
+        let grants: Vec<_> = grants.collect();
+        if let Some(grant) = grants.iter().find(|grant| grant.role != Role::Enumerator) {
+            return Err(ActionError::StandsAbove { role: grant.role });
+        }
+        if grants.is_empty() {
+            return Err(ActionError::NothingToRotate);
+        }
+        for grant in grants {
+            let said = Succession::consented(grant.id, &new, &old, &survey);
+            self.say(None, Said::Succession(said))?;
+        }
+        let incarnation = Incarnation::from_bytes(self.random());
+        self.store.set_device(&seed, incarnation).map_err(ReplicaError::from)?;
+        self.keypair = new;
+        self.incarnation_is_new = true;
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.close(now, link, CloseCode::Done, "this device goes on under another key")?;
+        }
+        Ok(old)
+    }
+}
