@@ -354,6 +354,16 @@ impl Outgoing {
         }
     }
 
+    /// A change is held here from now on that this peer once brought, which is why it is not sent back.
+    /// Whether the peer still has it is not known: a comparison tells.
+    pub fn doubt(&mut self, place: SubSls) {
+        self.came([place]);
+        if let Compare::In(places) = &mut self.compare {
+            places.insert(place);
+        }
+        self.agreed = false;
+    }
+
     /// The sub-SLS of changes that are on their way and not yet acknowledged.
     pub fn busy(&self) -> BTreeSet<SubSls> {
         self.in_flight.iter().flat_map(|flight| flight.changes.values().copied()).collect()

@@ -99,7 +99,13 @@ impl Replica {
                 };
                 match verdict {
                     Some(Verdict::Wait(..)) => continue,
-                    Some(Verdict::Admit(change)) => self.append(&change, Some(&from))?,
+                    Some(Verdict::Admit(change)) => {
+                        self.append(&change, Some(&from))?;
+                        let home = change.change().record.home();
+                        for link in self.links.values_mut().filter(|link| link.peer == from) {
+                            link.outgoing.doubt(home);
+                        }
+                    }
                     None => {}
                 }
                 self.store.remove_waiting(&from, &id)?;

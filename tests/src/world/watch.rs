@@ -146,12 +146,19 @@ impl World {
     pub(super) fn shows_no_more_than_was_delivered(&mut self, end: End) -> Checked {
         let (node, Some(wire)) = (end.0, self.links.get(&end)) else { return Ok(()) };
         let (other, in_flight) = (wire.to.0, wire.unacknowledged.values().filter(|sent| sent.of_log));
-        let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id);
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let Some(trust) = replica.trust() else { return Ok(()) };
+        // What was taken from the peer's scope while it was in flight is nothing that it lacks.
+        let reads = trust.reads(&self.nodes[other].key);
+        let lacks = |id: &&ChangeId| {
+            let home = self.truth.home(id);
+            home.is_some_and(|home| reads.iter().any(|region| region.covers_sub_sls(&home)))
+                && !self.truth.held[other].contains(*id)
+        };
         let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;
         if lacking == 0 || wire.store_of_receiver != self.nodes[other].stores {
             return Ok(());
         }
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let peers = replica.peers().map_err(|error| error.to_string())?;
         match peers.iter().find(|peer| peer.key == self.nodes[other].key && peer.lacks < lacking) {
             Some(peer) => Err(format!(

@@ -85,6 +85,23 @@ fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
 }
 
 #[test]
+fn what_a_peer_brought_long_ago_and_waited_is_compared_before_it_counts_as_held_there() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.doubt(place());
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+    outgoing.doubt(place());
+    assert!(!outgoing.agreed());
+}
+
+#[test]
 fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
     let elsewhere: SubSls = "1811010005000400".parse().unwrap();
     let mut outgoing = Outgoing::new(0, 0);
