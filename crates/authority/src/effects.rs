@@ -77,7 +77,13 @@ impl Effects {
 
     /// Whether a statement that rests on this grant counts: wherever somebody on its path was revoked,
     /// what that one had said is kept.
-    fn speaks(&self, grants: &Grants, losses: &Losses, parent: &StatementId, id: &StatementId) -> bool {
+    pub(crate) fn speaks(
+        &self,
+        grants: &Grants,
+        losses: &Losses,
+        parent: &StatementId,
+        id: &StatementId,
+    ) -> bool {
         if self.is_empty() || cfg!(planted = "revoked-grants-on") {
             return true;
         }

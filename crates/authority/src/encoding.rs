@@ -92,7 +92,8 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
             write_list(to, list.changes.iter().map(ChangeId::as_bytes));
         }
         Said::Receipt(receipt) => {
-            to.array(2).bytes(receipt.sub_sls.as_bytes()).bytes(&receipt.fingerprint.to_bytes());
+            to.array(3).bytes(receipt.parent.as_bytes()).bytes(receipt.sub_sls.as_bytes());
+            to.bytes(&receipt.fingerprint.to_bytes());
         }
         Said::Succession(succession) => {
             to.array(3).bytes(succession.parent.as_bytes()).bytes(succession.successor.as_bytes());
@@ -137,9 +138,11 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
             Said::KeptList(KeptList { revocation, sub_sls, changes: read_list(from, ChangeId::from_bytes)? })
         }
         10 => {
-            from.tuple(2)?;
+            from.tuple(3)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
             let sub_sls = SubSls::from_bytes(from.array_of()?)?;
-            Said::Receipt(Receipt { sub_sls, fingerprint: Fingerprint::from_bytes(&from.array_of()?)? })
+            let fingerprint = Fingerprint::from_bytes(&from.array_of()?)?;
+            Said::Receipt(Receipt { parent, sub_sls, fingerprint })
         }
         11 => {
             from.tuple(3)?;

@@ -161,9 +161,11 @@ pub struct KeptList {
     pub changes: Vec<ChangeId>,
 }
 
-/// Proof of delivery.
+/// Proof of delivery. It takes no number of its own: it carries the last one that its issuer gave, or 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// The issuer's own grant.
+    pub parent: StatementId,
     /// Where.
     pub sub_sls: SubSls,
     /// What is durably held there.

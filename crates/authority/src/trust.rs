@@ -148,6 +148,8 @@ impl Trust {
             return StatementVerdict::Refuse(StatementRefusal::Spelling(error));
         }
         match self.place(id, statement) {
+            // A receipt is weighed and not kept here: nothing follows from it for anybody.
+            Ok(None) if matches!(statement.said, Said::Receipt(_)) => StatementVerdict::Admit(id),
             Ok(None) => {
                 self.effects.take();
                 self.reads.values_mut().for_each(|reads| *reads = OnceLock::new());
@@ -352,7 +354,8 @@ impl Trust {
             Said::KeptList(list) => return self.place_list(id, &issuer, list),
             Said::ForkProof(proof) => return self.place_proof(id, &issuer, proof),
             Said::Charter(_) => return Err(StatementRefusal::OtherSurvey),
-            Said::Closing(_) | Said::Transfer(_) | Said::Erasure(_) | Said::Receipt(_) => {
+            Said::Receipt(receipt) => return self.weigh_receipt(&issuer, receipt),
+            Said::Closing(_) | Said::Transfer(_) | Said::Erasure(_) => {
                 return Err(StatementRefusal::NotYet);
             }
         }
@@ -526,6 +529,8 @@ impl Trust {
         GrantView { id: *id, issuer, subject, name, role, regions, in_force, serial, revoked }
     }
 }
+
+mod receipts;
 
 #[cfg(test)]
 mod tests;

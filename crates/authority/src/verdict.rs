@@ -48,6 +48,9 @@ pub enum StatementRefusal {
     /// A word about others' work by who stands above nobody.
     #[error("an enumerator stands above nobody, so it can neither revoke nor decide")]
     AboveNobody,
+    /// A receipt by who keeps nobody's work.
+    #[error("it is a receipt, and its issuer is no supervisor or above by the grant that it names")]
+    NoReceipts,
     /// A list that no revocation of this issuer names.
     #[error("it is not the list that its revocation names there")]
     NotTheList,

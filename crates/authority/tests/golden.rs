@@ -150,7 +150,7 @@ fn bytes_of_a_kept_list() {
 #[test]
 fn bytes_of_a_receipt() {
     let fingerprint = [[1; 32], [2; 32]].iter().collect();
-    let said = Said::Receipt(Receipt { sub_sls: record().home(), fingerprint });
+    let said = Said::Receipt(Receipt { parent: grant(), sub_sls: record().home(), fingerprint });
     check_office(65_536, said, include_str!("../golden/v1/receipt.hex"));
 }
 

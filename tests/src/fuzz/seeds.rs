@@ -171,6 +171,7 @@ pub(super) fn statement() -> Seeds {
         Said::Transfer(Transfer { parent, from: record, to: other }),
         Said::Erasure(Erasure { parent, record, reason: "asked".into() }),
         Said::Receipt(Receipt {
+            parent,
             sub_sls: record.home(),
             fingerprint: [change.as_bytes()].into_iter().collect(),
         }),

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rukun_change::{Fingerprint, Incarnation, RecordId};
+use rukun_change::{Incarnation, RecordId};
 
 use super::*;
 use crate::fixture::{ROOT_SEED, admit, charter, charter_id, founded, grant, key, keypair, say, survey};
-use crate::{Closing, Erasure, Receipt, StatementRefusal, Transfer};
+use crate::{Closing, Erasure, StatementRefusal, Transfer};
 
 const OFFICE: u8 = 2;
 const KOSEKA: u8 = 3;
@@ -281,12 +281,10 @@ fn a_grant_rests_on_one_in_force_that_covers_it() {
 fn kinds_without_rules_are_refused_as_not_known_yet() {
     let Tiers { mut trust, office, .. } = tiers();
     let record = RecordId::new(home(HOME), [5; 8]);
-    let sub_sls = home(HOME);
     for said in [
         Said::Closing(Closing { parent: office, regions: regions(&["1811"]) }),
         Said::Transfer(Transfer { parent: office, from: record, to: record }),
         Said::Erasure(Erasure { parent: office, record, reason: "asked for".into() }),
-        Said::Receipt(Receipt { sub_sls, fingerprint: Fingerprint::default() }),
     ] {
         let before = trust.grants();
         assert_refused(&trust.judge_statement(&say(OFFICE, said)), &StatementRefusal::NotYet);
