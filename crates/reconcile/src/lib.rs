@@ -4,10 +4,13 @@
 //! things up and carries the messages.
 
 mod outgoing;
-pub use outgoing::{FRAMES_IN_FLIGHT_MAX, Outgoing, Work};
+pub use outgoing::{Delivered, FRAMES_IN_FLIGHT_MAX, Outgoing, Work};
 
 mod incoming;
 pub use incoming::Incoming;
+
+mod receipt;
+pub use receipt::{Beyond, Item, beyond};
 
 mod violation;
 pub use violation::Violation;

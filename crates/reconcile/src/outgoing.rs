@@ -23,6 +23,8 @@ const WANTED_MAX: usize = 1 << 20;
 pub struct Outgoing {
     /// The log is sent up to here.
     position: u64,
+    /// The peer was told that the log is sent up to here.
+    told_upto: u64,
     /// The log is acknowledged up to here.
     acknowledged: u64,
     /// Between what is acknowledged and where the log was taken up lies something that nobody has said
@@ -72,6 +74,15 @@ enum Compare {
     In(BTreeSet<SubSls>),
 }
 
+/// What an acknowledgement tells of the peer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// It has our log up to here.
+    pub upto: u64,
+    /// It holds these changes of the frame.
+    pub changes: BTreeMap<ChangeId, SubSls>,
+}
+
 /// What is to be done next for this peer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Work {
@@ -101,6 +112,7 @@ impl Outgoing {
         let trusted = cfg!(planted = "cursor-trusted") && after > 0;
         Self {
             position: after,
+            told_upto: known.min(after),
             acknowledged: known.min(after),
             has_gap: known < after,
             frames: 0,
@@ -168,7 +180,7 @@ impl Outgoing {
             }
         }
         if let Some(upto) = upto {
-            self.position = upto;
+            (self.position, self.told_upto) = (upto, upto);
         }
         self.in_flight.push_back(flight);
         self.said_quiet = false;
@@ -186,6 +198,26 @@ impl Outgoing {
         self.agreed = false;
     }
 
+    /// A frame without changes is on its way: it says no more than that the log is sent up to here. What
+    /// went before it changes no fingerprint, so what was agreed stays agreed. Gives the frame's number.
+    pub fn marked(&mut self, upto: u64) -> u64 {
+        self.frames += 1;
+        self.in_flight.push_back(Flight { frame: self.frames, upto: Some(upto), changes: BTreeMap::new() });
+        (self.position, self.told_upto) = (upto, upto);
+        self.said_quiet = false;
+        self.frames
+    }
+
+    /// The peer says that it was told before that the log is sent up to here.
+    pub fn peer_was_told(&mut self, upto: u64) {
+        self.told_upto = upto;
+    }
+
+    /// Whether the log is sent further than the peer was told.
+    pub fn is_further_than_told(&self) -> bool {
+        self.position > self.told_upto
+    }
+
     /// The log holds nothing for this peer up to here.
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
@@ -194,12 +226,11 @@ impl Outgoing {
         }
     }
 
-    /// The peer acknowledged a frame, with these changes excepted. Gives the place up to which it
-    /// has our log.
+    /// The peer acknowledged a frame, with these changes excepted.
     ///
     /// # Errors
     /// If that frame is not the oldest in flight or never held what is excepted.
-    pub fn acknowledged(&mut self, frame: u64, exceptions: &[ChangeId]) -> Result<u64, Violation> {
+    pub fn acknowledged(&mut self, frame: u64, exceptions: &[ChangeId]) -> Result<Delivered, Violation> {
         match self.in_flight.front() {
             Some(oldest) if oldest.frame == frame => {
                 if !exceptions.iter().all(|id| oldest.changes.contains_key(id)) {
@@ -208,9 +239,12 @@ impl Outgoing {
             }
             _ => return Err(Violation::AckOrder { frame }),
         }
+        let mut changes = BTreeMap::new();
         if let Some(flight) = self.in_flight.pop_front() {
+            changes = flight.changes;
+            changes.retain(|id, _| !exceptions.contains(id));
             // What waits there or was refused is no news, or it would be compared and sent for ever.
-            if flight.changes.keys().any(|id| !exceptions.contains(id)) {
+            if !changes.is_empty() {
                 self.rounds = 0;
             }
             if !self.has_gap {
@@ -220,7 +254,7 @@ impl Outgoing {
         if (self.in_flight.is_empty() && !self.has_gap) || cfg!(planted = "hole-acknowledged") {
             self.acknowledged = self.acknowledged.max(self.position);
         }
-        Ok(self.acknowledged)
+        Ok(Delivered { upto: self.acknowledged, changes })
     }
 
     /// A summary of these sub-SLS is on its way, in messages of at most
@@ -385,7 +419,7 @@ impl Outgoing {
     fn is_settled(&self) -> bool {
         self.summaries.is_empty()
             && self.unsettled.is_empty()
-            && self.in_flight.is_empty()
+            && self.in_flight.iter().all(|flight| flight.changes.is_empty())
             && self.to_list.is_empty()
             && self.listed.is_empty()
             && self.wanted.is_empty()

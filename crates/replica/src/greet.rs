@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::Statement;
+use rukun_authority::{Said, Statement};
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
@@ -167,6 +167,10 @@ impl Replica {
             self.count_refused(peer, format!("{home} is outside what this device may read now"));
             return Ok(Ok(()));
         }
+        if let Said::Receipt(receipt) = &statement.said {
+            self.take_receipt(statement, receipt, Some(&peer))?;
+            return Ok(Ok(()));
+        }
         let places = BTreeSet::from([*home]);
         if let Some(open) = self.links.get_mut(&link) {
             open.outgoing.came(places.iter().copied());
@@ -235,6 +239,7 @@ impl Replica {
             let reads = trust.reads(&link.peer);
             if reads != link.reads && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
+                link.receipts_shown.get_or_insert_default();
                 link.outgoing.compare_everywhere();
                 (link.state.acknowledged, link.state_is_news) = (0, true);
             }
@@ -265,9 +270,12 @@ impl Replica {
         let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
         let peer = open.peer;
         open.reads = trust.reads(&peer);
+        let (after, told) = (starts_after(&hello, epoch, head), known_upto(&hello, epoch, head));
         // Where its scope has changed since, it may claim more than it was ever sent.
-        let known = known_upto(&hello, epoch, head).min(open.state.acknowledged);
-        open.outgoing = Outgoing::new(starts_after(&hello, epoch, head), known);
+        let known = told.min(open.state.acknowledged);
+        open.outgoing = Outgoing::new(after, known);
+        open.outgoing.peer_was_told(told);
+        open.receipts_shown = (known < after).then(BTreeSet::new);
         let is_current = |epoch| epoch == hello.epoch || cfg!(planted = "epoch-ignored");
         let received = open.state.received.filter(|(epoch, _)| is_current(*epoch));
         open.incoming = Incoming::new(received.map_or(0, |(_, seq)| seq));

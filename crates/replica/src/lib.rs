@@ -31,6 +31,11 @@ pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};
 
 mod rotation;
 
+mod receipt;
+
+mod custody;
+pub use custody::{Custody, NumberLine, OfficerLine, Reached};
+
 mod view;
 pub use view::RecordLine;
 

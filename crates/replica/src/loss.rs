@@ -278,6 +278,7 @@ impl Replica {
                 statements.push(id);
             }
         }
+        statements.extend(self.store.receipts_by(device).map_err(ReplicaError::from)?);
         statements.sort_unstable();
         let goes_on = trust.grants_of(device).into_iter().filter(|grant| !grant.in_force.is_empty());
         let spoken_for = |issuer: &DeviceKey| {

@@ -1,12 +1,12 @@
 //! The node: its store, its trust, its links, and the four verbs. What is staged while inputs are
 //! handled leaves only after a successful commit; a failed commit is final.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust};
-use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SurveyId};
+use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_store::{Store, StoreError};
 
@@ -33,6 +33,14 @@ pub struct Replica {
     pub(crate) scopes: BTreeMap<DeviceKey, Vec<Region>>,
     /// Changes found under one number, and not told of yet.
     pub(crate) forks: Vec<(AdmittedChange, AdmittedChange)>,
+    /// Where a peer was found to hold just what we hold, and a receipt may be due.
+    pub(crate) receipts_due: BTreeSet<SubSls>,
+    /// Where receipts may prove more than they did.
+    pub(crate) unproved: BTreeSet<SubSls>,
+    /// Where in the log changes stand that peers have acknowledged since custody was last written down.
+    pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
+    /// The numbers that statements carry. Those of changes are in the store.
+    pub(crate) statement_numbers: BTreeMap<Author, BTreeSet<u64>>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
     staged: VecDeque<Output>,
@@ -57,6 +65,10 @@ impl Replica {
             incarnation_is_new: false,
             scopes: BTreeMap::new(),
             forks: Vec::new(),
+            receipts_due: BTreeSet::new(),
+            unproved: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
+            statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
@@ -116,7 +128,19 @@ impl Replica {
     /// If the store fails: the process must stop, and nothing is released.
     pub fn commit(&mut self) -> Result<(), ReplicaError> {
         self.prove_forks()?;
+        self.prove_receipts()?;
         self.send_what_is_due()?;
+        while self.give_receipts()? {
+            self.prove_receipts()?;
+            self.send_what_is_due()?;
+            if cfg!(planted = "receipt-before-commit") {
+                self.released.append(&mut self.staged);
+            }
+        }
+        // Who else holds what is a hint, too: never worth a sync of the disk by itself.
+        if self.store.is_dirty() {
+            self.note_elsewhere()?;
+        }
         if cfg!(planted = "announced-before-commit") {
             self.released.append(&mut self.staged);
         }
@@ -162,6 +186,9 @@ impl Replica {
         statement: &Statement,
         from: Option<&DeviceKey>,
     ) -> Result<bool, ReplicaError> {
+        if let Said::Receipt(receipt) = &statement.said {
+            return self.take_receipt(statement, receipt, from);
+        }
         let Some(survey) = self.survey() else { return Ok(false) };
         if self.trust.is_none() {
             let founded = Trust::found(statement).ok().filter(|trust| *trust.survey() == survey);
@@ -175,6 +202,8 @@ impl Replica {
                 if self.store.append_statement(&id, &statement.to_bytes(), about, from)?.is_none() {
                     return Ok(false);
                 }
+                self.statement_numbers.entry(statement.issuer).or_default().insert(statement.n);
+                self.unproved.extend(about);
                 self.mark_what_it_judges(statement)?;
                 self.tell(Event::Trusted { statement: id });
                 self.place_what_waits_for(id)?;
@@ -232,7 +261,7 @@ impl Replica {
         Ok(())
     }
 
-    fn hold_back(&mut self, parent: StatementId, statement: &Statement, from: Option<&DeviceKey>) {
+    pub(crate) fn hold_back(&mut self, parent: StatementId, statement: &Statement, from: Option<&DeviceKey>) {
         let Some(from) = from else { return };
         let waiting = self.waiting_statements.values().flatten();
         if waiting.filter(|(peer, _)| peer == from).count() < WAITING_STATEMENTS_MAX {
@@ -258,7 +287,10 @@ impl Replica {
         }
         let verdict = self.trust.as_mut().map(|trust| trust.recall_statement(&statement));
         match verdict {
-            Some(StatementVerdict::Admit(held)) if held == id => Ok(()),
+            Some(StatementVerdict::Admit(held)) if held == id => {
+                self.statement_numbers.entry(statement.issuer).or_default().insert(statement.n);
+                Ok(())
+            }
             _ => Err(damaged()),
         }
     }
@@ -275,6 +307,12 @@ pub enum ReplicaError {
     Statement {
         /// The statement.
         id: StatementId,
+    },
+    /// A receipt in the log that is none.
+    #[error("the receipt at place {seq} of the log in the store is damaged; restore the store from a backup")]
+    Receipt {
+        /// The place.
+        seq: u64,
     },
     /// The survey's questionnaire, whose hash fits the charter, does not parse.
     #[error("the survey's questionnaire can't be read: {0}; the survey needs a new charter")]

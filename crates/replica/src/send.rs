@@ -35,15 +35,17 @@ impl Replica {
         link: LinkId,
         frame: u64,
         exceptions: &[(ChangeId, Exception)],
-    ) -> Outcome {
-        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
         let ids: Vec<ChangeId> = exceptions.iter().map(|(id, _)| *id).collect();
-        match open.outgoing.acknowledged(frame, &ids) {
-            Ok(upto) => open.state.acknowledged = upto,
-            Err(violation) => return Err(violation.into()),
-        }
+        let delivered = match open.outgoing.acknowledged(frame, &ids) {
+            Ok(delivered) => delivered,
+            Err(violation) => return Ok(Err(violation.into())),
+        };
+        open.state.acknowledged = delivered.upto;
         open.state_is_news = true;
         let peer = open.peer;
+        self.found_elsewhere(&delivered.changes)?;
         for (id, exception) in exceptions {
             self.tell(match exception {
                 Exception::Waiting => Event::Waits { peer, change: *id },
@@ -53,7 +55,7 @@ impl Replica {
                 }
             });
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     pub(crate) fn take_differ(&mut self, link: LinkId, places: &[SubSls]) -> Outcome {
@@ -99,7 +101,7 @@ impl Replica {
                 return Ok(());
             }
             let Some(rows) = open.incoming.next_summary() else { return Ok(()) };
-            let on_its_way = open.outgoing.busy();
+            let (peer, on_its_way) = (open.peer, open.outgoing.busy());
             let device = self.device();
             let reads = self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default();
             let regions: Vec<Region> = rows.iter().map(|(place, _)| place.region()).collect();
@@ -110,6 +112,11 @@ impl Replica {
                 .map(|(place, _)| *place)
                 .filter(|place| covers(&reads, place) && !on_its_way.contains(place))
                 .collect();
+            let equal = rows.iter().filter(|(place, theirs)| ours.get(place) == Some(theirs));
+            let equal = equal.map(|(place, _)| *place).filter(|place| covers(&reads, place));
+            let equal: Vec<SubSls> = equal.collect();
+            self.found_equal(&peer, &equal)?;
+            self.show_receipts(link, &equal)?;
             if let Some(open) = self.links.get_mut(&link) {
                 open.incoming.named(&differ);
                 // It may deliver where it reads nothing, and learns nothing of what is there.
@@ -125,7 +132,7 @@ impl Replica {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let peer = open.peer;
         let mut upto = after;
-        let (mut changes, mut statements) = (Vec::new(), Vec::new());
+        let (mut changes, mut statements, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             if changes.len() == FRAME_CHANGES_MAX {
                 break;
@@ -140,9 +147,14 @@ impl Replica {
                 EntryKind::Change { .. } => {}
                 // What everyone holds has gone before, whatever its place.
                 EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
+                EntryKind::Receipt { .. } => receipts.push(entry.seq),
             }
         }
-        self.send_about(link, statements)?;
+        let told = self.send_about(link, statements)? | self.send_receipts(link, &receipts)?;
+        if told && changes.is_empty() {
+            self.send_mark(link, upto);
+            return Ok(());
+        }
         self.send_changes(link, Some(upto), changes)
     }
 
@@ -154,9 +166,10 @@ impl Replica {
         self.send_changes(link, None, changes)
     }
 
-    /// Sends statements about work that the peer may read, before the work itself.
-    fn send_about(&mut self, link: LinkId, ids: Vec<StatementId>) -> Result<(), ReplicaError> {
-        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
+    /// Sends statements about work that the peer may read, before the work itself. Gives whether there
+    /// were any.
+    fn send_about(&mut self, link: LinkId, ids: Vec<StatementId>) -> Result<bool, ReplicaError> {
+        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(false) };
         let (mut items, mut places) = (Vec::new(), BTreeSet::new());
         for id in ids {
             let about = self.store.about(&id);
@@ -169,8 +182,31 @@ impl Replica {
         if let Some(open) = self.links.get_mut(&link).filter(|_| !items.is_empty()) {
             open.outgoing.told(places);
             self.send_statements(link, items);
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// Sends those of these receipts that are still their issuers' latest, where the peer may read. Gives
+    /// whether there were any.
+    pub(crate) fn send_receipts(&mut self, link: LinkId, places: &[u64]) -> Result<bool, ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(false) };
+        let readable = |home: SubSls| covers(&open.reads, &home) || cfg!(planted = "about-everywhere");
+        let latest = places.iter().filter(|seq| self.store.receipt_at(**seq).is_some_and(readable));
+        let items = latest.map(|seq| self.store.receipt_bytes(*seq)).collect::<Result<Vec<_>, _>>()?;
+        let any = !items.is_empty();
+        if any {
+            self.send_statements(link, items);
+        }
+        Ok(any)
+    }
+
+    /// Says how far the log is sent where nothing but statements went: they would go again in the next
+    /// session.
+    pub(crate) fn send_mark(&mut self, link: LinkId, upto: u64) {
+        let Some(open) = self.links.get_mut(&link) else { return };
+        let frame = open.outgoing.marked(upto);
+        self.send(link, &Message::Changes(Changes { frame, upto: Some(upto), items: Vec::new() }));
     }
 
     /// Sends changes in frames that keep their limit. Only the last says how far the log is sent. The
@@ -210,7 +246,10 @@ impl Replica {
             let upto = upto.filter(|_| index == last);
             let homes = frame.iter().map(|change| (change.id(), change.change().record.home()));
             let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-            let number = open.outgoing.sent(upto, homes);
+            let number = open.outgoing.sent(upto, homes.clone());
+            if cfg!(planted = "custody-cleared-when-sent") {
+                self.found_elsewhere(&homes.collect())?;
+            }
             let items = frame.iter().map(|change| change.signed().clone()).collect();
             self.send(link, &Message::Changes(Changes { frame: number, upto, items }));
         }

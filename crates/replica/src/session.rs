@@ -1,7 +1,9 @@
 //! The state of one link: who is there, how far the session has come, and what is known of the
 //! peer. What moves it is in `link`.
 
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region};
+use std::collections::BTreeSet;
+
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
 use rukun_wire::{CloseCode, Hello};
@@ -24,6 +26,9 @@ pub(crate) struct Link {
     pub(crate) their_epoch: Incarnation,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
+    /// Where the peer was sent the receipts that our log does not bring it, since it is not sent from where
+    /// the peer has it, or went before the peer might read there. Nothing if the log brings them all.
+    pub(crate) receipts_shown: Option<BTreeSet<SubSls>>,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
@@ -61,6 +66,7 @@ impl Link {
             greeted_with: Fingerprint::default(),
             their_epoch: Incarnation::from_bytes([0; 4]),
             statements_upto: 0,
+            receipts_shown: None,
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,

@@ -7,6 +7,7 @@ use rukun_change::{DeviceKey, Fingerprint, Incarnation, Region, SurveyId};
 use rukun_document::ConflictKind;
 use rukun_store::EntryKind;
 
+use crate::custody::{Custody, OfficerLine};
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
 use crate::send::covers;
@@ -46,6 +47,10 @@ pub struct Status {
     pub disk_bytes: u64,
     /// The fingerprint of all that is held.
     pub fingerprint: Fingerprint,
+    /// Where its work is.
+    pub custody: Custody,
+    /// The officers whose whole work it should hold.
+    pub officers: Vec<OfficerLine>,
     /// Who is or was linked.
     pub peers: Vec<PeerLine>,
 }
@@ -115,6 +120,8 @@ impl Replica {
             waiting: stats.waiting,
             disk_bytes: stats.disk_bytes,
             fingerprint,
+            custody: self.custody()?,
+            officers: self.officers()?,
             peers: self.peers()?,
         })
     }

@@ -77,10 +77,14 @@ impl Replica {
         let (survey, subject) = (*trust.survey(), new.subject);
         let (incarnation, n) = match root {
             Some(_) => (Incarnation::from_bytes(self.random()), 1),
-            None => (self.store.incarnation(), self.store.next_n().map_err(ReplicaError::from)?),
+            None => (self.store.incarnation(), self.store.last_n() + 1),
         };
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let statement = signed_grant(trust, root.unwrap_or(&self.keypair), incarnation, n, new)?;
+        if root.is_none() {
+            // Only now: a number that nothing carries would be missed above.
+            self.store.next_n().map_err(ReplicaError::from)?;
+        }
         let id = statement.id(Some(&survey));
         self.take_statement(&statement, None)?;
         self.statements_changed()?;

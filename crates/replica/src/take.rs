@@ -207,6 +207,9 @@ impl Replica {
         from: Option<&DeviceKey>,
     ) -> Result<(), ReplicaError> {
         self.store.append_change(change, from)?;
+        if from.is_some() {
+            self.unproved.insert(change.change().record.home());
+        }
         let same = self.same_number(change)?;
         if let Some(other) = same.into_iter().next() {
             self.mark_same_number(change)?;

@@ -3,7 +3,7 @@
 
 use rukun_authority::AdmittedChange;
 use rukun_change::cbor::{CborError, Reader, Writer};
-use rukun_change::{ChangeId, Fingerprint, Ink, RecordId, Region, Scalar, SubSls};
+use rukun_change::{ChangeId, Fingerprint, Ink, RecordId, Region, Scalar, StatementId, SubSls};
 use rukun_document::{Conflict, ConflictKind, Identity, Place, Reading};
 use rukun_store::IdentityKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,22 @@ impl Replica {
     /// If the store fails.
     pub fn statements_held(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
         Ok(self.store.statements()?.into_iter().map(|(_, bytes)| bytes).collect())
+    }
+
+    /// The ids of the statements about the work of a sub-SLS, ascending.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn statements_about(&self, home: &SubSls) -> Result<Vec<StatementId>, ReplicaError> {
+        Ok(self.store.statements_about(home)?)
+    }
+
+    /// The latest receipt of each issuer for each sub-SLS, as they travel.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn receipts_held(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
+        Ok(self.store.receipts()?)
     }
 
     /// The fingerprint of each sub-SLS in a region, or of all.

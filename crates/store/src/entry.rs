@@ -33,6 +33,11 @@ pub enum EntryKind {
         /// Which.
         id: StatementId,
     },
+    /// A receipt, the latest of its issuer there or an earlier one.
+    Receipt {
+        /// Which.
+        id: StatementId,
+    },
 }
 
 impl Memory {
@@ -48,6 +53,7 @@ impl Memory {
                     (EntryKind::Change { id: ChangeId::from_bytes(*id), record }, from)
                 }
                 1 => (EntryKind::Statement { id: StatementId::from_bytes(*id) }, rest),
+                2 => (EntryKind::Receipt { id: StatementId::from_bytes(*id) }, rest),
                 _ => return None,
             };
             let from = match u32::from_be_bytes(from.try_into().ok()?) {

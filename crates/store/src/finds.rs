@@ -139,7 +139,7 @@ impl Finds {
 fn hint(entry: &[u8]) -> Option<[u8; 16]> {
     match (entry.first()?, entry.len()) {
         (0, 53) => entry.get(33..49)?.try_into().ok(),
-        (1, 37) => Some([0; 16]),
+        (1 | 2, 37) => Some([0; 16]),
         _ => None,
     }
 }

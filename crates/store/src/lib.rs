@@ -5,6 +5,8 @@
 
 mod tables;
 
+mod rows;
+
 mod fault;
 pub use fault::{OpenError, StoreError};
 
@@ -36,6 +38,14 @@ pub use entry::{EntryKind, LogEntry};
 mod log;
 
 mod statements;
+
+mod receipts;
+pub use receipts::{HeldItem, Proof};
+
+mod custody;
+
+mod numbers;
+pub use numbers::Numbers;
 
 mod index;
 

@@ -50,6 +50,9 @@ impl Store {
             let number = author_key(device, &author.incarnation, change.change().n, seq);
             txn.open_table(AUTHOR)?.insert(&number, ())?;
             txn.open_table(STALE)?.insert(&record.to_bytes(), ())?;
+            if from == 0 {
+                memory.made_here(txn, &record.home(), seq)?;
+            }
             memory.fingerprints.entry(record.home()).or_default().insert(id.as_bytes());
             memory.grown.insert(record.home());
             memory.head = seq;

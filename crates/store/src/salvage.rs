@@ -126,8 +126,14 @@ impl Filling {
         for claim in &claims {
             match trust.judge_statement(claim) {
                 StatementVerdict::Admit(id) => {
-                    let new =
-                        self.store.append_statement(&id, &claim.to_bytes(), claim.said.about(), None)?;
+                    let (bytes, about) = (claim.to_bytes(), claim.said.about());
+                    let new = match &claim.said {
+                        Said::Receipt(receipt) => {
+                            let issuer = &claim.issuer.device;
+                            Some(self.store.append_receipt(&receipt.sub_sls, issuer, &id, &bytes, None)?)
+                        }
+                        _ => self.store.append_statement(&id, &bytes, about, None)?,
+                    };
                     self.salvaged.statements += u64::from(new.is_some());
                 }
                 StatementVerdict::Wait(_) | StatementVerdict::Refuse(_) => self.salvaged.unplaced += 1,

@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
+use crate::rows::home_of;
 use crate::tables::{
-    ABOUT, CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECORD, SETTING, STALE, STATEMENT,
-    SUM, WAITING,
+    ABOUT, CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECEIPT, RECORD, SETTING, STALE,
+    STATEMENT, SUM, WAITING,
 };
 
 /// The name of the counter of this device's own numbers.
@@ -66,6 +67,10 @@ pub(crate) struct Memory {
     pub(crate) statement_head: u64,
     /// Where the statements are about that are held only there.
     pub(crate) about: BTreeMap<StatementId, SubSls>,
+    /// Of where the receipts are that are the latest of their issuers, by their place in the log.
+    pub(crate) receipts: BTreeMap<u64, SubSls>,
+    /// How many changes nobody else is known to hold, by sub-SLS.
+    pub(crate) alone: BTreeMap<SubSls, u64>,
     pub(crate) waiting: BTreeMap<DeviceKey, usize>,
 }
 
@@ -186,6 +191,11 @@ impl Store {
             memory.n += 1;
             Ok(memory.n)
         })
+    }
+
+    /// The last of the device's own running numbers in this incarnation; 0 if it took none.
+    pub fn last_n(&self) -> u64 {
+        self.memory.n
     }
 
     /// Whether something is staged that a commit would make durable.
@@ -344,11 +354,15 @@ impl Memory {
         }
         for row in txn.open_table(ABOUT)?.iter()? {
             let (key, _) = row?;
-            let (home, id) = key.value().split_first_chunk().expect("40 bytes hold 8");
+            let (_, id) = key.value().split_first_chunk::<8>().expect("40 bytes hold 8");
             let id = StatementId::from_bytes(id.try_into().expect("40 bytes less 8 are 32"));
-            let home = SubSls::from_bytes(*home).map_err(|_| StoreError::damaged(&ABOUT, key.value()))?;
-            memory.about.insert(id, home);
+            memory.about.insert(id, home_of(&ABOUT, key.value())?);
         }
+        for row in txn.open_table(RECEIPT)?.iter()? {
+            let (key, seq) = row?;
+            memory.receipts.insert(seq.value(), home_of(&RECEIPT, key.value())?);
+        }
+        memory.load_alone(txn)?;
         memory.statements = memory.statement_fingerprint(txn)?;
         for row in txn.open_table(STATEMENT)?.iter()? {
             memory.statement_head = memory.statement_head.max(row?.1.value());

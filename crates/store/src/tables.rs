@@ -26,7 +26,7 @@ pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
 /// Log sequence number -> what stands there, not sealed. A change: 0, change id (32), record (16),
 /// number of the device it came from (4, 0: made here). A statement: 1, statement id (32), number
-/// of the device (4).
+/// of the device (4). A receipt: 2, and the same.
 pub(crate) const ENTRY: TableDefinition<u64, &[u8]> = TableDefinition::new("entry");
 
 /// Change id -> log sequence number.
@@ -39,6 +39,17 @@ pub(crate) const STATEMENT: TableDefinition<&[u8; 32], u64> = TableDefinition::n
 /// held and passed on with it. They are in [`STATEMENT`] too. Made empty where an earlier program made
 /// the store.
 pub(crate) const ABOUT: TableDefinition<&[u8; 40], u64> = TableDefinition::new("about");
+
+/// Sub-SLS (8), device key of the issuer (32) -> log sequence number of its latest receipt there. No row
+/// is in [`STATEMENT`].
+pub(crate) const RECEIPT: TableDefinition<&[u8; 40], u64> = TableDefinition::new("receipt");
+
+/// Sub-SLS (8), device key of the issuer (32), log sequence number of its receipt (8) -> up to where in
+/// the log the receipt was found to cover the sub-SLS, and up to where what was made here.
+pub(crate) const PROOF: TableDefinition<&[u8; 48], (u64, u64)> = TableDefinition::new("proof");
+
+/// Sub-SLS (8), log sequence number (8): the changes made here that nobody else is known to hold.
+pub(crate) const ALONE: TableDefinition<&[u8; 16], ()> = TableDefinition::new("alone");
 
 /// Record (16), ink (1), cause (32), log sequence number (8): whether a record holds a cause, and
 /// all changes of a record.

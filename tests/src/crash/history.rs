@@ -136,12 +136,14 @@ fn acts(seed: u64) -> Vec<Act> {
 }
 
 fn any(luck: &mut ChaCha20Rng) -> Act {
-    match luck.next_u32() % 12 {
+    match luck.next_u32() % 14 {
         0..5 => Act::Change(luck.next_u64() as usize % pool().len(), from(luck)),
         5 => Act::Statement((luck.next_u32() % 40) as u8),
         6 => Act::NextN,
         7 => Act::Piece((luck.next_u32() % 2) as u8),
         8 => Act::Incarnation((luck.next_u32() % 3) as u8),
+        9 => Act::Receipt((luck.next_u32() % 40) as u8, 1 + (luck.next_u32() % 3) as u8),
+        10 => Act::Elsewhere((luck.next_u32() % 2) as u8, u64::from(luck.next_u32() % 60)),
         _ => passing(luck),
     }
 }

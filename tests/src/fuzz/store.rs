@@ -227,6 +227,7 @@ fn serves_only_what_was_written(store: &mut Store) {
                 drop((store.record_changes(&record), store.ids(&record.home()), store.derived(&record)));
             }
             EntryKind::Statement { id } => drop(store.statement(&id)),
+            EntryKind::Receipt { .. } => drop(store.receipt_bytes(entry.seq)),
         }
     }
     for id in written.changes.keys() {

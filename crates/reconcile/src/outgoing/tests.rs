@@ -16,7 +16,8 @@ fn the_log_is_sent_before_anything_is_compared() {
     assert_eq!(outgoing.next(5, true), Work::Log { after: 2 });
     let frame = outgoing.sent(Some(5), [(id(1), place())]);
     assert_eq!(outgoing.next(5, true), Work::Nothing);
-    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(5));
+    let changes = BTreeMap::from([(id(1), place())]);
+    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(Delivered { upto: 5, changes }));
     assert_eq!(outgoing.next(5, false), Work::SayQuiet);
     assert_eq!(outgoing.next(5, false), Work::Nothing);
     assert_eq!(outgoing.next(5, true), Work::Summarise(None));
@@ -138,4 +139,25 @@ fn an_exception_for_what_was_never_sent_is_a_violation() {
     let mut outgoing = Outgoing::new(0, 0);
     let frame = outgoing.sent(Some(1), [(id(1), place())]);
     assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
+}
+
+#[test]
+fn what_is_excepted_is_not_delivered() {
+    let mut outgoing = Outgoing::new(0, 0);
+    let frame = outgoing.sent(Some(2), [(id(1), place()), (id(2), place())]);
+    let changes = BTreeMap::from([(id(1), place())]);
+    assert_eq!(outgoing.acknowledged(frame, &[id(2)]), Ok(Delivered { upto: 2, changes }));
+}
+
+#[test]
+fn a_frame_that_only_marks_a_place_takes_nothing_from_what_was_agreed() {
+    let mut outgoing = Outgoing::new(0, 0);
+    outgoing.summarised(&[place()]);
+    let frame = outgoing.marked(3);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+    assert_eq!(outgoing.next(3, true), Work::Nothing);
+    outgoing.acknowledged(frame, &[]).unwrap();
+    assert!(outgoing.agreed());
+    assert_eq!((outgoing.known_upto(), outgoing.next(3, true)), (3, Work::SayQuiet));
 }

@@ -12,6 +12,8 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         8 => (0..pool().len(), from).prop_map(|(at, from)| Act::Change(at, from)),
         2 => (0..9u8).prop_map(Act::Statement),
+        2 => (0..9u8, 1..4u8).prop_map(|(name, issuer)| Act::Receipt(name, issuer)),
+        1 => (0..2u8, 0..40u64).prop_map(|(sub_sls, upto)| Act::Elsewhere(sub_sls, upto)),
         2 => Just(Act::NextN),
         1 => (0..3u8, proptest::option::of(any::<u8>())).prop_map(|(name, value)| Act::Setting(name, value)),
         1 => (1..4u8, any::<u64>()).prop_map(|(number, place)| Act::Peer(number, place)),

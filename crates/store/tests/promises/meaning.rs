@@ -1,10 +1,10 @@
 //! What the single answers mean, where the model does not reach.
 
 use rukun_change::{Digest, Incarnation, RecordId, Region};
-use rukun_store::{BLOB_BYTES_MAX, BlobState, InMemoryBackend, Store, StoreError};
+use rukun_store::{BLOB_BYTES_MAX, BlobState, InMemoryBackend, Proof, Store, StoreError};
 
 use crate::backend::CrashBackend;
-use crate::changes::{change, create, open, pool, record};
+use crate::changes::{change, create, device, open, pool, record};
 
 fn filled() -> Store {
     let mut store = create(InMemoryBackend::new()).unwrap();
@@ -106,4 +106,51 @@ fn a_store_in_which_nothing_was_staged_is_clean_and_says_what_it_holds() {
     assert_eq!(before, after);
     assert_eq!((after.changes, after.records, after.stale), (pool().len() as u64, 4, 4));
     assert!(after.disk_bytes > 0 && after.syncs > 0 && after.written_bytes > 0);
+}
+
+#[test]
+fn a_later_proof_takes_the_place_of_what_it_covers_and_of_nothing_more() {
+    let mut store = filled();
+    let home = record(0, 0).home();
+    let proof = |number: u8, seq: u64, upto: u64, own_upto: u64| Proof {
+        issuer: device(number),
+        seq,
+        upto,
+        own_upto,
+    };
+    let places =
+        |store: &Store| -> Vec<u64> { store.proofs(&home).unwrap().iter().map(|proof| proof.seq).collect() };
+    store.prove(&home, &proof(1, 60, 5, 5)).unwrap();
+    store.prove(&home, &proof(1, 61, 8, 4)).unwrap();
+    assert_eq!(places(&store), [60, 61], "the second leaves out something that the first covers");
+    store.prove(&home, &proof(1, 62, 9, 5)).unwrap();
+    assert_eq!(store.proofs(&home).unwrap(), [proof(1, 62, 9, 5)]);
+    store.prove(&record(1, 0).home(), &proof(1, 63, 20, 20)).unwrap();
+    store.prove(&home, &proof(2, 64, 20, 20)).unwrap();
+    let mut both = places(&store);
+    both.sort_unstable();
+    assert_eq!(both, [62, 64], "nor is it of another place or by another device");
+    store.commit().unwrap();
+}
+
+#[test]
+fn what_an_earlier_program_says_nothing_of_is_taken_to_be_here_alone() {
+    let disk = CrashBackend::default();
+    let mut store = create(disk.clone()).unwrap();
+    for (at, change) in pool().iter().enumerate() {
+        let from = (at % 2 == 0).then(|| device(3));
+        store.append_change(change, from.as_ref()).unwrap();
+    }
+    let alone: Vec<Vec<u64>> = (0..2).map(|at| store.alone_in(&record(at, 0).home()).unwrap()).collect();
+    store.commit().unwrap();
+    drop(store);
+    let db = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+    let txn = db.begin_write().unwrap();
+    txn.delete_table(redb::TableDefinition::<&[u8; 16], ()>::new("alone")).unwrap();
+    txn.commit().unwrap();
+    drop(db);
+    let store = open(CrashBackend::with_image(disk.image())).unwrap();
+    assert_eq!(store.alone_count(), pool().len() as u64 / 2);
+    let found: Vec<Vec<u64>> = (0..2).map(|at| store.alone_in(&record(at, 0).home()).unwrap()).collect();
+    assert_eq!(found, alone);
 }

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, SubSls};
 use rukun_store::{BlobState, Duplicate, EntryKind, IdentityKind, PeerState, Store};
 
-use super::changes::{INCARNATION, author, device, pool, statement_id};
+use super::changes::{INCARNATION, author, device, pool, record, statement_id};
 
 /// One thing done to a store.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Change(usize, Option<u8>),
     Statement(u8),
+    Receipt(u8, u8),
+    Elsewhere(u8, u64),
     NextN,
     Setting(u8, Option<u8>),
     Peer(u8, u64),
@@ -39,12 +41,16 @@ pub(crate) struct Model {
     derived: BTreeMap<RecordId, Vec<u8>>,
     stale: BTreeSet<RecordId>,
     pieces: BTreeMap<u8, usize>,
+    /// By sub-SLS and issuer, the place of the latest.
+    receipts: BTreeMap<(SubSls, DeviceKey), u64>,
+    alone: BTreeSet<(SubSls, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     Change(usize),
     Statement(u8),
+    Receipt(u8),
 }
 
 const PIECES: usize = 3;
@@ -57,6 +63,7 @@ pub(crate) fn script(round: usize) -> Vec<Act> {
     }
     acts.extend([Act::Peer(1, round as u64), Act::Wait(1, round), Act::Setting(0, Some(round as u8))]);
     acts.push(Act::Waited(1, round.saturating_sub(1)));
+    acts.extend([Act::Receipt(round as u8, 2), Act::Change(40 + round, None), Act::Elsewhere(0, 9)]);
     acts
 }
 
@@ -71,6 +78,9 @@ impl Model {
                 assert_eq!(place, fresh.then_some(self.log.len() as u64 + 1));
                 if fresh {
                     self.log.push((Entry::Change(*at), *from));
+                    if from.is_none() {
+                        self.alone.insert((change.change().record.home(), self.head()));
+                    }
                     self.stale.insert(change.change().record);
                 }
             }
@@ -81,6 +91,19 @@ impl Model {
                 if fresh {
                     self.log.push((Entry::Statement(*name), None));
                 }
+            }
+            Act::Receipt(name, issuer) => {
+                let (home, issuer) = (record(name % 2, 0).home(), device(*issuer));
+                let id = statement_id(*name);
+                let place = store.append_receipt(&home, &issuer, &id, &[*name; 60], None)?;
+                self.log.push((Entry::Receipt(*name), None));
+                assert_eq!(place, self.head());
+                self.receipts.insert((home, issuer), place);
+            }
+            Act::Elsewhere(sub_sls, upto) => {
+                let home = record(*sub_sls, 0).home();
+                store.held_elsewhere_upto(&home, *upto)?;
+                self.alone.retain(|(of, place)| *of != home || place > upto);
             }
             Act::NextN => {
                 assert_eq!(store.next_n()?, self.n + 1);
@@ -164,7 +187,7 @@ impl Model {
     fn changes(&self) -> impl Iterator<Item = usize> + '_ {
         self.log.iter().filter_map(|(entry, _)| match entry {
             Entry::Change(at) => Some(*at),
-            Entry::Statement(_) => None,
+            Entry::Statement(_) | Entry::Receipt(_) => None,
         })
     }
 
@@ -172,6 +195,7 @@ impl Model {
     pub(crate) fn agrees(&self, store: &Store) {
         self.log_agrees(store);
         self.indexes_agree(store);
+        self.receipts_agree(store);
         for name in 0..3u8 {
             let value = self.settings.get(&name).map(|value| setting(name, *value));
             assert_eq!(store.setting(&name.to_string()).unwrap(), value);
@@ -214,12 +238,16 @@ impl Model {
                     assert_eq!(entry.kind, EntryKind::Statement { id });
                     assert_eq!(store.statement(&id).unwrap(), Some(vec![*name; 100]));
                 }
+                Entry::Receipt(name) => {
+                    assert_eq!(entry.kind, EntryKind::Receipt { id: statement_id(*name) });
+                    assert_eq!(store.receipt_bytes(entry.seq).unwrap(), vec![*name; 60]);
+                }
             }
         }
         let statements: Vec<_> = store.statements().unwrap().into_iter().map(|(id, _)| id).collect();
         let expected = self.log.iter().filter_map(|(entry, _)| match entry {
             Entry::Statement(name) => Some(statement_id(*name)),
-            Entry::Change(_) => None,
+            Entry::Change(_) | Entry::Receipt(_) => None,
         });
         assert_eq!(statements, expected.collect::<Vec<_>>());
         assert_eq!(store.scan(self.log.len() as u64 / 2, 2).unwrap(), {
@@ -259,6 +287,34 @@ impl Model {
         for (home, ids) in sets {
             assert_eq!(fingerprints[&home], ids.iter().map(ChangeId::as_bytes).collect::<Fingerprint>());
             assert_eq!(store.ids(&home).unwrap(), ids.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    /// The latest receipts are found, and what nobody else is known to hold.
+    fn receipts_agree(&self, store: &Store) {
+        let mut latest: Vec<u64> = self.receipts.values().copied().collect();
+        latest.sort_unstable();
+        let bytes: Vec<Vec<u8>> = latest.iter().map(|place| store.receipt_bytes(*place).unwrap()).collect();
+        assert_eq!(store.receipts().unwrap(), bytes);
+        assert_eq!(store.alone_count(), self.alone.len() as u64);
+        assert_eq!(store.alone_first().unwrap(), self.alone.iter().map(|(_, place)| *place).min());
+        for home in [0, 1].map(|sub_sls| record(sub_sls, 0).home()) {
+            let here = self.receipts.iter().filter(|((of, _), _)| *of == home);
+            let expected: Vec<_> = here.map(|((_, issuer), place)| (*issuer, *place)).collect();
+            assert_eq!(store.receipts_for(&home).unwrap(), expected);
+            let alone = self.alone.iter().filter(|(of, _)| *of == home).map(|(_, place)| *place);
+            assert_eq!(store.alone_in(&home).unwrap(), alone.collect::<Vec<_>>());
+            let held = self.log.iter().zip(1u64..).filter_map(|((entry, from), place)| match entry {
+                Entry::Change(at) if pool()[*at].change().record.home() == home => {
+                    Some((place, *pool()[*at].id().as_bytes(), from.is_none()))
+                }
+                _ => None,
+            });
+            let items = store.items(&home).unwrap().into_iter();
+            assert_eq!(
+                items.map(|item| (item.seq, item.id, item.own)).collect::<Vec<_>>(),
+                held.collect::<Vec<_>>()
+            );
         }
     }
 

@@ -1,0 +1,181 @@
+//! Receipts: a superior that was found to hold just what a peer holds signs that it does, once for each
+//! state of a place; who gets a receipt finds out what of its own log the receipt proves. What is shown
+//! of it is in `custody`.
+
+use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict};
+use rukun_change::{DeviceKey, StatementId, SubSls};
+use rukun_reconcile::{Beyond, Item, beyond};
+use rukun_store::{HeldItem, Proof};
+
+use crate::input::LinkId;
+use crate::replica::{Replica, ReplicaError};
+
+/// By what the latest of several receipts of one issuer for one place is known: it says most, and of two
+/// that say as much it has the higher number, then the higher id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    count: u64,
+    n: u64,
+    pub(crate) id: StatementId,
+}
+
+impl Replica {
+    /// A peer was found to hold in these places just what we hold there.
+    pub(crate) fn found_equal(&mut self, peer: &DeviceKey, places: &[SubSls]) -> Result<(), ReplicaError> {
+        let head = self.store.head();
+        for home in places {
+            self.store.held_elsewhere_upto(home, head)?;
+            if self.keeps_for(peer, home) {
+                self.receipts_due.insert(*home);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the log does not bring to a peer: the receipts for what it holds already. It gets those of a
+    /// place as soon as it is found to hold the same there.
+    pub(crate) fn show_receipts(&mut self, link: LinkId, places: &[SubSls]) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let (peer, position) = (open.peer, open.outgoing.position());
+        let Some(shown) = &mut open.receipts_shown else { return Ok(()) };
+        let new: Vec<SubSls> = places.iter().filter(|home| shown.insert(**home)).copied().collect();
+        let mut receipts = Vec::new();
+        for home in new {
+            let held = self.store.receipts_for(&home)?.into_iter();
+            receipts.extend(held.filter(|(issuer, _)| *issuer != peer).map(|(_, seq)| seq));
+        }
+        let sent = self.send_receipts(link, &receipts)?;
+        if sent && self.links.get(&link).is_some_and(|open| open.outgoing.is_further_than_told()) {
+            self.send_mark(link, position);
+        }
+        Ok(())
+    }
+
+    /// Signs what is due. Whatever it attests is committed with it, before anybody hears of it. Gives whether
+    /// there is any.
+    pub(crate) fn give_receipts(&mut self) -> Result<bool, ReplicaError> {
+        let mut given = false;
+        for home in std::mem::take(&mut self.receipts_due) {
+            let device = self.device();
+            let held = self.store.fingerprints(&[home.region()])?.get(&home).copied().unwrap_or_default();
+            let grant = self.trust.as_ref().and_then(|trust| trust.receipt_grant(&device, &home));
+            let Some((parent, _)) = grant.filter(|_| held.count() > 0) else { continue };
+            let last = self.latest_receipt(&home, &device)?;
+            if last.is_some_and(|(receipt, _)| receipt.fingerprint == held) {
+                continue;
+            }
+            let said = Said::Receipt(Receipt { parent, sub_sls: home, fingerprint: held });
+            // It takes no number: the numbers of work and of words about work have no holes by it.
+            let (incarnation, n) = (self.store.incarnation(), self.store.last_n().max(1));
+            let statement = Statement::sign(&self.keypair, incarnation, n, self.survey().as_ref(), said);
+            given |= self.take_statement(&statement, None)?;
+        }
+        Ok(given)
+    }
+
+    /// Takes a receipt in if it is later than what its issuer gave for that place before, and its word
+    /// counts. Gives whether it was taken.
+    pub(crate) fn take_receipt(
+        &mut self,
+        statement: &Statement,
+        receipt: &Receipt,
+        from: Option<&DeviceKey>,
+    ) -> Result<bool, ReplicaError> {
+        let (home, issuer) = (receipt.sub_sls, statement.issuer.device);
+        let Some(trust) = &self.trust else { return Ok(false) };
+        let id = trust.statement_id(statement);
+        let rank = Rank { count: receipt.fingerprint.count(), n: statement.n, id };
+        if self.latest_receipt(&home, &issuer)?.is_some_and(|(_, latest)| latest >= rank) {
+            return Ok(false);
+        }
+        let Some(trust) = &mut self.trust else { return Ok(false) };
+        match trust.judge_statement(statement) {
+            StatementVerdict::Admit(_) if trust.attested_by(&id, receipt).is_none() => Ok(false),
+            StatementVerdict::Admit(_) => {
+                self.store.append_receipt(&home, &issuer, &id, &statement.to_bytes(), from)?;
+                self.unproved.insert(home);
+                Ok(true)
+            }
+            StatementVerdict::Wait(parent) => {
+                self.hold_back(parent, statement, from);
+                Ok(false)
+            }
+            StatementVerdict::Refuse(refusal) => {
+                if let Some(peer) = from {
+                    self.count_refused(*peer, format!("receipt refused: {refusal}"));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Finds out what the receipts prove that came, or whose places have grown since, and that prove nothing
+    /// so far. What was proved once stays so, whatever comes later.
+    pub(crate) fn prove_receipts(&mut self) -> Result<(), ReplicaError> {
+        for home in std::mem::take(&mut self.unproved) {
+            let proofs = self.store.proofs(&home)?;
+            let held = self.store.fingerprints(&[home.region()])?.get(&home).copied().unwrap_or_default();
+            let mut open = Vec::new();
+            for (issuer, seq) in self.store.receipts_for(&home)? {
+                if proofs.iter().all(|proof| proof.seq != seq) {
+                    let (receipt, _) = self.read_receipt(seq)?;
+                    open.push((issuer, seq, receipt.fingerprint));
+                }
+            }
+            open.retain(|(_, _, fingerprint)| fingerprint.count() <= held.count());
+            if open.is_empty() {
+                continue;
+            }
+            let items = self.store.items(&home)?;
+            let listed: Vec<Item> = items.iter().map(|item| Item { id: item.id, own: item.own }).collect();
+            for (issuer, seq, fingerprint) in open {
+                let Some(beyond) = beyond(&fingerprint, &held, &listed) else { continue };
+                let (upto, own_upto) = within(&items, beyond);
+                self.store.prove(&home, &Proof { issuer, seq, upto, own_upto })?;
+                if issuer != self.device() {
+                    self.store.held_elsewhere_upto(&home, own_upto)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The receipt, latest of its issuer or not, at a place in the log.
+    pub(crate) fn read_receipt(&self, seq: u64) -> Result<(Receipt, Rank), ReplicaError> {
+        let bytes = self.store.receipt_bytes(seq)?;
+        let Ok(statement) = Statement::from_bytes(&bytes) else { return Err(ReplicaError::Receipt { seq }) };
+        let (n, id) = (statement.n, statement.id(self.survey().as_ref()));
+        match statement.said {
+            Said::Receipt(receipt) => {
+                let rank = Rank { count: receipt.fingerprint.count(), n, id };
+                Ok((receipt, rank))
+            }
+            _ => Err(ReplicaError::Receipt { seq }),
+        }
+    }
+
+    fn latest_receipt(
+        &self,
+        home: &SubSls,
+        issuer: &DeviceKey,
+    ) -> Result<Option<(Receipt, Rank)>, ReplicaError> {
+        let seq = self.store.receipt(home, issuer)?;
+        seq.map(|seq| self.read_receipt(seq)).transpose()
+    }
+
+    /// Whether this device is a superior there, and the peer is not of a higher tier.
+    fn keeps_for(&self, peer: &DeviceKey, home: &SubSls) -> bool {
+        let Some(trust) = &self.trust else { return false };
+        let highest = |device: &DeviceKey| trust.roles_at(device, home).into_iter().min();
+        let Some((_, own)) = trust.receipt_grant(&self.device(), home) else { return false };
+        highest(peer).unwrap_or(Role::Enumerator) >= own
+    }
+}
+
+/// Up to where in the log a receipt's set goes, and up to where of what was made here.
+fn within(items: &[HeldItem], beyond: Beyond) -> (u64, u64) {
+    let (earlier, _) = items.split_at(items.len().saturating_sub(beyond.newest));
+    let upto = earlier.last().map_or(0, |item| item.seq);
+    let own = earlier.iter().rev().filter(|item| item.own).take(beyond.own).last();
+    (upto, own.map_or(upto, |oldest| oldest.seq - 1))
+}
