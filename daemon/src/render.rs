@@ -3,6 +3,7 @@
 //! no name can command a terminal. Nothing is asked or decided here.
 
 mod conflicts;
+mod custody;
 mod loss;
 mod paint;
 mod provenance;

@@ -4,6 +4,7 @@
 //! what needs it stands apart, in [`found`] and [`grant`].
 
 mod answer;
+mod custody;
 mod error;
 mod import;
 mod loss;

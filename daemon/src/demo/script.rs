@@ -86,9 +86,10 @@ mod tests {
     fn log(writes: &[Value]) -> LogShape {
         let change = json!({
             "change": "ab", "author": "", "role": null, "device": "", "n": 1, "ink": "pencil", "time": "",
-            "time_ms": 0, "standing": "good", "resolves": [], "made": [], "writes": writes,
+            "time_ms": 0, "standing": "good", "reached": "", "resolves": [], "made": [], "writes": writes,
         });
-        serde_json::from_value(json!({"record": "1", "name": "", "changes": [change]})).unwrap()
+        serde_json::from_value(json!({"record": "1", "name": "", "reached": "", "changes": [change]}))
+            .unwrap()
     }
 
     fn write(field: &str, value: impl Into<Value>) -> Value {

@@ -12,6 +12,8 @@ const WRITES_SHOWN_MAX: usize = 6;
 /// Every change of a record, causes first.
 pub fn log(log: &LogShape, paint: Paint) -> String {
     let mut text = heading(&log.name, &log.record, paint);
+    let all = if log.changes.len() > 1 { "all of it is " } else { "" };
+    let _ = writeln!(text, "{}", paint.faint(&format!("{all}{}", clean(&log.reached))));
     for change in &log.changes {
         text.push('\n');
         text.push_str(&change_line(change, paint));
@@ -21,7 +23,8 @@ pub fn log(log: &LogShape, paint: Paint) -> String {
 
 fn change_line(change: &LogLine, paint: Paint) -> String {
     let id = paint.ink(&change.ink, &format!("{} {}", short_change(&change.change), change.ink));
-    let mut text = format!("{id}  {}  {}\n", shown_time(&change.time), who(&change.who));
+    let reached = paint.faint(&clean(&change.reached));
+    let mut text = format!("{id}  {}  {}  {reached}\n", shown_time(&change.time), who(&change.who));
     if change.standing != "good" {
         let _ = writeln!(text, "    {}", paint.alert(&clean(&change.standing)));
     }

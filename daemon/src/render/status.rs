@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Cell, Paint, Table, clean, counted, short_device, shown_bytes, shown_time};
-use crate::verbs::{FoundedShape, GrantShape, JoinedShape, PeerShape, StatusShape};
+use super::{Cell, Paint, Table, clean, counted, custody, short_device, shown_bytes, shown_time};
+use crate::verbs::{FoundedShape, GrantShape, JoinedShape, OfficerShape, PeerShape, StatusShape};
 
 /// How a node is.
 pub fn status(status: &StatusShape, paint: Paint) -> String {
@@ -47,6 +47,9 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
             shown_bytes(status.disk_bytes)
         ),
     );
+    for (word, says) in custody::lines(&status.custody, paint) {
+        line(word, &says);
+    }
     let kinds: Vec<String> = status
         .conflicts
         .iter()
@@ -89,6 +92,12 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     );
     text.push('\n');
     text.push_str(&peer_table(&status.peers, paint));
+    let in_force = status.grants.iter().filter(|grant| !grant.in_force.is_empty());
+    let is_superior = { in_force }.any(|grant| grant.role != "enumerator");
+    let missing = |officer: &&OfficerShape| officer.numbers.iter().any(|one| !one.missing.is_empty());
+    let shown: Vec<OfficerShape> =
+        status.officers.iter().filter(|officer| is_superior || missing(officer)).cloned().collect();
+    text.push_str(&custody::officers(&shown, paint));
     text
 }
 

@@ -13,7 +13,7 @@ use super::shape::{
     StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{import, loss, provenance, record, typed};
+use super::{custody, import, loss, provenance, record, typed};
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -196,6 +196,8 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
         waiting: status.waiting,
         disk_bytes: status.disk_bytes,
         fingerprint: status.fingerprint.to_string(),
+        custody: custody::custody(&status.custody),
+        officers: status.officers.into_iter().map(custody::officer).collect(),
         peers: status.peers.into_iter().map(peer).collect(),
         dials,
         traffic: None,

@@ -7,6 +7,7 @@ use rukun_change::{ChangeId, Moment};
 use rukun_document::{ConflictKind, Logged, Place, Reading};
 use rukun_replica::{Choice, Replica};
 
+use super::custody;
 use super::error::VerbError;
 use super::record::questionnaire;
 use super::shape::{BlameShape, ConflictsShape, LogLine, LogShape, WriteShape, WrittenShape};
@@ -20,6 +21,7 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
     let reading = replica.reading(&replica.find_record(record)?)?;
     let teller = Teller::of(replica);
     let home = reading.id().home();
+    let (reached, least) = custody::reached(replica, reading.id())?;
     let line = |logged: &Logged| LogLine {
         change: logged.change.to_string(),
         who: teller.who(&logged.author, &home, logged.ink),
@@ -28,12 +30,14 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
         time: rfc3339(logged.time_ms),
         time_ms: logged.time_ms,
         standing: logged.standing.to_string(),
+        reached: reached.get(&logged.change).unwrap_or(&least).to_string(),
         resolves: resolves(&logged.message),
         writes: writes(&teller, logged),
         made: logged.made.iter().map(ToString::to_string).collect(),
     };
     let changes = in_telling_order(&reading).into_iter().map(line).collect();
-    Ok(LogShape { record: reading.id().to_string(), name: head_name(&reading), changes })
+    let (record, name) = (reading.id().to_string(), head_name(&reading));
+    Ok(LogShape { record, name, reached: least.to_string(), changes })
 }
 
 pub(super) fn writes(teller: &Teller<'_>, logged: &Logged) -> Vec<WriteShape> {

@@ -1,8 +1,10 @@
 //! The shapes of the answers: these field names are the program's word to scripts and apps. Ids are
 //! whole texts; times are RFC 3339 beside milliseconds since 1970, by the author's clock.
 
+mod custody;
 mod loss;
 
+pub use custody::{CustodyShape, NumbersShape, OfficerShape};
 pub use loss::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
 
 use std::collections::BTreeMap;
@@ -89,6 +91,9 @@ pub struct LogLine {
     pub time_ms: i64,
     /// `good`, or `set aside: ` and why.
     pub standing: String,
+    /// How far it is proved to have come: `on this device alone`, `on this device`, `at the supervisor`,
+    /// `at the coordinator` or `at the district`.
+    pub reached: String,
     /// The changes among which it chose, if it is a resolution.
     pub resolves: Vec<String>,
     /// What it wrote.
@@ -115,6 +120,8 @@ pub struct LogShape {
     pub record: String,
     /// The head's name.
     pub name: String,
+    /// How far all of it is proved to have come.
+    pub reached: String,
     /// Its changes.
     pub changes: Vec<LogLine>,
 }
@@ -374,6 +381,10 @@ pub struct StatusShape {
     pub disk_bytes: u64,
     /// The fingerprint of all changes held.
     pub fingerprint: String,
+    /// How far this device's work has come.
+    pub custody: CustodyShape,
+    /// The officers whose whole work it should hold.
+    pub officers: Vec<OfficerShape>,
     /// The devices it knows.
     pub peers: Vec<PeerShape>,
     /// The addresses that it dials.
