@@ -40,6 +40,8 @@ pub use calm::CONVERGE_MS_MAX;
 mod chance;
 pub use chance::Chance;
 
+mod delivery;
+
 pub mod disk;
 
 pub mod liar;

@@ -78,6 +78,10 @@ impl World {
             return Err(format!("{node} holds change {id:.12} after a restart, which nobody made"));
         }
         // Durable, and the program ended before it could say so.
+        let key = self.nodes[node].key;
+        for id in found.difference(&self.truth.held[node]) {
+            self.truth.holders.entry(*id).or_default().insert(key);
+        }
         self.truth.held[node] = found;
         Ok(())
     }

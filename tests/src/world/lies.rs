@@ -6,6 +6,7 @@ use rukun_change::{Author, Fingerprint, SignedChange, StatementId, SubSls};
 use rukun_replica::{Input, LinkId};
 use rukun_wire::{Exception, Hello, Message};
 
+use super::delivery::LIAR;
 use super::liar::{Expect, Liar, Telling, Truth};
 use super::mallory::Mallory;
 use super::model::Fact;
@@ -95,6 +96,7 @@ impl World {
         for signed in &telling.admitted {
             let id = Fact::in_survey(signed, &self.truth.survey).map_err(|error| format!("{error:?}"))?.id;
             self.truth.made(id, signed, false)?;
+            self.truth.holders.entry(id).or_default().insert(LIAR);
         }
         self.trace.note((victim, lie.name()), || format!("{victim} is told a lie: {}", lie.name()));
         let link = self.link_by_hand(victim, telling.key)?;
@@ -234,6 +236,7 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
             Lie::FalseAck,
             Lie::BlindAck,
             Lie::FalseFingerprint,
+            Lie::FalseReceipt,
             Lie::FalseCursor,
             Lie::EndlessIds,
             Lie::FalseBlob,

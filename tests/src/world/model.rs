@@ -10,13 +10,16 @@ mod fact;
 pub use fact::{Fact, NotAFact};
 
 mod said;
-pub use said::statement_id;
+pub use said::{number_of, statement_id};
 
 mod losses;
 pub use losses::Loss;
 
 mod grants;
 pub use grants::{Granted, Grants, Role};
+
+mod receipt;
+pub use receipt::Receipt;
 
 mod held;
 pub use held::{Held, Judged, admissible};

@@ -175,8 +175,12 @@ impl World {
         self.trace.note((from.0, from.1.0, &bytes), || {
             format!("{} sends {} bytes on link {}: {}", from.0, bytes.len(), from.1.0, name_of(&bytes))
         });
-        if let Some(heard) = self.heard.get_mut(&from) {
-            heard.push(bytes);
+        if bytes.get(4) == Some(&STATEMENTS) {
+            self.follow_receipts(from.0, &bytes)?;
+        }
+        if self.heard.contains_key(&from) {
+            self.told_to_a_liar(&bytes);
+            self.heard.entry(from).or_default().push(bytes);
             return Ok(());
         }
         match bytes.get(4) {

@@ -157,6 +157,10 @@ pub struct Tally {
     pub lost_with_device: u64,
     /// The longest time to converge once faults had ended.
     pub converged_ms_max: u64,
+    /// Receipts that were given.
+    pub receipts: u64,
+    /// Changes shown at a tier by receipts at the end, counted at each node.
+    pub proved: u64,
     /// How often each kind of fault met somebody, by its name.
     pub hits: BTreeMap<&'static str, u64>,
 }
@@ -180,6 +184,8 @@ impl AddAssign<&Tally> for Tally {
         self.admissions += other.admissions;
         self.written += other.written;
         self.lost_with_device += other.lost_with_device;
+        self.receipts += other.receipts;
+        self.proved += other.proved;
         self.converged_ms_max = self.converged_ms_max.max(other.converged_ms_max);
         for (name, count) in &other.hits {
             *self.hits.entry(name).or_default() += count;
@@ -195,6 +201,8 @@ impl fmt::Display for Tally {
         writeln!(f, "{:>12}  changes written", self.written)?;
         writeln!(f, "{:>12}  admissions", self.admissions)?;
         writeln!(f, "{:>12}  changes lost with the only device that held them", self.lost_with_device)?;
+        writeln!(f, "{:>12}  receipts given", self.receipts)?;
+        writeln!(f, "{:>12}  changes proved by receipts to be at a tier, in the end", self.proved)?;
         writeln!(f, "{:>12}  ms, the longest time to converge without faults", self.converged_ms_max)?;
         for (name, count) in &self.hits {
             writeln!(f, "{count:>12}  {name}")?;

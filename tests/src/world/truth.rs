@@ -9,7 +9,7 @@ use rukun_change::{
 };
 
 use super::model::compare::Facts;
-use super::model::{Fact, Granted, Grants};
+use super::model::{Fact, Granted, Grants, Receipt};
 
 /// All that is true in a world.
 pub(super) struct Truth {
@@ -22,6 +22,12 @@ pub(super) struct Truth {
     known: HashSet<Vec<u8>>,
     /// What each node has said that it holds durably.
     pub(super) held: Vec<BTreeSet<ChangeId>>,
+    /// Which devices ever said that they hold a change, lost ones too.
+    pub(super) holders: BTreeMap<ChangeId, BTreeSet<DeviceKey>>,
+    /// The receipts that honest devices gave, by place and issuer, in order.
+    pub(super) receipts: BTreeMap<(SubSls, DeviceKey), Vec<Receipt>>,
+    /// The first of its issuer's receipts there that covers a change.
+    pub(super) covered_from: BTreeMap<(ChangeId, DeviceKey), usize>,
     /// Honest changes as they travel.
     pub(super) signed: Vec<SignedChange>,
     /// A signature is a change's own: by it a frame's changes are known without their hashes.
@@ -43,6 +49,9 @@ impl Truth {
             statement_ids: [StatementId::from_bytes(*survey.as_bytes())].into(),
             known: HashSet::new(),
             held: Vec::new(),
+            holders: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            covered_from: BTreeMap::new(),
             signed: Vec::new(),
             by_signature: HashMap::new(),
             numbers: BTreeMap::new(),

@@ -61,6 +61,11 @@ impl World {
             }
             views.push(view);
         }
+        for (node, view) in views.iter().enumerate() {
+            if let Some((_, grants)) = view {
+                self.shows_no_more_than_is_proved(node, grants)?;
+            }
+        }
         for (record, nodes) in holders {
             self.reads_alike(&record, &nodes, &views)?;
         }
@@ -148,11 +153,12 @@ impl World {
             return Err(format!("{node} lets {} changes wait", status.waiting));
         }
         let peers = status.peers.iter().filter(|peer| peer.linked);
+        let officers = status.officers.clone();
         match peers.clone().find(|peer| peer.lacks > 0 && !self.liars.contains(&peer.key)) {
             Some(peer) => {
                 Err(format!("{node} says that {} lacks {}, and all is quiet", peer.name, peer.lacks))
             }
-            None => Ok(()),
+            None => self.misses_what_it_lacks(node, &officers),
         }
     }
 

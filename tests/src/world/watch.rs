@@ -138,6 +138,7 @@ impl World {
         self.tally.admissions += 1;
         self.news_ms = self.now_ms;
         self.truth.held[node].insert(id);
+        self.truth.holders.entry(id).or_default().insert(key);
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub enum Lie {
     FutureStatement,
     /// Many statements that rest on nothing.
     StatementFlood,
+    /// A receipt by who gives none, on another's grant, or for what nobody holds.
+    FalseReceipt,
     /// Bytes that are no statement.
     MalformedStatement,
     /// A message before the greeting.
@@ -135,6 +137,7 @@ impl Lie {
         Self::OtherCharter,
         Self::FutureStatement,
         Self::StatementFlood,
+        Self::FalseReceipt,
         Self::MalformedStatement,
         Self::BeforeGreeting,
         Self::WrongState,

@@ -1,12 +1,12 @@
 //! Lies in statements: who may do what.
 
-use rukun_authority::{Charter, Closing, Grant, Keypair, Role, Said, Statement};
+use rukun_authority::{Charter, Closing, Grant, Keypair, Receipt, Role, Said, Statement};
 use rukun_change::{DeviceKey, Digest, Incarnation, StatementId};
 use rukun_wire::Message;
 
 use super::{Expect, Lie, Pen, Telling, Truth};
 use crate::world::Chance;
-use crate::world::model::Granted;
+use crate::world::model::{Granted, Role as ModelRole};
 
 /// The frames of a lie that is told by statements; nothing if it is told otherwise.
 pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Option<Telling> {
@@ -35,6 +35,14 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             });
             sent(items.collect(), Expect::Harmless)
         }
+        Lie::FalseReceipt => {
+            let own = pen.keypair.key();
+            let granted = granted(truth);
+            let gives = |one: &&Granted| one.subject == own && one.role != ModelRole::Enumerator;
+            let refused = granted.iter().filter(|one| !gives(one)).count();
+            let items = granted.iter().map(|one| say(receipt(chance, one.id, truth))).collect();
+            sent(items, Expect::StatementsRefused(refused))
+        }
         Lie::MalformedStatement => {
             let mut bytes = chance.pick(truth.statements).clone();
             bytes.truncate(chance.below(bytes.len()));
@@ -54,18 +62,26 @@ fn grant(parent: StatementId, subject: DeviceKey, role: Role, region: &str, seri
 fn widened(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<Said> {
     let (own, charter) = (pen.keypair.key(), StatementId::from_bytes(*truth.survey.as_bytes()));
     let mut said = vec![grant(charter, own, Role::District, "18", 9)];
-    for granted in truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)) {
+    for granted in granted(truth) {
         let role = *chance.pick(&Role::ALL);
         said.push(grant(granted.id, own, role, "1811", chance.between(1, u64::MAX)));
     }
     said
 }
 
+/// For ids that there are not, so many that any prefix of a log may have as many.
+fn receipt(chance: &mut Chance, parent: StatementId, truth: &Truth<'_>) -> Said {
+    let ids: Vec<[u8; 32]> = (0..chance.between(1, 60)).map(|_| chance.bytes()).collect();
+    Said::Receipt(Receipt { parent, sub_sls: truth.home, fingerprint: ids.iter().collect() })
+}
+
+fn granted(truth: &Truth<'_>) -> Vec<Granted> {
+    truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)).collect()
+}
+
 /// A grant in the name of one who might give it.
 fn forged(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<u8> {
-    let granted: Vec<Granted> =
-        truth.statements.iter().filter_map(|bytes| Granted::of(bytes, &truth.survey)).collect();
-    let parent = chance.pick(&granted).clone();
+    let parent = chance.pick(&granted(truth)).clone();
     let said = grant(parent.id, pen.keypair.key(), Role::Enumerator, parent.regions[0].as_str(), 9);
     let mut statement = Statement::sign(&pen.keypair, pen.incarnation, 1, Some(&truth.survey), said);
     statement.issuer.device = parent.subject;

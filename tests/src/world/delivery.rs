@@ -1,0 +1,138 @@
+//! What is said of delivery is held against what is true: a receipt is for what its issuer has said to
+//! hold, nothing is shown at a tier without a receipt of that tier that counts, and nothing is shown
+//! to be elsewhere that never was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, StatementId, SubSls};
+use rukun_replica::{OfficerLine, Reached};
+use rukun_wire::Message;
+
+use super::model::{Grants, Receipt, Role, number_of};
+use super::sim::{Checked, World};
+
+/// Stands for whoever lies: what it was sent may be said to be elsewhere, for it may have acknowledged it.
+pub(super) const LIAR: DeviceKey = DeviceKey::from_bytes([0; 32]);
+
+impl World {
+    /// Receipts leave a node: its own are for just what it has said to hold there.
+    pub(super) fn follow_receipts(&mut self, node: usize, bytes: &[u8]) -> Checked {
+        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else { return Ok(()) };
+        let key = self.nodes[node].key;
+        for receipt in items.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey)) {
+            let place = (receipt.sub_sls, receipt.issuer);
+            let known = self.truth.receipts.get(&place).is_some_and(|given| given.contains(&receipt));
+            if receipt.issuer != key || known {
+                continue;
+            }
+            let held = &self.truth.held[node];
+            let here = held.iter().filter(|id| self.truth.home(id) == Some(receipt.sub_sls));
+            let here: Vec<ChangeId> = here.copied().collect();
+            let mut sum: Fingerprint = here.iter().map(ChangeId::as_bytes).collect();
+            let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+            for id in replica.statements_about(&receipt.sub_sls).map_err(|error| error.to_string())? {
+                sum.insert(id.as_bytes());
+            }
+            if sum != receipt.fingerprint {
+                let (said, holds) = (receipt.fingerprint.count(), sum.count());
+                return Err(format!(
+                    "{node} gives a receipt for {said} changes and statements in {}, and holds {holds} others",
+                    receipt.sub_sls
+                ));
+            }
+            let given = self.truth.receipts.entry(place).or_default();
+            for id in here {
+                self.truth.covered_from.entry((id, key)).or_insert(given.len());
+            }
+            given.push(receipt);
+            self.tally.receipts += 1;
+        }
+        Ok(())
+    }
+
+    /// A liar has been sent changes.
+    pub(super) fn told_to_a_liar(&mut self, bytes: &[u8]) {
+        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else { return };
+        let ids: Vec<ChangeId> = changes.items.iter().filter_map(|signed| self.truth.id_of(signed)).collect();
+        for id in ids {
+            self.truth.holders.entry(id).or_default().insert(LIAR);
+        }
+    }
+
+    /// A node shows no work further than it is proved to be.
+    pub(super) fn shows_no_more_than_is_proved(&mut self, node: usize, grants: &Grants) -> Checked {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let key = self.nodes[node].key;
+        let homes: BTreeSet<SubSls> =
+            self.truth.held[node].iter().filter_map(|id| self.truth.home(id)).collect();
+        let mut attested: BTreeMap<StatementId, Option<Role>> = BTreeMap::new();
+        for home in homes {
+            let own = grants.roles_at(&key, &home);
+            for (id, reached) in replica.reached_in(&home).map_err(|error| error.to_string())? {
+                let role = match reached {
+                    Reached::District => Some(Role::District),
+                    Reached::Coordinator => Some(Role::Coordinator),
+                    Reached::Supervisor => Some(Role::Supervisor),
+                    Reached::Here | Reached::HereAlone => None,
+                };
+                if role.is_some_and(|role| own.contains(&role)) {
+                    continue;
+                }
+                if let Some(role) = role {
+                    let issuers =
+                        self.truth.covered_from.range((id, LIAR)..).take_while(|((of, _), _)| *of == id);
+                    let mut given = issuers.flat_map(|((_, issuer), first)| {
+                        self.truth.receipts[&(home, *issuer)].iter().skip(*first)
+                    });
+                    let counts = |receipt: &Receipt| {
+                        *attested.entry(receipt.id).or_insert_with(|| grants.attested_by(receipt))
+                            == Some(role)
+                    };
+                    if !given.any(counts) {
+                        return Err(format!("{node} shows change {id:.12} {reached} without such a receipt"));
+                    }
+                    self.tally.proved += 1;
+                }
+                let others = self.truth.holders.get(&id).into_iter().flatten().any(|holder| *holder != key);
+                if reached != Reached::HereAlone && !others {
+                    return Err(format!(
+                        "{node} shows change {id:.12} {reached}, and nobody else ever held it"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A node misses those numbers of an officer's work that it does not hold, and no others.
+    pub(super) fn misses_what_it_lacks(&self, node: usize, officers: &[OfficerLine]) -> Checked {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let mut numbers: BTreeMap<Author, BTreeSet<u64>> = BTreeMap::new();
+        for fact in self.truth.held[node].iter().filter_map(|id| self.truth.facts.get(id)) {
+            numbers.entry(fact.author).or_default().insert(fact.n);
+        }
+        for bytes in replica.statements_held().map_err(|error| error.to_string())? {
+            if let Some((issuer, n)) = number_of(&bytes, &self.truth.survey) {
+                numbers.entry(issuer).or_default().insert(n);
+            }
+        }
+        for officer in officers {
+            let own = numbers.iter().filter(|(author, _)| author.device == officer.device);
+            let expected: Vec<_> = own.map(|(author, held)| (author.incarnation, holes(held))).collect();
+            let shown = officer.incarnations.iter().map(|one| (one.incarnation, one.missing.clone()));
+            if !shown.eq(expected.iter().cloned()) {
+                let who = officer.device.short();
+                return Err(format!("{node} misses other numbers of {who} than it lacks: {officer:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The runs of numbers from 1 to the last that are not there.
+fn holes(numbers: &BTreeSet<u64>) -> Vec<RangeInclusive<u64>> {
+    let before = std::iter::once(0).chain(numbers.iter().copied());
+    let pairs = before.zip(numbers);
+    pairs.filter(|(before, n)| before + 1 < **n).map(|(before, n)| before + 1..=n - 1).collect()
+}

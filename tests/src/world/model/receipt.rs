@@ -1,0 +1,48 @@
+//! A receipt, as its bytes say it, and what it is worth: the tier of the grant that it names, if its
+//! issuer holds that there and its word counts.
+
+use rukun_change::{DeviceKey, Fingerprint, StatementId, SubSls, SurveyId};
+
+use super::grants::{Grants, Role};
+use super::said::said_of;
+
+/// Somebody says that it holds a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The statement.
+    pub id: StatementId,
+    /// Who says so.
+    pub issuer: DeviceKey,
+    /// The issuer's own grant.
+    pub parent: StatementId,
+    /// Where.
+    pub sub_sls: SubSls,
+    /// Which set.
+    pub fingerprint: Fingerprint,
+}
+
+impl Receipt {
+    /// The receipt in the bytes of a statement; nothing if they say something else.
+    pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
+        let (id, kind, issuer, mut said) = said_of(statement, survey)?;
+        if kind != 10 {
+            return None;
+        }
+        said.tuple(3).ok()?;
+        let parent = StatementId::from_bytes(said.array_of().ok()?);
+        let sub_sls = SubSls::from_bytes(said.array_of().ok()?).ok()?;
+        let fingerprint = Fingerprint::from_bytes(&said.array_of().ok()?).ok()?;
+        Some(Self { id, issuer, parent, sub_sls, fingerprint })
+    }
+}
+
+impl Grants {
+    /// The tier at which a receipt shows work to be, to one who holds these grants.
+    pub fn attested_by(&self, receipt: &Receipt) -> Option<Role> {
+        let granted = self.good().find(|granted| granted.id == receipt.parent)?;
+        let may = granted.subject == receipt.issuer
+            && granted.role != Role::Enumerator
+            && granted.covers(&receipt.sub_sls.region());
+        (may && self.counts(&receipt.id, &receipt.parent)).then_some(granted.role)
+    }
+}
