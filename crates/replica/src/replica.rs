@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{Keypair, Statement, StatementVerdict, Trust};
 use rukun_change::{Author, DeviceKey, Moment, StatementId, SurveyId};
 use rukun_document::Questionnaire;
+use rukun_enrolment::Tries;
 use rukun_store::{Store, StoreError};
 
 use crate::input::{Event, Input, LinkId, Output};
@@ -31,6 +32,8 @@ pub struct Replica {
     pub(crate) incarnation_is_new: bool,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
+    /// From where codes were guessed wrongly.
+    pub(crate) tries: Tries,
     staged: VecDeque<Output>,
     released: VecDeque<Output>,
 }
@@ -52,6 +55,7 @@ impl Replica {
             links: BTreeMap::new(),
             incarnation_is_new: false,
             refused: BTreeMap::new(),
+            tries: Tries::default(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
         };

@@ -17,8 +17,8 @@ use crate::slots::open_newest;
 use crate::store::{Identity, Store, Vault, begin};
 use crate::tables::{
     AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY, FINGERPRINT, FORMAT,
-    HEADER, HEADER_COPY, IDENTITY, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, SUM,
-    WAITING,
+    HEADER, HEADER_COPY, IDENTITY, INVITATION, INVITED, LOG, PEER, RECORD, RECORD_IDENTITY, SETTING, STALE,
+    STATEMENT, SUM, WAITING,
 };
 
 /// What redb may keep of the file in memory. A relay stays under 400 MB with all that it holds.
@@ -142,7 +142,7 @@ fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError
         ($($table:ident)*) => {$( txn.open_table($table)?; )*};
     }
     make!(AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY FINGERPRINT IDENTITY LOG);
-    make!(PEER RECORD RECORD_IDENTITY SETTING STALE STATEMENT SUM WAITING);
+    make!(INVITATION INVITED PEER RECORD RECORD_IDENTITY SETTING STALE STATEMENT SUM WAITING);
     Ok(txn.commit()?)
 }
 
