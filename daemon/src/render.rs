@@ -3,13 +3,16 @@
 //! no name can command a terminal. Nothing is asked or decided here.
 
 mod conflicts;
+mod officers;
 mod paint;
 mod provenance;
+mod qr;
 mod records;
 mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
+pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;
 pub use provenance::{blame, log};
 pub use records::{bad_row, import_report, record, record_list, written};

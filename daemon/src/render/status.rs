@@ -18,7 +18,7 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     }
     line("device", &status.device);
     match &status.survey {
-        None => line("survey", "none yet: rukun join SURVEY-ID, or rukun init SURVEY.toml"),
+        None => line("survey", "none yet: rukun join CODE or SURVEY-ID, or rukun init SURVEY.toml"),
         Some(survey) => {
             let (name, code) = (survey.name.as_deref(), survey.code.as_deref().unwrap_or_default());
             let name = name.map(|name| format!("{} ({})", clean(name), clean(code)));
@@ -142,6 +142,7 @@ pub fn founded(founded: &FoundedShape, root: &Path, paint: Paint) -> String {
         "survey {}\n  {}\nthis device is its district office in {}; its root key is {}: keep a copy off this machine\n\n\
          next\n  rukun daemon                 sync with other devices\n  \
          rukun grant DEVICE ...       let a device act: its owner tells you what rukun id shows there\n  \
+         rukun officers import FILE   invite hundreds by one-time codes, on cards to print\n  \
          rukun join {} --peer HOST:PORT   on each of those devices\n",
         paint.strong(&clean(&founded.name)),
         founded.survey,
