@@ -4,21 +4,24 @@
 mod loss;
 
 pub use loss::{Loss, Settled};
+mod officers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use rukun_authority::Role;
-use rukun_change::{DeviceKey, Ink, Region, SurveyId};
+use rukun_change::{DeviceKey, Ink, Region};
 use rukun_document::ConflictKind;
+
+pub use officers::{Import, Join, JoinBy, Officers};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  not done: the message says why and what to do next
   2  the command line is wrong
-  3  import: some rows are bad, the good ones went in
+  3  import, officers import: some rows are bad, the good ones went in
   4  demo: something differs that should be equal
   74 daemon: the disk failed; a restart recovers what was acknowledged
 
@@ -69,16 +72,25 @@ The root key is left in the data folder as root.key. Keep a copy of it off this 
     /// Take part in a survey
     #[command(after_help = "\
 Example:
+  rukun join 7Q2XC-0M4KA-B9D1H-XW3Z4-58NHE --relay kantor.example.id:7811
   rukun join SURVEY-ID --peer 192.168.1.10:7811
 
-The survey's id is what rukun init and rukun grant print. Start rukun daemon afterwards.")]
-    Join {
-        /// The survey's id
-        #[arg(value_name = "SURVEY-ID")]
-        survey: SurveyId,
-        /// A node to dial, such as the supervisor's
-        #[arg(long, value_name = "HOST:PORT")]
-        peer: Vec<String>,
+A code is on the card that the office gave you; it works once, and brings the role with it. Without a
+card: the survey's id is what rukun init and rukun grant print, and the tier above grants the role.
+Start rukun daemon afterwards.")]
+    Join(Join),
+    /// Who was invited and what became of it; import, withdraw
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Example:
+  rukun officers
+  rukun officers import officers.csv --relay kantor.example.id:7811"
+    )]
+    Officers {
+        /// Invite, or take back
+        #[command(subcommand)]
+        verb: Option<Officers>,
     },
     /// Run this node: dial, listen, sync, until stopped
     #[command(after_help = "\
@@ -88,8 +100,15 @@ Example:
     /// Show this device's id, to be granted a role
     #[command(after_help = "\
 Example:
-  rukun id")]
-    Id,
+  rukun id
+  rukun id --qr
+
+Without a network: whoever grants the role scans the QR code, and types rukun grant with what it says.")]
+    Id {
+        /// As a QR code too
+        #[arg(long)]
+        qr: bool,
+    },
     /// Let a device act in a role in some regions
     #[command(after_help = "\
 Example:

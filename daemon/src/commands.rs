@@ -5,7 +5,9 @@ mod daemon;
 mod grant;
 mod import;
 mod init;
+mod join;
 mod loss;
+mod officers;
 mod output;
 mod repair;
 
@@ -20,12 +22,12 @@ use crate::disk::Folder;
 use crate::node::Node;
 use crate::render;
 use crate::verbs::{
-    BlameShape, ConflictsShape, Edit, IdShape, JoinedShape, LogShape, PeersShape, RecordShape, RecordsShape,
-    Request, StatusShape, VerbError, WrittenShape,
+    BlameShape, ConflictsShape, Edit, IdShape, LogShape, PeersShape, RecordShape, RecordsShape, Request,
+    StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
 
-/// Exit code: some rows of a prelist are bad, the good ones went in.
+/// Exit code: some rows of a file are bad, the good ones went in.
 const SOME_ROWS_BAD: u8 = 3;
 /// Exit code: the demonstration found a difference where there should be none.
 const DIFFERS: u8 = 4;
@@ -50,19 +52,14 @@ fn folder(cli: &Cli) -> Result<Folder, VerbError> {
 fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbError> {
     match verb {
         Verb::Init(init) => init::init(&init, folder, output)?,
-        Verb::Join { survey, peer } => {
-            let mut node = Node::open_or_make(folder)?;
-            let joined: JoinedShape = node.ask(Request::Join { survey, peers: peer })?;
-            output.show(&joined, |joined, paint| {
-                render::joined(joined, matches!(node, Node::Daemon(_)), paint)
-            });
-        }
+        Verb::Join(join) => join::join(join, folder, output)?,
+        Verb::Officers { verb } => return officers::officers(verb, folder, output),
         Verb::Daemon(daemon) => {
             return Ok(daemon::daemon(daemon, folder, output));
         }
-        Verb::Id => {
+        Verb::Id { qr } => {
             let id: IdShape = Node::open_or_make(folder)?.ask(Request::Id)?;
-            output.show(&id, |id, _| format!("{}\n", id.device));
+            output.show(&id, |id, paint| render::id(id, qr, paint));
         }
         Verb::Grant { device, role, region, name } => {
             grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;

@@ -316,13 +316,23 @@ fn remove_if_there(path: &Path) -> Result<(), DiskError> {
 }
 
 /// Writes a file that was not there, for its owner alone; it outlives a loss of power.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
     write().map_err(|error| io_error(path, error))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Writes a file in the place of one that is there, for its owner alone: the old or the new is there at
+/// every moment.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let fresh = path.with_added_extension("new");
+    remove_if_there(&fresh)?;
+    write_new(&fresh, bytes)?;
+    fs::rename(&fresh, path).map_err(|error| io_error(path, error))?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 

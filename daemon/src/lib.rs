@@ -2,6 +2,7 @@
 //! and all of the world it knows comes and goes through here.
 
 pub mod args;
+pub mod cards;
 pub mod client;
 pub mod clock;
 pub mod commands;
@@ -9,11 +10,14 @@ pub mod demo;
 pub mod dial;
 pub mod disk;
 pub mod drive;
+pub mod enrol;
 pub mod http;
 pub mod link;
 pub mod node;
+pub mod officers;
 pub mod people;
 pub mod prelist;
+pub mod qr;
 pub mod quic;
 pub mod render;
 pub mod repair;

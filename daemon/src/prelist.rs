@@ -75,7 +75,7 @@ pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Resu
         node,
         progress,
     };
-    let mut lines = Lines { file: BufReader::new(File::open(path).map_err(read)?), at: 0, line: 1, last: 0 };
+    let mut lines = Lines::open(path).map_err(read)?;
     let mut record = StringRecord::new();
     loop {
         let line = lines.of(reader.position().byte()).map_err(read)?;
@@ -179,7 +179,7 @@ impl Import<'_> {
 
 /// Which line a row starts on. The reader counts from before the blank lines that it skips. A line ends
 /// as the reader lets a row end: with LF, CR LF, or CR alone, as old spreadsheets write it.
-struct Lines {
+pub(crate) struct Lines {
     file: BufReader<File>,
     at: u64,
     line: u64,
@@ -187,9 +187,14 @@ struct Lines {
 }
 
 impl Lines {
+    /// Those of a file.
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: BufReader::new(File::open(path)?), at: 0, line: 1, last: 0 })
+    }
+
     /// The line of the row that starts at this byte, or after the blank lines there. Bytes must not
     /// go back.
-    fn of(&mut self, byte: u64) -> std::io::Result<u64> {
+    pub(crate) fn of(&mut self, byte: u64) -> std::io::Result<u64> {
         loop {
             let next = self.file.fill_buf()?.first().copied();
             let blank = matches!(next, Some(b'\n' | b'\r'));
@@ -207,7 +212,7 @@ impl Lines {
 }
 
 /// A spreadsheet set to Indonesian writes semicolons.
-fn delimiter(file: &mut File) -> std::io::Result<u8> {
+pub(crate) fn delimiter(file: &mut File) -> std::io::Result<u8> {
     let mut start = Vec::new();
     file.take(4096).read_to_end(&mut start)?;
     let heading = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();

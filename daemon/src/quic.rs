@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Connection, Incoming, ServerConfig, TransportConfig, VarInt};
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
@@ -59,6 +59,7 @@ pub enum CloseCode {
 pub struct Endpoint {
     quinn: quinn::Endpoint,
     key: DeviceKey,
+    enrolling: ClientConfig,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
 }
@@ -70,6 +71,8 @@ pub struct Peer {
     pub key: DeviceKey,
     /// Whether this end dialed.
     pub dialed: bool,
+    /// Whether the dialing end wants to be enrolled, and not to sync.
+    pub enrols: bool,
     /// The connection.
     pub connection: Connection,
     /// Its place among the connections, given back when it is dropped.
@@ -104,10 +107,11 @@ impl Endpoint {
     ) -> Result<Self, QuicError> {
         let bound = open(server_config(keypair)?);
         let mut quinn = bound.map_err(|source| QuicError::Bind { listen, source })?;
-        quinn.set_default_client_config(client_config(keypair)?);
+        quinn.set_default_client_config(client_config(keypair, tls::ALPN)?);
         Ok(Self {
             quinn,
             key: keypair.key(),
+            enrolling: client_config(keypair, tls::ENROL_ALPN)?,
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         })
@@ -131,10 +135,26 @@ impl Endpoint {
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
     pub async fn dial(&self, address: SocketAddr) -> Result<Peer, QuicError> {
+        self.connect(address, || self.quinn.connect(address, SERVER_NAME)).await
+    }
+
+    /// Dials an address to be enrolled by the device that is there.
+    ///
+    /// # Errors
+    /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
+    pub async fn dial_to_enrol(&self, address: SocketAddr) -> Result<Peer, QuicError> {
+        let config = self.enrolling.clone();
+        self.connect(address, || self.quinn.connect_with(config, address, SERVER_NAME)).await
+    }
+
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        connect: impl FnOnce() -> Result<quinn::Connecting, quinn::ConnectError>,
+    ) -> Result<Peer, QuicError> {
         let place = Arc::clone(&self.connections).try_acquire_owned();
         let place = place.map_err(|_| QuicError::Full { max: CONNECTIONS_MAX })?;
-        let connecting = self.quinn.connect(address, SERVER_NAME);
-        let connecting = connecting.map_err(|source| QuicError::Address { address, source })?;
+        let connecting = connect().map_err(|source| QuicError::Address { address, source })?;
         let connection = within_deadline(connecting).await?;
         Peer::new(connection, true, place)
     }
@@ -192,7 +212,9 @@ impl Peer {
         let identity = connection.peer_identity().ok_or(QuicError::NoKey)?;
         let keys = identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| QuicError::NoKey)?;
         let key = keys.first().and_then(tls::device_of).ok_or(QuicError::NoKey)?;
-        Ok(Self { key, dialed, connection, _place: place })
+        let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+        let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
+        Ok(Self { key, dialed, enrols, connection, _place: place })
     }
 }
 
@@ -218,8 +240,10 @@ fn server_config(keypair: &Keypair) -> Result<ServerConfig, QuicError> {
     Ok(config)
 }
 
-fn client_config(keypair: &Keypair) -> Result<ClientConfig, QuicError> {
-    let crypto = QuicClientConfig::try_from(tls::client_config(keypair)?);
+fn client_config(keypair: &Keypair, protocol: &[u8]) -> Result<ClientConfig, QuicError> {
+    let mut tls = tls::client_config(keypair)?;
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    let crypto = QuicClientConfig::try_from(tls);
     let crypto = crypto.expect("the ring provider has the cipher suite of initial packets");
     let mut config = ClientConfig::new(Arc::new(crypto));
     config.transport_config(Arc::new(transport(0)));
@@ -369,8 +393,28 @@ mod tests {
         })
         .await;
         let (dialed, arrived) = (dialed.unwrap(), arrived.unwrap());
-        assert_eq!((dialed.key, dialed.dialed), (there.key(), true));
-        assert_eq!((arrived.key, arrived.dialed), (here.key(), false));
+        assert_eq!((dialed.key, dialed.dialed, dialed.enrols), (there.key(), true, false));
+        assert_eq!((arrived.key, arrived.dialed, arrived.enrols), (here.key(), false, false));
+    }
+
+    #[tokio::test]
+    async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
+        let (here, there) = (endpoint(1), endpoint(2));
+        let address = there.local_addr().unwrap();
+        let (dialed, arrived) = bounded(async {
+            tokio::join!(here.dial_to_enrol(address), async {
+                there.arriving().await.unwrap().handshake().await
+            })
+        })
+        .await;
+        let peers = [dialed.unwrap(), arrived.unwrap()];
+        assert!(peers.iter().all(|peer| peer.enrols));
+        let exported = peers.map(|peer| {
+            let mut exported = [0; 32];
+            peer.connection.export_keying_material(&mut exported, b"label", b"").unwrap();
+            exported
+        });
+        assert_eq!(exported[0], exported[1]);
     }
 
     #[tokio::test]

@@ -5,14 +5,17 @@
 mod conflicts;
 mod custody;
 mod loss;
+mod officers;
 mod paint;
 mod provenance;
+mod qr;
 mod records;
 mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
+pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;
 pub use provenance::{blame, log};
 pub use records::{bad_row, import_report, record, record_list, written};

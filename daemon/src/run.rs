@@ -20,7 +20,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::dial::Dialer;
 use crate::disk::{DaemonNote, DiskError, Folder, random};
-use crate::drive::{self, Driven};
+use crate::drive::{self, Core, Driven};
+use crate::enrol;
 use crate::http;
 use crate::link::Linker;
 use crate::quic::{CloseCode, Endpoint};
@@ -94,7 +95,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         quic: endpoint.local_addr()?,
         token: token.clone(),
     };
-    let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone()));
+    let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
     let dialer = Dialer::new(endpoint.clone(), linker, core.survey());
     let dialing = tokio::spawn(dialer.run(options.peers, core.addresses()));
     let router = http::router(core, keypair.key(), token);
@@ -156,13 +157,19 @@ async fn stopped(
     ended.await
 }
 
-/// Takes in who connects, until the endpoint is closed.
-pub async fn accept(endpoint: Endpoint, linker: Linker) {
+/// Takes in who connects, to be linked or to be enrolled, until the endpoint is closed.
+pub async fn accept(endpoint: Endpoint, linker: Linker, core: Core) {
+    let relay = endpoint.key();
     while let Some(arriving) = endpoint.arriving().await {
-        let linker = linker.clone();
+        let (linker, core) = (linker.clone(), core.clone());
         tokio::spawn(async move {
             let from = arriving.remote_address();
             match arriving.handshake().await {
+                Ok(peer) if peer.enrols => {
+                    let device = peer.key.short();
+                    let outcome = enrol::serve(&peer, relay, from.ip(), &core).await;
+                    tracing::info!(%from, device, "enrolment: {outcome}");
+                }
                 Ok(peer) => {
                     let device = peer.key.short();
                     tracing::info!(%from, device, "linked");

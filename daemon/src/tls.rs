@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 
 /// The protocol's name in ALPN. It changes with the wire's major version.
 pub const ALPN: &[u8] = b"rukun/1";
+/// The name of the other protocol: a device that is no member yet asks to be enrolled.
+pub const ENROL_ALPN: &[u8] = b"rukun-enrol/1";
 
 /// What comes before the 32 bytes of a seed in PKCS #8 version 1 (RFC 8410).
 const PKCS8_PREFIX: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
@@ -54,7 +56,7 @@ pub fn server_config(keypair: &Keypair) -> Result<ServerConfig, Error> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(AnyDevice::new()))
         .with_cert_resolver(keys);
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![ALPN.to_vec(), ENROL_ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

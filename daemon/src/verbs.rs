@@ -3,11 +3,14 @@
 //! `verbs/shape.rs`. No sockets, no clock, no terminal, and no root key: that one never travels, so
 //! what needs it stands apart, in [`found`] and [`grant`].
 
+mod address;
 mod answer;
 mod custody;
 mod error;
 mod import;
+mod invite;
 mod loss;
+mod officers;
 mod provenance;
 mod record;
 mod request;
@@ -17,8 +20,12 @@ mod typed;
 
 pub use answer::{answer, found, grant};
 pub use error::VerbError;
+pub use invite::take_enrolment;
 pub use loss::{losing, revoke};
+pub use officers::*;
 pub use request::{Edit, PrelistRow, Request};
 pub use shape::*;
 
+pub(crate) use address::check_address;
 pub(crate) use import::REGION;
+pub(crate) use teller::rfc3339;

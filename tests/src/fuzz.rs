@@ -5,9 +5,11 @@
 mod body;
 mod change;
 mod chunk;
+mod enrolment;
 mod frame;
 mod image;
 mod input;
+mod officers;
 mod patch;
 mod people;
 mod prelist;
@@ -30,15 +32,17 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "frame", run: frame::run, seeds: seeds::frame },
     Target { name: "body", run: body::run, seeds: seeds::body },
     Target { name: "change", run: change::run, seeds: seeds::change },
     Target { name: "statement", run: statement::run, seeds: seeds::statement },
     Target { name: "session", run: session::run, seeds: seeds::session },
+    Target { name: "enrolment", run: enrolment::run, seeds: seeds::enrolment },
     Target { name: "patch", run: patch::run, seeds: seeds::patch },
     Target { name: "questionnaire", run: questionnaire::run, seeds: seeds::questionnaire },
     Target { name: "prelist", run: prelist::run, seeds: seeds::prelist },
+    Target { name: "officers", run: officers::run, seeds: seeds::officers },
     Target { name: "survey", run: survey::run, seeds: seeds::survey },
     Target { name: "store", run: store::run, seeds: seeds::store },
 ];

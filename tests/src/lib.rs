@@ -6,6 +6,7 @@
 
 pub mod by_hand;
 pub mod crash;
+pub mod enrol;
 pub mod fuzz;
 pub mod planted;
 pub mod world;

@@ -101,6 +101,9 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::BLOB_BYTES_MAX,
         rukun_wire::limits::REFUSAL_BYTES_MAX,
         rukun_wire::limits::CLOSE_TEXT_BYTES_MAX,
+        rukun_wire::limits::ENROL_ASK_BYTES_MAX,
+        rukun_wire::limits::ENROL_ANSWER_BYTES_MAX,
+        rukun_wire::limits::ENROL_STATEMENTS_MAX,
         rukun_store::BLOB_BYTES_MAX,
     ]
     .into_iter()

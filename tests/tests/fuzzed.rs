@@ -86,6 +86,16 @@ fn prelists_lose_no_row() {
 }
 
 #[test]
+fn one_code_enrols_one_device_whatever_is_asked() {
+    replay("enrolment");
+}
+
+#[test]
+fn files_of_officers_lose_no_row() {
+    replay("officers");
+}
+
+#[test]
 fn survey_files_are_read_or_refused() {
     replay("survey");
 }

@@ -250,6 +250,13 @@ impl Trust {
         chain
     }
 
+    /// The grants that a grant came down through, from below the charter to itself; none if it is not held.
+    pub fn grant_path(&self, grant: &StatementId) -> Vec<StatementId> {
+        let mut path = Vec::new();
+        self.grants.chain_of(grant, &mut path, &mut BTreeSet::new());
+        path
+    }
+
     /// The grant on which the device can rest one of its own: in force, of a role that may grant
     /// `role`, covering all the regions.
     pub fn grant_to_rest_on(

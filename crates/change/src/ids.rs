@@ -113,6 +113,11 @@ id! {
     Digest, 32
 }
 hex_text!(Digest, 32, "digest");
+id! {
+    /// An invitation: what its code is looked up by. It follows from the code, and the code not from it.
+    InvitationId, 16
+}
+hex_text!(InvitationId, 16, "invitation id");
 
 impl Digest {
     /// The digest of these bytes.

@@ -11,12 +11,12 @@ pub use identity::{IdentityError, KkNumber, Nik};
 
 mod ids;
 pub use ids::{
-    ActorId, Author, CauseHash, ChangeId, DeviceKey, Digest, Incarnation, MemberId, RecordId, StatementId,
-    SurveyId,
+    ActorId, Author, CauseHash, ChangeId, DeviceKey, Digest, Incarnation, InvitationId, MemberId, RecordId,
+    StatementId, SurveyId,
 };
 
 mod text;
-pub use text::IdTextError;
+pub use text::{IdTextError, check_digit};
 
 mod ink;
 pub use ink::Ink;

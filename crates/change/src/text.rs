@@ -16,7 +16,7 @@ pub(crate) fn to_checked(bytes: &[u8; 32]) -> String {
     let mut checked = String::with_capacity(64);
     for run in digits.as_bytes().chunks(RUN) {
         checked.extend(run.iter().map(|digit| char::from(*digit)));
-        checked.push(char::from(check_digit(run)));
+        checked.push(char::from(check_digit(ALPHABET, 0, run)));
     }
     let groups: Vec<&str> =
         checked.as_bytes().chunks(GROUP).filter_map(|group| str::from_utf8(group).ok()).collect();
@@ -44,7 +44,7 @@ pub(crate) fn from_checked(text: &str, called: &'static str) -> Result<[u8; 32],
     let mut digits = Vec::with_capacity(DIGITS);
     for (index, run) in typed.chunks(RUN + 1).enumerate() {
         let (check, run) = run.split_last().expect("a chunk is never empty");
-        if check_digit(run) != *check {
+        if check_digit(ALPHABET, 0, run) != *check {
             return Err(IdTextError::Check { called, first: 2 * index + 1, second: 2 * index + 2 });
         }
         digits.extend_from_slice(run);
@@ -62,19 +62,16 @@ pub(crate) fn from_hex<const N: usize>(text: &str, called: &'static str) -> Resu
     bytes.try_into().map_err(|_| IdTextError::Length { called, digits: text.len(), expected: 2 * N })
 }
 
-/// Luhn's check digit, mod 32: it finds every single slip and nearly every swap of neighbours.
-fn check_digit(run: &[u8]) -> u8 {
-    let value = |digit: &u8| ALPHABET.iter().position(|letter| letter == digit).unwrap_or_default();
-    let sum: usize = run
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| {
-            let product = value(digit) * (2 - index % 2);
-            product / 32 + product % 32
-        })
-        .sum();
-    ALPHABET.get((32 - sum % 32) % 32).copied().expect("a remainder of 32 indexes 32 letters")
+/// Luhn's check digit, mod 32: it finds every single slip and nearly every swap of neighbours. Runs whose
+/// sums `begin` at different numbers are not taken for each other.
+pub fn check_digit(alphabet: &[u8; 32], begin: usize, run: &[u8]) -> u8 {
+    let value = |digit: &u8| alphabet.iter().position(|letter| letter == digit).unwrap_or_default();
+    let products = run.iter().rev().enumerate().map(|(index, digit)| {
+        let product = value(digit) * (2 - index % 2);
+        product / 32 + product % 32
+    });
+    let sum = products.fold(begin % 32, |sum, product| sum + product);
+    alphabet.get((32 - sum % 32) % 32).copied().expect("a remainder of 32 indexes 32 letters")
 }
 
 /// Why a text is no id.

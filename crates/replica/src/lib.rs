@@ -35,6 +35,8 @@ mod receipt;
 
 mod custody;
 pub use custody::{Custody, NumberLine, OfficerLine, Reached};
+mod enrol;
+pub use enrol::{InvitationError, Invited, NewInvitation};
 
 mod view;
 pub use view::RecordLine;
@@ -42,7 +44,11 @@ pub use view::RecordLine;
 mod status;
 pub use status::{PeerLine, Status, SurveyLine};
 
+pub use rukun_enrolment::{
+    Code, CodeError, EnrolError, Enrolled, Fate, Guesser, Invitation, InvitationState, Officer, ProofKey,
+    Session, ask, believe,
+};
 pub use rukun_store::{
     FileBackend, InMemoryBackend, NewStore, OpenError, Salvaged, StorageBackend, Store, StoreError, Unlock,
 };
-pub use rukun_wire::{Deframer, WireError};
+pub use rukun_wire::{Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};

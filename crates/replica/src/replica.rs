@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust};
 use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
+use rukun_enrolment::Tries;
 use rukun_store::{Store, StoreError};
 
 use crate::input::{Event, Input, LinkId, Output};
@@ -43,6 +44,8 @@ pub struct Replica {
     pub(crate) statement_numbers: BTreeMap<Author, BTreeSet<u64>>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
+    /// From where codes were guessed wrongly.
+    pub(crate) tries: Tries,
     staged: VecDeque<Output>,
     released: VecDeque<Output>,
 }
@@ -70,6 +73,7 @@ impl Replica {
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),
+            tries: Tries::default(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
         };

@@ -119,7 +119,7 @@ fn signed_grant(
 }
 
 /// Ascending, none inside another: the one spelling of a set of places.
-fn tidy(regions: &[Region]) -> Vec<Region> {
+pub(crate) fn tidy(regions: &[Region]) -> Vec<Region> {
     let mut regions = regions.to_vec();
     regions.sort_unstable();
     regions.dedup_by(|inner, outer| outer.covers(inner));

@@ -123,7 +123,9 @@ pub(crate) struct Keys {
     pub(crate) waiting: SealKey,
     pub(crate) blob: SealKey,
     pub(crate) setting: SealKey,
+    pub(crate) invitation: SealKey,
     identity: SealKey,
+    person: SealKey,
 }
 
 impl Keys {
@@ -141,20 +143,31 @@ impl Keys {
             waiting: key("waiting"),
             blob: key("blob"),
             setting: key("setting"),
+            invitation: key("invitation"),
             identity: key("identity"),
+            person: key("person"),
         }
     }
 
     /// The tag under which an identity number is kept: nobody without the key can try numbers.
     pub(crate) fn identity_tag(&self, kind: u8, number: &str) -> [u8; 16] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.identity.bytes()).expect("HMAC takes a key of any length");
-        mac.update(&[kind]);
-        mac.update(number.as_bytes());
-        let whole: [u8; 32] = mac.finalize().into_bytes().into();
-        let (tag, _) = whole.split_first_chunk().expect("32 bytes hold 16");
-        *tag
+        tag(&self.identity, &[&[kind], number.as_bytes()])
     }
+
+    /// The tag under which a person who was invited is kept: nobody without the key can try names.
+    pub(crate) fn person_tag(&self, person: &[u8]) -> [u8; 16] {
+        tag(&self.person, &[person])
+    }
+}
+
+fn tag(key: &SealKey, parts: &[&[u8]]) -> [u8; 16] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    let whole: [u8; 32] = mac.finalize().into_bytes().into();
+    let (tag, _) = whole.split_first_chunk().expect("32 bytes hold 16");
+    *tag
 }
 
 fn expand(secret: &[u8; 32], purpose: &str, key: &mut [u8; 32]) {

@@ -54,6 +54,8 @@ pub use peer::PeerState;
 
 mod waiting;
 
+mod invitation;
+
 mod blob;
 pub use blob::{BLOB_BYTES_MAX, BlobState};
 

@@ -89,6 +89,13 @@ pub(crate) const BLOB_STATE: TableDefinition<&[u8; 32], (u64, u64)> = TableDefin
 /// Name -> a small value, sealed under the setting key.
 pub(crate) const SETTING: TableDefinition<&str, &[u8]> = TableDefinition::new("setting");
 
+/// Invitation id -> an invitation to take part, sealed under the invitation key. It names a person.
+pub(crate) const INVITATION: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("invitation");
+
+/// Tag of a person (16) -> the id of the latest invitation. The tag is the first half of HMAC-SHA256 over
+/// what the person is known by.
+pub(crate) const INVITED: TableDefinition<&[u8; 16], &[u8; 16]> = TableDefinition::new("invited");
+
 /// Derived. Records whose view is older than their changes.
 pub(crate) const STALE: TableDefinition<&[u8; 16], ()> = TableDefinition::new("stale");
 

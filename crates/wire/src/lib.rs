@@ -27,3 +27,6 @@ mod kind;
 
 mod message;
 pub use message::Message;
+
+mod enrolment;
+pub use enrolment::{EnrolAnswer, EnrolAsk, EnrolRefusal};

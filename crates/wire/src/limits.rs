@@ -34,3 +34,9 @@ pub const BLOB_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const REFUSAL_BYTES_MAX: usize = 256;
 /// The longest text that closes a session.
 pub const CLOSE_TEXT_BYTES_MAX: usize = 512;
+/// The longest ask of a device that wants to be enrolled.
+pub const ENROL_ASK_BYTES_MAX: usize = 96;
+/// The longest answer to it: a charter and the grants down to the device's.
+pub const ENROL_ANSWER_BYTES_MAX: usize = 128 * 1024;
+/// The most statements in it: a charter and one grant of each role.
+pub const ENROL_STATEMENTS_MAX: usize = 5;

@@ -1,7 +1,7 @@
 //! How far work has come, and what is missing of whose.
 
 use super::{Cell, Paint, Table, counted, short_device, shown_time};
-use crate::verbs::{CustodyShape, NumbersShape, OfficerShape};
+use crate::verbs::{CustodyShape, NumbersShape, TeamShape};
 
 /// How many runs of missing numbers are shown of one officer.
 const MISSING_SHOWN_MAX: usize = 4;
@@ -35,7 +35,7 @@ pub(super) fn lines(custody: &CustodyShape, paint: Paint) -> Vec<(&'static str, 
 }
 
 /// The officers whose whole work should be here.
-pub(super) fn officers(officers: &[OfficerShape], paint: Paint) -> String {
+pub(super) fn officers(officers: &[TeamShape], paint: Paint) -> String {
     if officers.is_empty() {
         return String::new();
     }

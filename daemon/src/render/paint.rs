@@ -56,6 +56,11 @@ impl Paint {
         self.styled(AnsiColor::Green.on_default().bold(), text)
     }
 
+    /// Black on white, as paper is.
+    pub fn paper(self, text: &str) -> String {
+        self.styled(AnsiColor::Black.on(AnsiColor::BrightWhite), text)
+    }
+
     fn styled(self, style: Style, text: &str) -> String {
         if !self.colours || style.is_plain() || text.is_empty() {
             return text.into();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Cell, Paint, Table, clean, counted, custody, short_device, shown_bytes, shown_time};
-use crate::verbs::{FoundedShape, GrantShape, JoinedShape, OfficerShape, PeerShape, StatusShape};
+use crate::verbs::{FoundedShape, GrantShape, JoinedShape, PeerShape, StatusShape, TeamShape};
 
 /// How a node is.
 pub fn status(status: &StatusShape, paint: Paint) -> String {
@@ -18,7 +18,7 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     }
     line("device", &status.device);
     match &status.survey {
-        None => line("survey", "none yet: rukun join SURVEY-ID, or rukun init SURVEY.toml"),
+        None => line("survey", "none yet: rukun join CODE or SURVEY-ID, or rukun init SURVEY.toml"),
         Some(survey) => {
             let (name, code) = (survey.name.as_deref(), survey.code.as_deref().unwrap_or_default());
             let name = name.map(|name| format!("{} ({})", clean(name), clean(code)));
@@ -94,8 +94,8 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     text.push_str(&peer_table(&status.peers, paint));
     let in_force = status.grants.iter().filter(|grant| !grant.in_force.is_empty());
     let is_superior = { in_force }.any(|grant| grant.role != "enumerator");
-    let missing = |officer: &&OfficerShape| officer.numbers.iter().any(|one| !one.missing.is_empty());
-    let shown: Vec<OfficerShape> =
+    let missing = |officer: &&TeamShape| officer.numbers.iter().any(|one| !one.missing.is_empty());
+    let shown: Vec<TeamShape> =
         status.officers.iter().filter(|officer| is_superior || missing(officer)).cloned().collect();
     text.push_str(&custody::officers(&shown, paint));
     text
@@ -151,6 +151,7 @@ pub fn founded(founded: &FoundedShape, root: &Path, paint: Paint) -> String {
         "survey {}\n  {}\nthis device is its district office in {}; its root key is {}: keep a copy off this machine\n\n\
          next\n  rukun daemon                 sync with other devices\n  \
          rukun grant DEVICE ...       let a device act: its owner tells you what rukun id shows there\n  \
+         rukun officers import FILE   invite hundreds by one-time codes, on cards to print\n  \
          rukun join {} --peer HOST:PORT   on each of those devices\n",
         paint.strong(&clean(&founded.name)),
         founded.survey,

@@ -6,6 +6,7 @@ use rukun_replica::{NewGrant, Replica, Status};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::address::add_addresses;
 use super::error::VerbError;
 use super::request::Request;
 use super::shape::{
@@ -13,7 +14,7 @@ use super::shape::{
     StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, import, loss, provenance, record, typed};
+use super::{custody, import, invite, loss, provenance, record, typed};
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -83,6 +84,13 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             };
             json(FingerprintsShape { fingerprints: fingerprints.map(text).collect() })
         }
+        Request::Officers => json(invite::list(replica, now)?),
+        Request::OfficersCheck { rows } => json(invite::check(replica, now, rows)?),
+        Request::OfficersInvite { officers, expires_ms } => {
+            json(invite::invite(replica, now, officers, expires_ms)?)
+        }
+        Request::OfficersWithdraw { who } => json(invite::withdraw(replica, now, &who)?),
+        Request::Enrol(enrol) => json(invite::enrol(replica, now, &enrol)?),
     }
 }
 
@@ -134,18 +142,6 @@ fn id(replica: &Replica) -> IdShape {
     }
 }
 
-fn add_addresses(replica: &mut Replica, new: Vec<String>) -> Result<Vec<String>, VerbError> {
-    let mut addresses = replica.addresses()?;
-    for address in new {
-        check_address(&address)?;
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    replica.set_addresses(&addresses)?;
-    Ok(addresses)
-}
-
 fn remove_address(replica: &mut Replica, address: &str) -> Result<PeersShape, VerbError> {
     let mut peers = replica.addresses()?;
     let before = peers.len();
@@ -158,19 +154,6 @@ fn remove_address(replica: &mut Replica, address: &str) -> Result<PeersShape, Ve
     }
     replica.set_addresses(&peers)?;
     Ok(PeersShape { peers })
-}
-
-/// A host and a port; whether anybody answers there is found out by dialling.
-fn check_address(address: &str) -> Result<(), VerbError> {
-    let port =
-        address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(port)) if port > 0 => Ok(()),
-        _ => {
-            let remedy = "write it like 192.168.1.10:7811 or kantor.example.id:7811";
-            Err(VerbError::new(format!("{address:?} is no HOST:PORT"), remedy))
-        }
-    }
 }
 
 fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> StatusShape {

@@ -6,7 +6,7 @@ use rukun_change::{ChangeId, RecordId};
 use rukun_replica::{Custody, NumberLine, OfficerLine, Reached, Replica};
 
 use super::error::VerbError;
-use super::shape::{CustodyShape, NumbersShape, OfficerShape};
+use super::shape::{CustodyShape, NumbersShape, TeamShape};
 use super::teller::rfc3339;
 
 /// How far each change of a record has come, and how far all of them have.
@@ -33,14 +33,14 @@ pub(super) fn custody(custody: &Custody) -> CustodyShape {
     }
 }
 
-pub(super) fn officer(line: OfficerLine) -> OfficerShape {
+pub(super) fn officer(line: OfficerLine) -> TeamShape {
     let heard = Some(line.last_contact_ms).filter(|ms| *ms > 0);
     let numbers = |line: NumberLine| NumbersShape {
         incarnation: line.incarnation.to_string(),
         last: line.last,
         missing: line.missing.into_iter().map(|run| run.into_inner()).collect(),
     };
-    OfficerShape {
+    TeamShape {
         device: line.device.to_string(),
         name: line.name,
         role: line.role.map(|role| role.to_string()),

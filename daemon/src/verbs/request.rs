@@ -5,6 +5,8 @@ use rukun_change::{DeviceKey, Region, SurveyId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::officers::{EnrolRequest, NewOfficer, OfficerRow};
+
 /// One thing asked of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case")]
@@ -188,6 +190,28 @@ pub enum Request {
         #[serde(default)]
         ink: Option<String>,
     },
+    /// Everyone who was invited, and from where codes were guessed.
+    Officers,
+    /// Which of these could be invited, and who is already?
+    OfficersCheck {
+        /// Rows of the file.
+        rows: Vec<OfficerRow>,
+    },
+    /// Invite these, each with what follows from the code that was made.
+    OfficersInvite {
+        /// Whom.
+        officers: Vec<NewOfficer>,
+        /// Until when the codes are good, milliseconds since 1970.
+        expires_ms: i64,
+    },
+    /// Take an invitation back that nobody has used.
+    OfficersWithdraw {
+        /// The person's name, or the invitation's id or a unique beginning of it.
+        who: String,
+    },
+    /// What a device asks that wants to be enrolled. It comes over a connection of its own, never by HTTP.
+    #[serde(skip)]
+    Enrol(EnrolRequest),
     /// The fingerprint of each sub-SLS held.
     Fingerprints {
         /// Only in this region.

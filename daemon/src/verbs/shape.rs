@@ -4,7 +4,7 @@
 mod custody;
 mod loss;
 
-pub use custody::{CustodyShape, NumbersShape, OfficerShape};
+pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use loss::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
 
 use std::collections::BTreeMap;
@@ -384,7 +384,7 @@ pub struct StatusShape {
     /// How far this device's work has come.
     pub custody: CustodyShape,
     /// The officers whose whole work it should hold.
-    pub officers: Vec<OfficerShape>,
+    pub officers: Vec<TeamShape>,
     /// The devices it knows.
     pub peers: Vec<PeerShape>,
     /// The addresses that it dials.

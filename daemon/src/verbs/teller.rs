@@ -159,7 +159,7 @@ pub(super) fn value(scalar: &Scalar) -> Value {
 }
 
 /// A device's clock may show any time; one that RFC 3339 can't write is given as it is.
-pub(super) fn rfc3339(time_ms: i64) -> String {
+pub(crate) fn rfc3339(time_ms: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time_ms) * 1_000_000);
     let text = time.ok().and_then(|time| time.format(&Rfc3339).ok());
     text.unwrap_or_else(|| format!("{time_ms} ms since 1970"))

@@ -5,9 +5,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{Closing, Decision, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer};
 use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, StatementId};
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+use rukun_enrolment::{Fate, Invitation, granted, refused};
+use rukun_wire::{
+    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message,
+};
 
 use super::chunk;
+use super::enrolment;
 use super::input::piece;
 use super::people::{self, ANI, MALLORY, QUESTIONNAIRE, SUPERVISOR};
 
@@ -265,6 +269,49 @@ pub(super) fn prelist() -> Seeds {
         ("semicolons", b"\xef\xbb\xbfregion;r108;r110\n1811010005000300;Siti;1\n1811010005000301;Ren\xe9;2\n".to_vec()),
         ("quoted", b"region,r108\n1811010005000300,\"Siti\nAminah\"\"\"\n".to_vec()),
         ("unknown", b"region,r1088\n1811010005000300,x\n".to_vec()),
+    ])
+}
+
+pub(super) fn enrolment() -> Seeds {
+    let (code, here) = (enrolment::code(), enrolment::session(1, 1));
+    let (key, survey) = (code.proof_key(), people::survey());
+    let with = |mode: u8, bytes: &[u8]| [&[mode][..], bytes].concat();
+    let statements = [&survey.charter].into_iter().chain(survey.grants.iter().take(2));
+    let statements = statements.map(rukun_authority::Statement::to_bytes).collect();
+    let used = Fate::Used { device: here.device, grant: StatementId::from_bytes([9; 32]), at_ms: 9 };
+    let unknown = EnrolAnswer::Refused { proof: None, refusal: EnrolRefusal::Unknown };
+    let expired = EnrolRefusal::Expired { at_ms: -9 };
+    let held = enrolment::invitation();
+    // Minutes in eighths, device, session, address, what is asked.
+    let honest = [0, 0, 0, 0, 0];
+    let (guess, overheard, reflected) = ([8, 0, 0, 0, 2, 9], [8, 0, 0, 0, 3], [8, 0, 0, 0, 4]);
+    let guesses = guess.repeat(6);
+    let mut seeds = named([
+        ("ask", with(0, &enrolment::ask(&code, &here).encode())),
+        ("granted", with(1, &granted(&key, &here, survey.id, statements).encode())),
+        ("refused", with(1, &refused(&key, &here, expired).encode())),
+        ("unknown", with(1, &unknown.encode())),
+        ("typed", with(2, code.text().as_bytes())),
+        ("typed-loosely", with(2, code.text().to_lowercase().replace('-', " ").as_bytes())),
+        ("open", with(3, &held.to_bytes())),
+        ("used", with(3, &Invitation { fate: used, ..held.clone() }.to_bytes())),
+        ("withdrawn", with(3, &Invitation { fate: Fate::Withdrawn { at_ms: 9 }, ..held }.to_bytes())),
+        ("twice", with(4, &[&honest[..], &honest, &[0, 1, 0, 0, 0]].concat())),
+        ("guessed", with(4, &[&guesses[..], &honest, &[0, 0, 0, 1, 0], &[255, 0, 0, 0, 0]].concat())),
+        ("between", with(4, &[&overheard[..], &reflected, &[8, 0, 0, 0, 5], &[3; 32], &honest].concat())),
+        ("late", with(4, &[&[255, 2, 0, 0, 2, 1].repeat(12)[..], &honest].concat())),
+    ]);
+    seeds.extend(drawn(6, 120).into_iter().map(|(name, bytes)| (name, with(4, &bytes))));
+    seeds
+}
+
+pub(super) fn officers() -> Seeds {
+    named([
+        ("good", b"name,role,regions,phone\nSiti Aminah,PPL,18110100050003 18110100050004,0812-3456-7890\nSri Lestari,PML,1811010005;1811010006,\n".to_vec()),
+        ("bad", b"phone,name,role,region\n0812,Siti,PPL,1805\n8.12E+11,Budi,petugas,18110\r\n\r\n,,district,1811\n1,Wayan\n0812,siti,enumerator,1811010\n0812, SITI ,PPL,1811010\n".to_vec()),
+        ("semicolons", b"\xef\xbb\xbfname;role;regions;phone\nSiti;Koseka;1811010;\nRen\xe9;PPL;1811010005;1\n".to_vec()),
+        ("quoted", b"name,role,regions,phone\n\"Siti\nAminah\",PPL,1811010005,1\n\"<b>\",PML,\"1811010,1811020\",2\n".to_vec()),
+        ("unknown", b"nama,role,regions,phone\nSiti,PPL,1811,1\n".to_vec()),
     ])
 }
 

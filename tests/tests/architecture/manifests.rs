@@ -9,11 +9,12 @@ use crate::tree;
 
 /// Which crates of this workspace each may name, along the data path. `wire` and `reconcile` never see
 /// a checked change, `store` and `document` never an unchecked one.
-const MAY_NAME: [(&str, &[&str]); 9] = [
+const MAY_NAME: [(&str, &[&str]); 10] = [
     ("rukun-change", &[]),
     ("rukun-wire", &["rukun-change"]),
     ("rukun-authority", &["rukun-change"]),
     ("rukun-reconcile", &["rukun-change", "rukun-wire"]),
+    ("rukun-enrolment", &["rukun-change", "rukun-wire", "rukun-authority"]),
     ("rukun-store", &["rukun-change", "rukun-authority"]),
     ("rukun-document", &["rukun-change", "rukun-authority"]),
     (
@@ -23,6 +24,7 @@ const MAY_NAME: [(&str, &[&str]); 9] = [
             "rukun-wire",
             "rukun-authority",
             "rukun-reconcile",
+            "rukun-enrolment",
             "rukun-store",
             "rukun-document",
         ],
@@ -36,6 +38,7 @@ const MAY_NAME: [(&str, &[&str]); 9] = [
             "rukun-document",
             "rukun-store",
             "rukun-reconcile",
+            "rukun-enrolment",
             "rukun-authority",
             "rukun-wire",
             "rukun-change",

@@ -107,7 +107,7 @@ impl Node {
         let endpoint = Endpoint::bind_by(listen, &keypair, |server| {
             quinn::Endpoint::new_with_abstract_socket(config, Some(server), roaming, Arc::new(Host))
         })?;
-        tokio::spawn(accept(endpoint.clone(), linker.clone()));
+        tokio::spawn(accept(endpoint.clone(), linker.clone(), asked.clone()));
         let dialer = Dialer::new(endpoint, linker, asked.survey()).by_chance(chance);
         tokio::spawn(dialer.run(self.dials.clone(), asked.addresses()));
 

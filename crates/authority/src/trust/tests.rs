@@ -240,6 +240,8 @@ fn a_chain_holds_what_a_stranger_needs_in_the_order_it_needs_it() {
     assert_eq!(trust.chain(&key(PPL)), [office, koseka, pml, ppl]);
     assert_eq!(trust.chain(&key(OFFICE)), [office]);
     assert_eq!(trust.chain(&key(ROOT_SEED)), []);
+    assert_eq!(trust.grant_path(&pml), [office, koseka, pml]);
+    assert_eq!(trust.grant_path(&StatementId::from_bytes([0; 32])), []);
 }
 
 #[test]

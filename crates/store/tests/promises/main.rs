@@ -9,6 +9,7 @@ mod fixture;
 mod flips;
 mod golden;
 mod histories;
+mod invitations;
 mod meaning;
 mod model;
 mod sealing;

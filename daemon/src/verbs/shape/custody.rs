@@ -26,7 +26,7 @@ pub struct CustodyShape {
 
 /// An officer whose whole work this node should hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfficerShape {
+pub struct TeamShape {
     /// The device.
     pub device: String,
     /// Whose it is.
