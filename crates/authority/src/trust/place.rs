@@ -1,0 +1,144 @@
+//! Where a statement has its place among those held: what it rests on is looked up, and what it may not
+//! say is refused. That its signature holds is known.
+
+use rukun_change::{ChangeId, DeviceKey, SignedHeader, StatementId};
+
+use super::Trust;
+use crate::grants::{Footing, Held};
+use crate::keypair::verifies;
+use crate::losses::Numbered;
+use crate::role::Role;
+use crate::said::{ForkProof, Grant, KeptList, Said, Succession};
+use crate::statement::Statement;
+use crate::verdict::StatementRefusal;
+
+impl Trust {
+    /// Takes a statement in whose signature holds; gives the one that must come first, if one must.
+    pub(super) fn place(
+        &mut self,
+        id: StatementId,
+        statement: &Statement,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let issuer = statement.issuer.device;
+        match &statement.said {
+            Said::Grant(grant) => return self.place_grant(id, &issuer, grant),
+            Said::Succession(said) => return self.place_succession(id, &issuer, said),
+            Said::Revocation(said) => {
+                if !self.may_judge(&issuer, &said.parent)? {
+                    return Ok(Some(said.parent));
+                }
+                self.losses.revoke(id, issuer, said.clone());
+            }
+            Said::Decision(said) => {
+                if !self.may_judge(&issuer, &said.parent)? {
+                    return Ok(Some(said.parent));
+                }
+                self.losses.decide(id, issuer, said.clone());
+            }
+            Said::KeptList(list) => return self.place_list(id, &issuer, list),
+            Said::ForkProof(proof) => return self.place_proof(id, &issuer, proof),
+            Said::Charter(_) => return Err(StatementRefusal::OtherSurvey),
+            Said::Receipt(receipt) => return self.weigh_receipt(&issuer, receipt),
+            Said::Closing(_) | Said::Transfer(_) | Said::Erasure(_) => {
+                return Err(StatementRefusal::NotYet);
+            }
+        }
+        Ok(None)
+    }
+
+    fn place_grant(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        grant: &Grant,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let Some(path) = self.grants.path_below(issuer, grant)? else { return Ok(Some(grant.parent)) };
+        if cfg!(planted = "grant-by-arrival") {
+            let parent = self.grants.get(&grant.parent);
+            if parent.is_some_and(|parent| self.in_force(&grant.parent, parent).is_empty()) {
+                return Ok(Some(grant.parent));
+            }
+        }
+        self.reads.entry(grant.subject).or_default();
+        self.grants.take(id, Held::new(grant.clone(), path));
+        Ok(None)
+    }
+
+    fn place_succession(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        said: &Succession,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        match self.grants.footing(issuer, &said.parent)? {
+            None => return Ok(Some(said.parent)),
+            Some(Footing::Root) => return Err(StatementRefusal::NotIssuers),
+            // What came down through a superior came down through her key: a superior is granted anew.
+            Some(Footing::Grant(held)) if held.grant.role != Role::Enumerator => {
+                return Err(StatementRefusal::StandsAbove { role: held.grant.role });
+            }
+            Some(Footing::Grant(_)) => {}
+        }
+        if !said.is_consented(issuer, &self.survey) || said.successor == *issuer {
+            return Err(StatementRefusal::NoConsent);
+        }
+        self.reads.entry(said.successor).or_default();
+        self.grants.follow(id, said.parent, said.successor);
+        Ok(None)
+    }
+
+    fn place_list(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        list: &KeptList,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        let Some(by) = self.losses.revocations.get(&list.revocation) else {
+            return Ok(Some(list.revocation));
+        };
+        let named = (list.sub_sls, KeptList::digest(&list.changes));
+        if by.issuer != *issuer || !by.said.lists.contains(&named) {
+            return Err(StatementRefusal::NotTheList);
+        }
+        self.losses.keep(id, list);
+        Ok(None)
+    }
+
+    fn place_proof(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        proof: &ForkProof,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        if self.grants.footing(issuer, &proof.parent)?.is_none() {
+            return Ok(Some(proof.parent));
+        }
+        let (Ok(first), Ok(second)) =
+            (SignedHeader::from_bytes(&proof.first), SignedHeader::from_bytes(&proof.second))
+        else {
+            return Err(StatementRefusal::NoProof);
+        };
+        let mut branches = [&first, &second].map(|signed| {
+            let message = signed.header.to_be_signed(&self.survey);
+            let holds = verifies(&signed.header.author.device, &message, &signed.signature);
+            (holds, Numbered::of_header(ChangeId::of(&message), &signed.header))
+        });
+        branches.sort_by_key(|(_, branch)| branch.id);
+        let [(one_holds, one), (other_holds, other)] = branches;
+        let one_number = (one.author, one.n) == (other.author, other.n) && one.id != other.id;
+        if !(one_number && one_holds && other_holds) {
+            return Err(StatementRefusal::NoProof);
+        }
+        self.losses.prove(id, [one, other]);
+        Ok(None)
+    }
+
+    /// Whether what a word about others' work rests on is known. An enumerator stands above nobody.
+    fn may_judge(&self, issuer: &DeviceKey, parent: &StatementId) -> Result<bool, StatementRefusal> {
+        match self.grants.footing(issuer, parent)?.map(|footing| footing.role()) {
+            Some(Some(Role::Enumerator)) => Err(StatementRefusal::AboveNobody),
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
+    }
+}
