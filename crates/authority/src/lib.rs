@@ -30,6 +30,9 @@ pub use verified::{Refusal, VerifiedChange, sign};
 mod verifier;
 pub use verifier::Verifier;
 
+mod vouch;
+pub use vouch::{EVIDENCE_TYPE, vouch, vouches};
+
 mod verdict;
 pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 

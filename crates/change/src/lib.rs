@@ -41,7 +41,8 @@ pub use body::Body;
 
 mod change;
 pub use change::{
-    Change, ChangeError, SIGNATURE_BYTES, Signature, SignedChange, read_ink, read_seen, write_seen,
+    CHANGE_TYPE, Change, ChangeError, SIGNATURE_BYTES, Signature, SignedChange, read_ink, read_seen,
+    write_seen,
 };
 
 mod fingerprint;
