@@ -1,6 +1,10 @@
 //! The command line, as clap reads it. What each verb does is elsewhere; this is what it is called,
 //! what it takes, and an example of it.
 
+mod evidence;
+
+pub use evidence::{EvidenceVerb, Verify};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -195,6 +199,9 @@ changed since.")]
         #[arg(long)]
         ink: Option<Ink>,
     },
+    /// Evidence of a record
+    #[command(flatten)]
+    Evidence(EvidenceVerb),
     /// Save what a damaged store still holds into a new one
     #[command(after_help = "\
 Example:

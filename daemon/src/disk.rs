@@ -316,7 +316,7 @@ fn remove_if_there(path: &Path) -> Result<(), DiskError> {
 }
 
 /// Writes a file that was not there, for its owner alone; it outlives a loss of power.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;

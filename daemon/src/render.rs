@@ -3,6 +3,7 @@
 //! no name can command a terminal. Nothing is asked or decided here.
 
 mod conflicts;
+mod evidence;
 mod paint;
 mod provenance;
 mod records;
@@ -10,6 +11,7 @@ mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
+pub use evidence::evidence;
 pub use paint::Paint;
 pub use provenance::{blame, log};
 pub use records::{bad_row, import_report, record, record_list, written};

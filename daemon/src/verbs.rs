@@ -5,6 +5,7 @@
 
 mod answer;
 mod error;
+mod evidence;
 mod import;
 mod provenance;
 mod record;
@@ -15,6 +16,7 @@ mod typed;
 
 pub use answer::{answer, found, grant};
 pub use error::VerbError;
+pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use request::{Edit, PrelistRow, Request};
 pub use shape::*;
 

@@ -26,6 +26,8 @@ pub use survey::NewGrant;
 mod local;
 pub use local::{ActionError, Choice};
 
+mod evidence;
+
 mod view;
 pub use view::RecordLine;
 

@@ -13,7 +13,7 @@ use super::shape::{
     StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{import, provenance, record, typed};
+use super::{evidence, import, provenance, record, typed};
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -60,6 +60,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         }
         Request::Log { record } => json(provenance::log(replica, &record)?),
         Request::Blame { record } => json(provenance::blame(replica, &record)?),
+        Request::Evidence { record } => json(evidence::evidence(replica, now, &record)?),
         Request::Conflicts { region, kind } => {
             json(provenance::conflicts(replica, region.as_deref(), kind.as_deref())?)
         }

@@ -18,7 +18,11 @@ const RESOLVE: &str = "resolve ";
 
 pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError> {
     let reading = replica.reading(&replica.find_record(record)?)?;
-    let teller = Teller::of(replica);
+    Ok(log_of(&Teller::of(replica), &reading))
+}
+
+/// The history of a record as read.
+pub(super) fn log_of(teller: &Teller<'_>, reading: &Reading) -> LogShape {
     let home = reading.id().home();
     let line = |logged: &Logged| LogLine {
         change: logged.change.to_string(),
@@ -29,11 +33,11 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
         time_ms: logged.time_ms,
         standing: logged.standing.to_string(),
         resolves: resolves(&logged.message),
-        writes: logged.writes.iter().map(|(place, scalar)| write(&teller, place, scalar)).collect(),
+        writes: logged.writes.iter().map(|(place, scalar)| write(teller, place, scalar)).collect(),
         made: logged.made.iter().map(ToString::to_string).collect(),
     };
-    let changes = in_telling_order(&reading).into_iter().map(line).collect();
-    Ok(LogShape { record: reading.id().to_string(), name: head_name(&reading), changes })
+    let changes = in_telling_order(reading).into_iter().map(line).collect();
+    LogShape { record: reading.id().to_string(), name: head_name(reading), changes }
 }
 
 /// Causes first, as everywhere; what causes leave open is told in the order of the authors' clocks.
