@@ -4,7 +4,10 @@
 mod loss;
 
 pub use loss::{Loss, Settled};
+mod evidence;
 mod officers;
+
+pub use evidence::{EvidenceVerb, Verify};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -221,6 +224,9 @@ changed since.")]
         #[arg(long)]
         ink: Option<Ink>,
     },
+    /// Evidence of a record
+    #[command(flatten)]
+    Evidence(EvidenceVerb),
     /// Save what a damaged store still holds into a new one
     #[command(after_help = "\
 Example:

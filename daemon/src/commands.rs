@@ -2,6 +2,7 @@
 //! request, its answer becomes text or JSON, and its failure an exit code with a remedy.
 
 mod daemon;
+mod evidence;
 mod grant;
 mod import;
 mod init;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::args::{Answers, Cli, Conflicts, Peer, Record, Verb};
+use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, Peer, Record, Verb, Verify};
 use crate::demo;
 use crate::disk::Folder;
 use crate::node::Node;
@@ -35,7 +36,12 @@ const DIFFERS: u8 = 4;
 /// Carries out what the command line says.
 pub fn carry_out(cli: Cli) -> ExitCode {
     let output = Output::new(cli.json);
-    let done = folder(&cli).and_then(|folder| verb(cli.verb, &folder, output));
+    let done = match &cli.verb {
+        Verb::Evidence(EvidenceVerb::Evidence { verify: Some(Verify::Verify { file, survey }), .. }) => {
+            evidence::verify(file, survey.as_ref(), output)
+        }
+        _ => folder(&cli).and_then(|folder| verb(cli.verb, &folder, output)),
+    };
     done.unwrap_or_else(|error| {
         output.fail(&error);
         ExitCode::FAILURE
@@ -101,6 +107,9 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             let ink = ink.map(|ink| ink.to_string());
             let request = Request::Resolve { record, field, pick, value, ink };
             write(folder, request, output)?;
+        }
+        Verb::Evidence(EvidenceVerb::Evidence { record, out, .. }) => {
+            evidence::write(record.unwrap_or_default(), out, folder, output)?;
         }
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Demo { keep } => {

@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod custody;
+mod evidence;
 mod loss;
 mod officers;
 mod paint;
@@ -14,6 +15,7 @@ mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
+pub use evidence::evidence;
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
 pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;

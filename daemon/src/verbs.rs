@@ -7,6 +7,7 @@ mod address;
 mod answer;
 mod custody;
 mod error;
+mod evidence;
 mod import;
 mod invite;
 mod loss;
@@ -20,6 +21,7 @@ mod typed;
 
 pub use answer::{answer, found, grant};
 pub use error::VerbError;
+pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use invite::take_enrolment;
 pub use loss::{losing, revoke};
 pub use officers::*;

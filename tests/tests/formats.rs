@@ -105,6 +105,9 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::ENROL_ANSWER_BYTES_MAX,
         rukun_wire::limits::ENROL_STATEMENTS_MAX,
         rukun_store::BLOB_BYTES_MAX,
+        rukun_evidence::limits::EVIDENCE_BYTES_MAX,
+        rukun_evidence::limits::STATEMENTS_MAX,
+        rukun_evidence::limits::CHANGES_MAX,
     ]
     .into_iter()
     .collect();
@@ -118,7 +121,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
 #[test]
 fn no_public_limit_is_left_out() {
     let said: BTreeSet<String> = table("limit").iter().map(|row| code_text(&row[1]).to_owned()).collect();
-    for crate_name in ["change", "authority", "wire"] {
+    for crate_name in ["change", "authority", "wire", "evidence"] {
         let source = read(&format!("crates/{crate_name}/src/limits.rs"));
         for line in source.lines().filter_map(|line| line.strip_prefix("pub const ")) {
             let (name, _) = line.split_once(':').unwrap();

@@ -37,6 +37,8 @@ mod succession;
 mod losses;
 
 mod effects;
+mod vouch;
+pub use vouch::{EVIDENCE_TYPE, vouch, vouches};
 
 mod verdict;
 pub use verdict::{StatementRefusal, StatementVerdict, TrustError};

@@ -4,7 +4,7 @@
 //! can be said is in `said`, its layout in `encoding`.
 
 use rukun_change::cbor::{CborError, Reader, Writer};
-use rukun_change::cose::{protected_header, sig_structure};
+use rukun_change::cose::{Sign1, Sign1Error, sig_structure};
 use rukun_change::limits::STATEMENT_BYTES_MAX;
 use rukun_change::{Author, DeviceKey, Incarnation, Signature, StatementId, SurveyId};
 use sha2::{Digest as _, Sha256};
@@ -13,8 +13,7 @@ use crate::encoding::{self, StatementError};
 use crate::keypair::{Keypair, verifies};
 use crate::said::Said;
 
-/// The COSE tag of `COSE_Sign1`, and the type tag of our statements.
-const COSE_SIGN1: u64 = 18;
+/// The type tag of our statements.
 const STATEMENT_TYPE: &str = "application/rukun-statement; v=1";
 
 /// A signed statement: who says it, under which number, and what.
@@ -59,10 +58,7 @@ impl Statement {
 
     /// The statement as it travels: tagged `COSE_Sign1`.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Writer::new();
-        bytes.tag(COSE_SIGN1).array(4).bytes(&protected_header(STATEMENT_TYPE)).map(0);
-        bytes.bytes(&self.payload()).bytes(&self.signature);
-        bytes.finish()
+        Sign1 { payload: Some(&self.payload()), signature: self.signature }.to_bytes(STATEMENT_TYPE)
     }
 
     /// The claim in these bytes. Nobody has checked the signature yet.
@@ -73,17 +69,12 @@ impl Statement {
         if bytes.len() > STATEMENT_BYTES_MAX {
             return Err(CborError::TooMany { items: bytes.len(), max: STATEMENT_BYTES_MAX }.into());
         }
-        let mut reader = Reader::new(bytes);
-        reader.tag(COSE_SIGN1)?;
-        reader.tuple(4)?;
-        if reader.bytes(128)? != protected_header(STATEMENT_TYPE) {
-            return Err(StatementError::Header);
-        }
-        reader.map(0)?;
-        let payload = reader.bytes(STATEMENT_BYTES_MAX)?;
-        let signature = reader.array_of()?;
-        reader.end()?;
-        let mut reader = Reader::new(payload);
+        let Sign1 { payload, signature } =
+            Sign1::from_bytes(bytes, STATEMENT_TYPE).map_err(|error| match error {
+                Sign1Error::Cbor(error) => error.into(),
+                Sign1Error::Header => StatementError::Header,
+            })?;
+        let mut reader = Reader::new(payload.ok_or(CborError::Unexpected("a byte string"))?);
         reader.tuple(5)?;
         let kind = reader.uint()?;
         let device = DeviceKey::from_bytes(reader.array_of()?);

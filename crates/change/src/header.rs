@@ -16,7 +16,7 @@ pub const SIGNATURE_BYTES: usize = 64;
 pub type Signature = [u8; SIGNATURE_BYTES];
 
 /// The type tag of a change: what else is signed with the same key has another.
-const CHANGE_TYPE: &str = "application/rukun-change; v=1";
+pub const CHANGE_TYPE: &str = "application/rukun-change; v=1";
 
 /// What the signature of a change speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]

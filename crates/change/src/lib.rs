@@ -41,7 +41,8 @@ pub use body::Body;
 
 mod header;
 pub use header::{
-    ChangeError, Header, SIGNATURE_BYTES, Signature, SignedHeader, read_ink, read_seen, write_seen,
+    CHANGE_TYPE, ChangeError, Header, SIGNATURE_BYTES, Signature, SignedHeader, read_ink, read_seen,
+    write_seen,
 };
 
 mod change;

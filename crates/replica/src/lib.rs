@@ -37,6 +37,7 @@ mod custody;
 pub use custody::{Custody, NumberLine, OfficerLine, Reached};
 mod enrol;
 pub use enrol::{InvitationError, Invited, NewInvitation};
+mod evidence;
 
 mod view;
 pub use view::RecordLine;

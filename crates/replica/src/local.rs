@@ -4,6 +4,7 @@
 use rukun_authority::{AdmittedChange, Role, Standing, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
 use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
+use rukun_evidence::ExportError;
 use serde_json::Value;
 
 use crate::replica::{Replica, ReplicaError};
@@ -193,7 +194,7 @@ impl Replica {
         Ok((held, reading))
     }
 
-    fn held_known(&self, record: &RecordId) -> Result<(Held, Reading), ActionError> {
+    pub(crate) fn held_known(&self, record: &RecordId) -> Result<(Held, Reading), ActionError> {
         let (held, reading) = self.held(record)?;
         if held.is_empty() {
             return Err(ActionError::NoRecord { text: record.to_string() });
@@ -403,6 +404,9 @@ pub enum ActionError {
         /// The change.
         change: ChangeId,
     },
+    /// Evidence that nobody would believe.
+    #[error("there is no evidence of the record: {0}")]
+    Evidence(#[from] ExportError),
     /// Our own change was refused by our own gate: our fault.
     #[error("this device's own change did not pass the gate: {0}; please report this")]
     Own(String),

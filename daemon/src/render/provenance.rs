@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::records::heading;
 use super::{Cell, Paint, Table, clean, counted, short_change, short_device, shown, shown_time, titled};
-use crate::verbs::{BlameLine, BlameShape, LogLine, LogShape, Who};
+use crate::verbs::{BlameLine, BlameShape, LogLine, LogShape, MemberShape, Who};
 
 /// How many of a change's answers are shown: an interview has hundreds.
 const WRITES_SHOWN_MAX: usize = 6;
@@ -21,7 +21,8 @@ pub fn log(log: &LogShape, paint: Paint) -> String {
     text
 }
 
-fn change_line(change: &LogLine, paint: Paint) -> String {
+/// One change: when, who, and what it wrote.
+pub(super) fn change_line(change: &LogLine, paint: Paint) -> String {
     let id = paint.ink(&change.ink, &format!("{} {}", short_change(&change.change), change.ink));
     let reached = paint.faint(&clean(&change.reached));
     let mut text = format!("{id}  {}  {}  {reached}\n", shown_time(&change.time), who(&change.who));
@@ -60,13 +61,17 @@ pub(super) fn who(who: &Who) -> String {
 
 /// Where each answer comes from, the family's first, then member by member.
 pub fn blame(blame: &BlameShape, paint: Paint) -> String {
-    let mut text = heading(&blame.name, &blame.record, paint);
-    let family = blame.fields.iter().filter(|line| !line.field.contains('/'));
-    text.push_str(&lines(family, paint));
-    for member in &blame.members {
+    heading(&blame.name, &blame.record, paint) + &origins(&blame.fields, &blame.members, paint)
+}
+
+/// The answers of a record with their origin.
+pub(super) fn origins(fields: &[BlameLine], members: &[MemberShape], paint: Paint) -> String {
+    let family = fields.iter().filter(|line| !line.field.contains('/'));
+    let mut text = lines(family, paint);
+    for member in members {
         let of_member = |line: &&BlameLine| line.field.starts_with(&format!("{}/", member.member));
         let _ = writeln!(text, "\n{}", paint.strong(&clean(&member.name)));
-        text.push_str(&lines(blame.fields.iter().filter(of_member), paint));
+        text.push_str(&lines(fields.iter().filter(of_member), paint));
     }
     text
 }

@@ -14,7 +14,7 @@ use super::shape::{
     StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, import, invite, loss, provenance, record, typed};
+use super::{custody, evidence, import, invite, loss, provenance, record, typed};
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -68,6 +68,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         }
         Request::Log { record } => json(provenance::log(replica, &record)?),
         Request::Blame { record } => json(provenance::blame(replica, &record)?),
+        Request::Evidence { record } => json(evidence::evidence(replica, now, &record)?),
         Request::Conflicts { region, kind } => {
             json(provenance::conflicts(replica, region.as_deref(), kind.as_deref())?)
         }

@@ -1,7 +1,7 @@
 //! The verbs that say where answers come from and settle what is disputed: log, blame, conflicts,
 //! resolve.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{ChangeId, Moment};
 use rukun_document::{ConflictKind, Logged, Place, Reading};
@@ -19,9 +19,20 @@ const RESOLVE: &str = "resolve ";
 
 pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError> {
     let reading = replica.reading(&replica.find_record(record)?)?;
-    let teller = Teller::of(replica);
-    let home = reading.id().home();
     let (reached, least) = custody::reached(replica, reading.id())?;
+    let mut log = log_of(&Teller::of(replica), &reading);
+    let reached: BTreeMap<String, String> =
+        reached.into_iter().map(|(change, reached)| (change.to_string(), reached.to_string())).collect();
+    log.reached = least.to_string();
+    for line in &mut log.changes {
+        line.reached = reached.get(&line.change).unwrap_or(&log.reached).clone();
+    }
+    Ok(log)
+}
+
+/// The history of a record as read. How far it has come is not told.
+pub(super) fn log_of(teller: &Teller<'_>, reading: &Reading) -> LogShape {
+    let home = reading.id().home();
     let line = |logged: &Logged| LogLine {
         change: logged.change.to_string(),
         who: teller.who(&logged.author, &home, logged.ink),
@@ -30,14 +41,14 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
         time: rfc3339(logged.time_ms),
         time_ms: logged.time_ms,
         standing: logged.standing.to_string(),
-        reached: reached.get(&logged.change).unwrap_or(&least).to_string(),
+        reached: String::new(),
         resolves: resolves(&logged.message),
-        writes: writes(&teller, logged),
+        writes: writes(teller, logged),
         made: logged.made.iter().map(ToString::to_string).collect(),
     };
-    let changes = in_telling_order(&reading).into_iter().map(line).collect();
-    let (record, name) = (reading.id().to_string(), head_name(&reading));
-    Ok(LogShape { record, name, reached: least.to_string(), changes })
+    let changes = in_telling_order(reading).into_iter().map(line).collect();
+    let (record, name) = (reading.id().to_string(), head_name(reading));
+    LogShape { record, name, reached: String::new(), changes }
 }
 
 pub(super) fn writes(teller: &Teller<'_>, logged: &Logged) -> Vec<WriteShape> {

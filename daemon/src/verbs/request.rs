@@ -160,6 +160,11 @@ pub enum Request {
         /// The record, or a unique beginning.
         record: String,
     },
+    /// What proves a record to others, as a file.
+    Evidence {
+        /// The record, or a unique beginning.
+        record: String,
+    },
     /// Open conflicts.
     Conflicts {
         /// Only in this region.

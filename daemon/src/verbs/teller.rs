@@ -28,6 +28,11 @@ impl<'a> Teller<'a> {
         Self { trust: replica.trust(), questionnaire: replica.questionnaire() }
     }
 
+    /// What follows from these statements alone: fields have no labels.
+    pub(super) fn of_trust(trust: &'a Trust) -> Self {
+        Self { trust: Some(trust), questionnaire: None }
+    }
+
     /// Who wrote in this ink there.
     pub(super) fn who(&self, author: &Author, home: &SubSls, ink: Ink) -> Who {
         let device = author.device;

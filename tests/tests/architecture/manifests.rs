@@ -9,7 +9,7 @@ use crate::tree;
 
 /// Which crates of this workspace each may name, along the data path. `wire` and `reconcile` never see
 /// a checked change, `store` and `document` never an unchecked one.
-const MAY_NAME: [(&str, &[&str]); 10] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("rukun-change", &[]),
     ("rukun-wire", &["rukun-change"]),
     ("rukun-authority", &["rukun-change"]),
@@ -17,6 +17,7 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
     ("rukun-enrolment", &["rukun-change", "rukun-wire", "rukun-authority"]),
     ("rukun-store", &["rukun-change", "rukun-authority"]),
     ("rukun-document", &["rukun-change", "rukun-authority"]),
+    ("rukun-evidence", &["rukun-change", "rukun-authority", "rukun-document"]),
     (
         "rukun-replica",
         &[
@@ -27,14 +28,16 @@ const MAY_NAME: [(&str, &[&str]); 10] = [
             "rukun-enrolment",
             "rukun-store",
             "rukun-document",
+            "rukun-evidence",
         ],
     ),
-    ("rukun", &["rukun-replica", "rukun-document", "rukun-authority", "rukun-change"]),
+    ("rukun", &["rukun-replica", "rukun-evidence", "rukun-document", "rukun-authority", "rukun-change"]),
     (
         "rukun-tests",
         &[
             "rukun",
             "rukun-replica",
+            "rukun-evidence",
             "rukun-document",
             "rukun-store",
             "rukun-reconcile",
