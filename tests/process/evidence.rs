@@ -101,6 +101,7 @@ impl Written {
         let proven = LogShape {
             record: proof.record.clone(),
             name: proof.name.clone(),
+            reached: String::new(),
             changes: proof.changes.iter().map(|change| change.line.clone()).collect(),
         };
         assert_eq!(changes(&proven), changes(&self.log));
