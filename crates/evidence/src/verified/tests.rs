@@ -212,10 +212,11 @@ fn work_that_was_set_aside_is_in_it_and_is_shown_as_that() {
     let mut node = Node::with_record();
     // The same number twice, and an ink that is not hers.
     node.write(5, ENUMERATOR, 2, Ink::Green, &json!({"r304": 7}));
+    let all: Vec<AdmittedChange> = node.held.iter().map(|(change, _)| change.clone()).collect();
     for (change, standing) in &mut node.held {
-        let numbers =
-            usize::from(change.change().n == 2 && change.change().author.device != keypair(OFFICE).key());
-        *standing = node.trust.standing(change, 1 + numbers);
+        let number = |one: &AdmittedChange| (one.change().author, one.change().n);
+        let same = all.iter().filter(|one| number(one) == number(change));
+        *standing = node.trust.standing(change, &same.cloned().collect::<Vec<_>>());
     }
     let verified = verify(&node.file()).unwrap();
     let standing = |ink| {
