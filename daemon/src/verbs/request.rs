@@ -1,5 +1,7 @@
 //! What can be asked of a node. The serde form is the body of `POST /v1/<verb>`.
 
+use std::path::PathBuf;
+
 use rukun_authority::Role;
 use rukun_change::{DeviceKey, Region, SurveyId};
 use serde::{Deserialize, Serialize};
@@ -150,6 +152,11 @@ pub enum Request {
         /// In which ink; the usual one if none is given.
         #[serde(default)]
         ink: Option<String>,
+    },
+    /// Copy what is durable to a file that is not there yet.
+    Backup {
+        /// Its whole path, on the machine of the node.
+        path: PathBuf,
     },
     /// The fingerprint of each sub-SLS held.
     Fingerprints {
