@@ -11,4 +11,5 @@ mod golden;
 mod histories;
 mod meaning;
 mod model;
+mod rows;
 mod sealing;
