@@ -18,6 +18,8 @@ use rukun_change::{DeviceKey, Ink, Region};
 use rukun_document::ConflictKind;
 
 pub use officers::{Import, Join, JoinBy, Officers};
+mod backup;
+pub use backup::{Backup, Key};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -41,6 +43,9 @@ pub struct Cli {
     /// The data folder
     #[arg(long, global = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// A file whose first line is the store's passphrase; or $RUKUN_PASSPHRASE_FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// Answer in JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -235,6 +240,9 @@ Example:
 Stop the daemon first. The damaged file is kept as rukun.redb.damaged-1; what could not be saved comes
 back from peers. A sound store is left as it is.")]
     Repair,
+    /// Copies of the store, and what opens it.
+    #[command(flatten)]
+    Backup(Backup),
     /// Five nodes on this machine: interviews, corrections, conflicts, one answer
     #[command(after_help = "\
 Example:
@@ -429,7 +437,7 @@ mod tests {
         verbs(&Cli::command(), "rukun", &mut found);
         assert!(found.len() > 18);
         // A verb that only groups others has theirs.
-        let groups = ["rukun peer", "rukun record"];
+        let groups = ["rukun peer", "rukun record", "rukun key"];
         for (path, help) in found.iter().filter(|(path, _)| !groups.contains(&path.as_str())) {
             assert!(help.contains("Example:\n") && help.contains(path.as_str()), "{path}: {help}");
         }

@@ -1,6 +1,7 @@
 //! From the command line to the node and back to the terminal: each verb's arguments become a
 //! request, its answer becomes text or JSON, and its failure an exit code with a remedy.
 
+mod backup;
 mod daemon;
 mod evidence;
 mod grant;
@@ -19,7 +20,7 @@ use serde_json::Value;
 
 use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, Peer, Record, Verb, Verify};
 use crate::demo;
-use crate::disk::Folder;
+use crate::disk::{Folder, PassphraseFrom};
 use crate::node::Node;
 use crate::render;
 use crate::verbs::{
@@ -49,10 +50,15 @@ pub fn carry_out(cli: Cli) -> ExitCode {
 }
 
 fn folder(cli: &Cli) -> Result<Folder, VerbError> {
-    match &cli.dir {
-        Some(path) => Ok(Folder::at(path)),
-        None => Ok(Folder::usual()?),
-    }
+    let folder = match &cli.dir {
+        Some(path) => Folder::at(path),
+        None => Folder::usual()?,
+    };
+    let set = || std::env::var_os("RUKUN_PASSPHRASE_FILE").filter(|value| !value.is_empty());
+    Ok(match cli.passphrase_file.clone().or_else(|| set().map(Into::into)) {
+        Some(path) => folder.with_passphrase(PassphraseFrom::File(path)),
+        None => folder,
+    })
 }
 
 fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbError> {
@@ -112,6 +118,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             evidence::write(record.unwrap_or_default(), out, folder, output)?;
         }
         Verb::Repair => repair::repair(folder, output)?,
+        Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,
         Verb::Demo { keep } => {
             let alike = demo::run(keep.as_deref(), output.is_json())?;
             return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });

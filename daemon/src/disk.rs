@@ -2,10 +2,10 @@
 //! command line. Secrets are readable by their owner alone, or refused. What the store holds is
 //! not looked at here.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -17,14 +17,29 @@ use rukun_replica::{FileBackend, NewStore, OpenError, Salvaged, Store, Unlock};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-const KEY_BYTES: usize = 32;
-/// Longer files are no key files.
-const SECRET_BYTES_MAX: u64 = 256;
+mod fault;
+pub use fault::DiskError;
 
-/// A data folder: `rukun.redb`, `key`, `root.key`, and `daemon.json` while a daemon runs.
+mod file;
+use file::{
+    KEY_BYTES, backend, io_error, is_named, open_or_make, read_key, read_secret, remove_if_there, sync_folder,
+};
+pub(crate) use file::{replace, write_new};
+
+mod secret;
+pub use secret::{PassphraseFrom, Secret};
+
+mod backup;
+pub use backup::{Restored, back_up};
+
+mod lock;
+
+/// A data folder: `rukun.redb`, `key` unless a passphrase locks the store, `root.key` where a survey was
+/// founded, and `daemon.json` while a daemon runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     path: PathBuf,
+    passphrase: PassphraseFrom,
 }
 
 /// A damaged store, which no other process opens as long as this is there.
@@ -47,7 +62,12 @@ pub struct DaemonNote {
 impl Folder {
     /// The folder of this path, whether it is there or not.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), passphrase: PassphraseFrom::Terminal }
+    }
+
+    /// The same folder, whose passphrase, if its store has one, comes from there.
+    pub fn with_passphrase(self, passphrase: PassphraseFrom) -> Self {
+        Self { passphrase, ..self }
     }
 
     /// The folder that is meant when none is named: `$RUKUN_DIR`, or `~/.local/share/rukun`.
@@ -73,44 +93,61 @@ impl Folder {
         fs::metadata(self.store_path()).is_ok_and(|file| file.len() > 0)
     }
 
-    /// Makes the folder, its key file and a store for a new device.
+    /// Whether a key file lies in it.
+    pub fn has_key_file(&self) -> bool {
+        self.key_path().exists()
+    }
+
+    /// Makes the folder and a store for a new device, locked with a key file of its own, or with the
+    /// passphrase in the file that is named for it.
     ///
     /// # Errors
     /// If there is a store already, or the disk fails.
     pub fn create_store(&self) -> Result<Store, DiskError> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
-        made.map_err(|error| io_error(&self.path, error))?;
+        self.make()?;
         if self.has_store() {
             return Err(DiskError::Exists { path: self.path.clone() });
         }
-        if !self.key_path().exists() {
-            write_new(&self.key_path(), &*random::<KEY_BYTES>()?)?;
-        }
-        let key = self.key()?;
+        let secret = match &self.passphrase {
+            from @ PassphraseFrom::File(_) => from.read_new()?,
+            PassphraseFrom::Terminal => self.key_or_new()?,
+        };
         let new = NewStore { device_seed: *random()?, incarnation: Incarnation::from_bytes(*random()?) };
         let fresh = self.fresh_path();
         let made =
-            Store::create(self.fresh_backend(&fresh, false)?, Unlock::KeyFile(&key), &new, &mut generator()?);
+            Store::create(self.fresh_backend(&fresh, false)?, secret.unlock(), &new, &mut generator()?);
         let store = made.map_err(|source| DiskError::Open { path: fresh.clone(), source })?;
         self.put_in_place(&fresh)?;
         Ok(store)
     }
 
+    fn make(&self) -> Result<(), DiskError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.path);
+        made.map_err(|error| io_error(&self.path, error))
+    }
+
     /// An empty file that this process alone writes. What an earlier making left there is thrown away.
     fn fresh_backend(&self, fresh: &Path, replaces: bool) -> Result<FileBackend, DiskError> {
+        let file = self.fresh_file(fresh, replaces)?;
+        FileBackend::new(file).map_err(|error| io_error(fresh, io::Error::other(error)))
+    }
+
+    fn fresh_file(&self, fresh: &Path, replaces: bool) -> Result<File, DiskError> {
         let file = open_or_make(fresh)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(self.open_error(OpenError::InUse)),
+            Err(TryLockError::WouldBlock) => return Err(self.in_use()),
             Err(TryLockError::Error(error)) => return Err(io_error(fresh, error)),
         }
         // Another process may have put it in place since it was opened here: then it is no scrap.
+        if !is_named(&file, fresh) {
+            return Err(self.in_use());
+        }
         if self.has_store() && !replaces {
             return Err(DiskError::Exists { path: self.path.clone() });
         }
         let emptied = file.set_len(0).and_then(|()| file.set_permissions(Permissions::from_mode(0o600)));
-        emptied.map_err(|error| io_error(fresh, error))?;
-        FileBackend::new(file).map_err(|error| io_error(fresh, io::Error::other(error)))
+        emptied.map_err(|error| io_error(fresh, error)).map(|()| file)
     }
 
     /// Gives a store that is whole and durable its name. Power lost before this leaves the name free.
@@ -122,35 +159,79 @@ impl Folder {
         sync_folder(&self.path)
     }
 
-    /// Opens the store with the key file.
+    /// Opens the store with its key file or passphrase.
     ///
     /// # Errors
-    /// If there is none, another process has it open, the key file is missing, readable by others
-    /// or of another store, or the disk fails.
+    /// If there is none, another process has it open, what opens it is missing, readable by others or of
+    /// another store, or the disk fails.
     pub fn open_store(&self) -> Result<Store, DiskError> {
+        self.open_with_secret().map(|(store, _)| store)
+    }
+
+    /// The same, and what opened it.
+    fn open_with_secret(&self) -> Result<(Store, Secret), DiskError> {
         if !self.has_store() {
             return Err(DiskError::NoStore { path: self.path.clone() });
         }
-        let key = self.key()?;
-        let opened = Store::open(backend(&self.store_path())?, Unlock::KeyFile(&key), generator()?);
-        opened.map_err(|error| self.open_error(error))
+        let path = self.store_path();
+        let opened = self.unlocked(self.key(), |unlock| self.open_file(&path, unlock))?;
+        // A making that was cut off may have left a whole store, under a key that opens it. None is under
+        // way: whoever makes one has this one open, or finds that it is there.
+        remove_if_there(&self.fresh_path())?;
+        Ok(opened)
+    }
+
+    fn open_file(&self, path: &Path, unlock: Unlock<'_>) -> Result<Store, DiskError> {
+        let opened = Store::open(backend(path)?, unlock, generator()?);
+        opened.map_err(|error| self.open_error(path, error))
+    }
+
+    /// Opens something with what opens a store: this key file, or, where there is none or the store wants
+    /// none, the passphrase.
+    fn unlocked<T>(
+        &self,
+        key: Result<Zeroizing<[u8; KEY_BYTES]>, DiskError>,
+        mut open: impl FnMut(Unlock<'_>) -> Result<T, DiskError>,
+    ) -> Result<(T, Secret), DiskError> {
+        let no_key = match key {
+            Ok(key) => {
+                let secret = Secret::KeyFile(key);
+                match open(secret.unlock()) {
+                    Err(DiskError::Open { source: OpenError::NeedsPassphrase, .. }) => None,
+                    opened => return opened.map(|opened| (opened, secret)),
+                }
+            }
+            Err(error @ (DiskError::Missing { .. } | DiskError::NoKey { .. })) => Some(error),
+            Err(error) => return Err(error),
+        };
+        let secret = match self.passphrase.read(&self.path) {
+            Err(DiskError::NobodyToAsk) => return Err(no_key.unwrap_or(DiskError::NobodyToAsk)),
+            secret => secret?,
+        };
+        match (open(secret.unlock()), no_key) {
+            // That a key file is needed is no news to whom it is missing.
+            (Err(DiskError::Open { source: OpenError::NeedsKeyFile, .. }), Some(no_key)) => Err(no_key),
+            (opened, _) => opened.map(|opened| (opened, secret)),
+        }
     }
 
     /// Makes a new store of the same device out of what a damaged one still holds. It takes the place of
     /// the damaged one only by [`Self::replace`].
     ///
     /// # Errors
-    /// If another process has the store open, its header is lost, the key file is missing or of
+    /// If another process has the store open, its header is lost, what opens it is missing or of
     /// another store, or the disk fails.
     pub fn salvage(&self) -> Result<(Store, Salvaged, Damaged), DiskError> {
         if !self.has_store() {
             return Err(DiskError::NoStore { path: self.path.clone() });
         }
-        let (key, fresh) = (self.key()?, self.fresh_path());
-        let damaged = backend(&self.store_path())?;
-        let (new, incarnation) = (self.fresh_backend(&fresh, true)?, Incarnation::from_bytes(*random()?));
-        let made = Store::salvage(&damaged, Unlock::KeyFile(&key), new, incarnation, &mut generator()?);
-        let (store, salvaged) = made.map_err(|error| self.open_error(error))?;
+        let (path, fresh) = (self.store_path(), self.fresh_path());
+        let damaged = backend(&path)?;
+        let ((store, salvaged), _) = self.unlocked(self.key(), |unlock| {
+            let (new, incarnation) = (self.fresh_backend(&fresh, true)?, Incarnation::from_bytes(*random()?));
+            let made = Store::salvage(&damaged, unlock, new, incarnation, &mut generator()?);
+            made.map_err(|error| self.open_error(&path, error))
+        })?;
         Ok((store, salvaged, Damaged(damaged)))
     }
 
@@ -176,10 +257,15 @@ impl Folder {
     /// # Errors
     /// If the file is missing, readable by others, or of another length.
     pub fn key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, DiskError> {
-        let path = self.key_path();
-        let bytes = read_secret(&path)?;
-        let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
-        key.map(Zeroizing::new).map_err(|_| DiskError::NoKey { path, called: "a key file of 32 bytes" })
+        read_key(self.key_path())
+    }
+
+    /// The key file, made if there is none.
+    fn key_or_new(&self) -> Result<Secret, DiskError> {
+        if !self.has_key_file() {
+            write_new(&self.key_path(), &*random::<KEY_BYTES>()?)?;
+        }
+        self.key().map(Secret::KeyFile)
     }
 
     /// Keeps the root key of a survey, as the hexadecimal text of its seed.
@@ -253,7 +339,8 @@ impl Folder {
         self.path.join("rukun.redb")
     }
 
-    fn key_path(&self) -> PathBuf {
+    /// Where the key file is, if there is one.
+    pub fn key_path(&self) -> PathBuf {
         self.path.join("key")
     }
 
@@ -266,14 +353,16 @@ impl Folder {
         self.path.join("rukun.redb.new")
     }
 
-    fn open_error(&self, error: OpenError) -> DiskError {
+    fn open_error(&self, path: &Path, error: OpenError) -> DiskError {
         match error {
-            OpenError::InUse => {
-                let pid = self.note().ok().flatten().map(|note| note.pid);
-                DiskError::InUse { path: self.path.clone(), pid }
-            }
-            source => DiskError::Open { path: self.store_path(), source },
+            OpenError::InUse => self.in_use(),
+            source => DiskError::Open { path: path.into(), source },
         }
+    }
+
+    fn in_use(&self) -> DiskError {
+        let pid = self.note().ok().flatten().map(|note| note.pid);
+        DiskError::InUse { path: self.path.clone(), pid }
     }
 }
 
@@ -296,166 +385,6 @@ pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, DiskError> {
 
 fn generator() -> Result<ChaCha20Rng, DiskError> {
     Ok(ChaCha20Rng::from_seed(*random()?))
-}
-
-fn backend(path: &Path) -> Result<FileBackend, DiskError> {
-    FileBackend::new(open_or_make(path)?).map_err(|error| io_error(path, io::Error::other(error)))
-}
-
-fn open_or_make(path: &Path) -> Result<File, DiskError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options.open(path).map_err(|error| io_error(path, error))
-}
-
-fn remove_if_there(path: &Path) -> Result<(), DiskError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path, error)),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file that was not there, for its owner alone; it outlives a loss of power.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| io_error(path, error))?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
-/// Writes a file in the place of one that is there, for its owner alone: the old or the new is there at
-/// every moment.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let fresh = path.with_added_extension("new");
-    remove_if_there(&fresh)?;
-    write_new(&fresh, bytes)?;
-    fs::rename(&fresh, path).map_err(|error| io_error(path, error))?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(path: &Path) -> Result<(), DiskError> {
-    let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| io_error(path, error))
-}
-
-fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, DiskError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(DiskError::Missing { path: path.into() });
-        }
-        Err(error) => return Err(io_error(path, error)),
-    };
-    let mode = file.metadata().map_err(|error| io_error(path, error))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(DiskError::Exposed { path: path.into(), mode });
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX as usize));
-    let read = file.take(SECRET_BYTES_MAX).read_to_end(&mut bytes);
-    read.map_err(|error| io_error(path, error)).map(|_| bytes)
-}
-
-fn io_error(path: &Path, source: io::Error) -> DiskError {
-    DiskError::Io { path: path.into(), source }
-}
-
-/// What is wrong with the data folder.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    /// There is no usual place for the folder.
-    #[error("neither RUKUN_DIR nor HOME is set")]
-    NoHome,
-    /// There is a store where a new one was to be made.
-    #[error("{path} holds a store already")]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is no store.
-    #[error("{path} holds no store")]
-    NoStore {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Another process has the store open.
-    #[error("{path} is in use by another rukun{}", pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-        /// The process that says it runs there.
-        pid: Option<u32>,
-    },
-    /// A secret that is not there.
-    #[error("{path} is missing")]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A secret that others can read.
-    #[error("{path} can be read by others (mode {mode:03o})")]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A file that holds no key.
-    #[error("{path} is not {called}")]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-        /// What it should be.
-        called: &'static str,
-    },
-    /// The store can't be opened.
-    #[error("{path}: {source}")]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: OpenError,
-    },
-    /// A note that no daemon wrote.
-    #[error("{path} is no note of a daemon: {source}")]
-    Note {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The disk or the permissions of a folder.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The operating system gives no entropy.
-    #[error("the operating system gives no entropy: {0}")]
-    Entropy(getrandom::Error),
-}
-
-impl DiskError {
-    /// What to do about it.
-    pub fn remedy(&self) -> Option<String> {
-        match self {
-            Self::NoHome => Some("name a data folder with --dir DIR".into()),
-            Self::Exists { .. } => Some("use it as it is, or name another folder with --dir DIR".into()),
-            Self::NoStore { .. } => {
-                Some("make one with `rukun init`, or name its folder with --dir DIR".into())
-            }
-            Self::InUse { .. } => Some("stop that one first, or let it finish".into()),
-            Self::Missing { .. } => Some("put back the file that was made with this store".into()),
-            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
-            Self::NoKey { .. } => Some("put back the file as it was made, from a backup".into()),
-            Self::Note { path, .. } => Some(format!("if no daemon runs there, remove {}", path.display())),
-            Self::Open { .. } | Self::Io { .. } | Self::Entropy(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use rukun_replica::{Replica, Salvaged, Store, StoreError};
+use rukun_replica::{OpenError, Replica, Salvaged, Store, StoreError};
 use serde::Serialize;
 
 use crate::disk::{self, DiskError, Folder};
@@ -40,6 +40,8 @@ pub fn repair(folder: &Folder) -> Result<Option<Repaired>, VerbError> {
                 return Ok(None);
             }
         }
+        // A slip of the fingers is no damage.
+        Err(error @ DiskError::Open { source: OpenError::WrongPassphrase, .. }) => return Err(error.into()),
         Err(DiskError::Open { .. }) => {}
         Err(error) => return Err(error.into()),
     }

@@ -5,7 +5,6 @@
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -36,7 +35,7 @@ const FAREWELL_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The data folder.
-    pub dir: PathBuf,
+    pub folder: Folder,
     /// Where peers reach it, over UDP.
     pub listen: SocketAddr,
     /// Where programs on this device reach it: a loopback address.
@@ -79,7 +78,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
         bail!("{} is no loopback address; the HTTP interface is for this device only", options.http);
     }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let folder = Folder::at(options.dir);
+    let folder = options.folder;
     let store = folder.open_store()?;
     let keypair = Keypair::from_seed(store.device_seed());
     let replica = Replica::open(store, *random()?)?;

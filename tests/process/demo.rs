@@ -8,6 +8,8 @@ mod at_rest;
 #[expect(dead_code, reason = "here it only runs, unasked")]
 mod daemon;
 
+mod finder;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

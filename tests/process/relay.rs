@@ -10,7 +10,7 @@ mod district;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use daemon::Daemon;
 use district::{Answered, District, Officer, add, changes, edit, fingerprints, lacking, records, wait};
 use rukun::disk::Folder;
-use rukun::verbs::{GrantShape, IdShape, JoinedShape, PeersShape, Request, StatusShape};
+use rukun::verbs::{BackupShape, GrantShape, IdShape, JoinedShape, PeersShape, Request, StatusShape};
 use rukun_authority::{Keypair, Role};
 use serde::de::DeserializeOwned;
 
@@ -54,10 +54,9 @@ fn a_relay_put_back_from_a_day_old_backup_is_refilled_by_its_devices() {
     let parent = tempfile::tempdir().unwrap();
     let mut drill = Drill::begin(parent.path());
     let office = drill.district.office.clone();
-    drill.relay.take().unwrap().stop();
-    let backup = parent.path().join("backup");
-    copy(&office, &backup);
-    drill.relay = Some(Daemon::start_at(&office, &drill.address));
+    let (backup, key) = (parent.path().join("backup.redb"), parent.path().join("key"));
+    let _: BackupShape = rukun(&office, &["backup", backup.to_str().unwrap()]);
+    fs::copy(office.join("key"), &key).unwrap();
 
     let day = drill.work_a_day();
     let relays_own: BTreeSet<Answered> = (0..2 * OFFICE_HOMES.len())
@@ -67,9 +66,10 @@ fn a_relay_put_back_from_a_day_old_backup_is_refilled_by_its_devices() {
     drill.wait_until_all_is_held();
     let undelivered = drill.lose_the_relay();
     fs::remove_dir_all(&office).unwrap();
-    copy(&backup, &office);
 
     let started = Instant::now();
+    let words = ["restore", backup.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    let _: serde_json::Value = rukun(&office, &words);
     drill.relay = Some(Daemon::start_at(&office, &drill.address));
     let lacking = drill.lacking();
     assert!(lacking.len() > 150 && undelivered.len() > 40, "{} and {}", lacking.len(), undelivered.len());
@@ -258,10 +258,4 @@ fn rukun<T: DeserializeOwned>(dir: &Path, args: &[&str]) -> T {
     let said = command.stdin(Stdio::null()).output().unwrap();
     assert!(said.status.success(), "{args:?}: {}", String::from_utf8_lossy(&said.stderr));
     serde_json::from_slice(&said.stdout).unwrap()
-}
-
-/// A folder of files, as `cp -a` copies it.
-fn copy(from: &PathBuf, to: &PathBuf) {
-    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success());
 }

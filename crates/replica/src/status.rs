@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_authority::{GrantView, Role};
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, Region, SurveyId};
 use rukun_document::ConflictKind;
-use rukun_store::EntryKind;
+use rukun_store::{EntryKind, OpenError, StorageBackend};
 
 use crate::custody::{Custody, OfficerLine};
 use crate::local::ActionError;
@@ -124,6 +124,15 @@ impl Replica {
             officers: self.officers()?,
             peers: self.peers()?,
         })
+    }
+
+    /// Copies what is durable into an empty backend: a store that the same key opens. Gives how many
+    /// changes are in it.
+    ///
+    /// # Errors
+    /// If a medium fails.
+    pub fn back_up(&self, backend: impl StorageBackend) -> Result<u64, OpenError> {
+        self.store.copy_to(backend)
     }
 
     /// Whom to dial, as `host:port`.

@@ -137,7 +137,7 @@ pub enum OpenError {
     },
     /// What nothing can be saved without.
     #[error(
-        "the store's {what} is lost; put back a backup of the whole folder, or join as a new device (`rukun id` in another folder, and a grant for it)"
+        "the store's {what} is lost; put back a backup (`rukun restore`), or join as a new device (`rukun id` in another folder, and a grant for it)"
     )]
     Gone {
         /// What is.

@@ -25,6 +25,8 @@ pub use store::{Stats, Store};
 mod open;
 pub use open::NewStore;
 
+mod copy;
+
 mod pages;
 
 mod finds;

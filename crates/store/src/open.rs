@@ -5,7 +5,7 @@ use std::io;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, TableError};
+use redb::{Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend, TableError};
 use rukun_change::{Incarnation, SurveyId};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -13,13 +13,9 @@ use crate::fault::{OpenError, StoreError};
 use crate::keys::{Keys, Lock, Unlock};
 use crate::metered::Metered;
 use crate::seal::SealKey;
-use crate::slots::open_newest;
+use crate::slots::{Opening, open_newest};
 use crate::store::{Identity, Store, Vault, begin};
-use crate::tables::{
-    ABOUT, ALONE, AUTHOR, BLOB, BLOB_STATE, CAUSE, CHANGE, COUNTER, DERIVED, DEVICE, DUPLICATE, ENTRY,
-    FINGERPRINT, FORMAT, HEADER, HEADER_COPY, IDENTITY, INVITATION, INVITED, LOG, PEER, PROOF, RECEIPT,
-    RECORD, RECORD_IDENTITY, SETTING, STALE, STATEMENT, SUM, WAITING,
-};
+use crate::tables::{self, FORMAT, HEADER, HEADER_COPY, every_table};
 
 /// What redb may keep of the file in memory. A relay stays under 400 MB with all that it holds.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -53,7 +49,7 @@ impl Store {
         if backend.len()? > 0 {
             return Err(OpenError::NotEmpty);
         }
-        let db = database(backend)?;
+        let db = database(backend)?.settle()?;
         let mut entropy = ChaCha20Rng::from_rng(entropy);
         let data_key = SealKey::random(&mut entropy);
         let keys = Keys::derive(&data_key);
@@ -71,7 +67,8 @@ impl Store {
         Ok(Self::assemble(db, Vault { keys, entropy }, identity, meter)?)
     }
 
-    /// Opens a store, recovering what was committed if it was not closed properly.
+    /// Opens a store, recovering what was committed if it was not closed properly. Nothing is written to it
+    /// unless it opens.
     ///
     /// # Errors
     /// [`OpenError`] says what is wrong and what to do.
@@ -84,11 +81,9 @@ impl Store {
         if backend.len()? == 0 {
             return Err(OpenError::Empty);
         }
-        let db = database(backend)?;
-        let header = Header::read(&db)?;
-        let lock = Lock::from_bytes(&header.lock).map_err(|_| OpenError::Damaged { what: "lock" })?;
-        let opened = lock.key(unlock)?.open_key(&HEADER, b"data_key", &header.data_key);
-        let keys = Keys::derive(&opened.map_err(|_| lock.wrong_key())?);
+        let opening = database(backend)?;
+        let header = Header::read(&opening.db().begin_read().map_err(StoreError::from)?)?;
+        let keys = Keys::derive(&header.data_key(unlock)?);
         let damaged = OpenError::Damaged { what: "device_seed" };
         let Ok(seed) = keys.header.open_key(&HEADER, b"device_seed", &header.device_seed) else {
             return Err(damaged);
@@ -98,13 +93,15 @@ impl Store {
             incarnation: header.incarnation,
             survey: header.survey,
         };
+        // A wrong key has come no further, and nothing was written.
+        let db = opening.settle()?;
         Ok(Self::assemble(db, Vault { keys, entropy }, identity, meter)?)
     }
 }
 
 /// Every page is checked, not only after a crash: redb may panic on a file that it trusts wrongly.
 /// It costs about a second for 500 MB.
-fn database(backend: impl StorageBackend) -> Result<Database, OpenError> {
+pub(crate) fn database<B: StorageBackend>(backend: B) -> Result<Opening<B>, OpenError> {
     let opened = open_newest(backend, |backend| {
         Builder::new()
             .set_cache_size(CACHE_BYTES)
@@ -139,14 +136,13 @@ fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError
         }
     }
     macro_rules! make {
-        ($($table:ident)*) => {$( txn.open_table($table)?; )*};
+        ($($table:ident)*) => {$( txn.open_table(tables::$table)?; )*};
     }
-    make!(ABOUT ALONE AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY FINGERPRINT IDENTITY);
-    make!(INVITATION INVITED LOG PEER PROOF RECEIPT RECORD RECORD_IDENTITY SETTING STALE STATEMENT SUM WAITING);
+    every_table!(make);
     Ok(txn.commit()?)
 }
 
-struct Header {
+pub(crate) struct Header {
     lock: Vec<u8>,
     data_key: Vec<u8>,
     device_seed: Vec<u8>,
@@ -155,8 +151,14 @@ struct Header {
 }
 
 impl Header {
-    fn read(db: &Database) -> Result<Self, OpenError> {
-        let txn = db.begin_read().map_err(StoreError::from)?;
+    /// The key under which all others lie.
+    pub(crate) fn data_key(&self, unlock: Unlock<'_>) -> Result<SealKey, OpenError> {
+        let lock = Lock::from_bytes(&self.lock).map_err(|_| OpenError::Damaged { what: "lock" })?;
+        let opened = lock.key(unlock)?.open_key(&HEADER, b"data_key", &self.data_key);
+        opened.map_err(|_| lock.wrong_key())
+    }
+
+    pub(crate) fn read(txn: &ReadTransaction) -> Result<Self, OpenError> {
         let table = match txn.open_table(HEADER) {
             Ok(table) => table,
             Err(TableError::Storage(error)) => return Err(StoreError::from(error).into()),

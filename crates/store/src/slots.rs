@@ -1,7 +1,8 @@
 //! Which of a file's two last commits counts. redb keeps the answer in one bit that no checksum covers:
 //! were it to flip, the file would open at the commit before the last, and nobody would know. So where
 //! the commit that does not count is the newer one, which power loss in the midst of a commit leaves,
-//! too, that one is tried first, and written is only what it comes to if every page of it is sound.
+//! too, that one is tried first, and counts if every page of it is sound. Nothing is written before whoever
+//! opens the file has taken what was found there.
 
 use std::io;
 use std::ops::Bound;
@@ -20,27 +21,50 @@ const NUMBERS_AT: [usize; 2] = [64 + 104, 192 + 104];
 
 type Header = [u8; HEADER_BYTES];
 
+/// A database that is open, with nothing written to its medium yet.
+pub(crate) struct Opening<B> {
+    db: Database,
+    inner: Arc<B>,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
 /// Opens the commit that counts, or a newer one that is whole.
 pub(crate) fn open_newest<B: StorageBackend>(
     backend: B,
     open: impl Fn(Slots<B>) -> Result<Database, DatabaseError>,
-) -> Result<Database, DatabaseError> {
+) -> Result<Opening<B>, DatabaseError> {
     let inner = Arc::new(backend);
-    let medium = |error: io::Error| DatabaseError::Storage(error.into());
-    if let Some(header) = other_is_newer(&*inner).map_err(medium)? {
-        let doubted = |other| {
-            let held = Arc::new(Mutex::new(Some(Held { header, other, acts: Vec::new() })));
-            let db = open(Slots { inner: Arc::clone(&inner), held: Arc::clone(&held) });
-            db.map(|db| (db, held))
-        };
+    let opened = |other| {
+        let held = Arc::new(Mutex::new(Some(Held { other, acts: Vec::new() })));
+        let db = open(Slots { inner: Arc::clone(&inner), held: Arc::clone(&held) })?;
+        Ok(Opening { db, inner: Arc::clone(&inner), held })
+    };
+    if let Some(header) = other_is_newer(&*inner).map_err(|error| DatabaseError::Storage(error.into()))? {
         // Where the one that counts is damaged, its number may be what makes the other look newer.
-        drop(doubted(false)?);
-        if let Ok((db, held)) = doubted(true) {
-            let settled = lock(&held).take().map_or(Ok(()), |held| held.settle(&*inner));
-            return settled.map(|()| db).map_err(medium);
+        drop(opened(None)?);
+        if let Ok(newer) = opened(Some(header)) {
+            return Ok(newer);
         }
     }
-    open(Slots { inner, held: Arc::default() })
+    opened(None)
+}
+
+impl<B: StorageBackend> Opening<B> {
+    /// What is in it.
+    pub(crate) fn db(&self) -> &Database {
+        &self.db
+    }
+
+    /// Writes what opening it came to. Without this the medium stays as it was.
+    pub(crate) fn settle(self) -> io::Result<Database> {
+        // Before the lock is let go: what is held is written before anything that comes after it.
+        let mut held = lock(&self.held);
+        if let Some(held) = held.take() {
+            held.settle(&*self.inner)?;
+        }
+        drop(held);
+        Ok(self.db)
+    }
 }
 
 /// The header of a file whose other commit is newer than the one that counts. Files written in one
@@ -60,20 +84,18 @@ fn other_is_newer(backend: &impl StorageBackend) -> io::Result<Option<Header>> {
     Ok((header.starts_with(MAGIC) && flags & FLAG_TWO_PHASE != 0 && newer).then_some(header))
 }
 
-/// A backend under a database that is being opened. While there is doubt about its header, nothing is
-/// written through.
+/// A backend under a database that is being opened. Until that is settled, nothing is written through.
 #[derive(Debug)]
 pub(crate) struct Slots<B> {
     inner: Arc<B>,
     held: Arc<Mutex<Option<Held>>>,
 }
 
-/// What is done to the backend as long as it is not known whether the newer commit is whole.
+/// What is done to the backend as long as it is not known whether what was opened is taken.
 #[derive(Debug)]
 struct Held {
-    header: Header,
-    /// Whether the other commit is to count.
-    other: bool,
+    /// The header of the file, if the other commit is to count.
+    other: Option<Header>,
     acts: Vec<Act>,
 }
 
@@ -106,10 +128,12 @@ impl Held {
         }
         let there = len.saturating_sub(offset).min(out.len() as u64) as usize;
         let (there, grown) = out.split_at_mut(there);
-        inner.read(offset, there)?;
+        if !there.is_empty() {
+            inner.read(offset, there)?;
+        }
         grown.fill(0);
         // Unless another process has written here since.
-        if self.other && offset == 0 && out.starts_with(&self.header) {
+        if offset == 0 && self.other.is_some_and(|header| out.starts_with(&header)) {
             out.iter_mut().skip(FLAGS_AT).take(1).for_each(|flags| *flags ^= FLAG_SECOND);
         }
         for act in &self.acts {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_chacha::ChaCha20Rng;
-use redb::{Database, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction,
+};
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, StatementId, SubSls, SurveyId};
 use zeroize::Zeroizing;
 
@@ -308,6 +310,12 @@ impl Store {
             *self.failed.get_mut() = true;
         }
         done
+    }
+
+    /// What the last commit made durable.
+    pub(crate) fn durable(&self) -> Result<ReadTransaction, StoreError> {
+        self.txn()?;
+        Ok(self.db.begin_read()?)
     }
 
     fn txn(&self) -> Result<&WriteTransaction, StoreError> {

@@ -5,6 +5,19 @@
 
 use redb::TableDefinition;
 
+/// Every table, for whoever makes or copies them all: a table that is not here is in no new store and in
+/// no backup.
+macro_rules! every_table {
+    ($act:ident) => {
+        $act!(
+            ABOUT ALONE AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY FINGERPRINT
+            HEADER HEADER_COPY IDENTITY INVITATION INVITED LOG PEER PROOF RECEIPT RECORD RECORD_IDENTITY
+            SETTING STALE STATEMENT SUM WAITING
+        );
+    };
+}
+pub(crate) use every_table;
+
 /// The format version that this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
 

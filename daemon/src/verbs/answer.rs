@@ -1,5 +1,7 @@
 //! Each request to what answers it.
 
+use std::path::Path;
+
 use rukun_authority::{Charter, Keypair};
 use rukun_change::{Digest, Moment, Region};
 use rukun_replica::{NewGrant, Replica, Status};
@@ -10,11 +12,12 @@ use super::address::add_addresses;
 use super::error::VerbError;
 use super::request::Request;
 use super::shape::{
-    FingerprintsShape, FoundedShape, GrantShape, GrantsShape, IdShape, JoinedShape, PeerShape, PeersShape,
-    StatusShape, SurveyShape,
+    BackupShape, FingerprintsShape, FoundedShape, GrantShape, GrantsShape, IdShape, JoinedShape, PeerShape,
+    PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
 use super::{custody, evidence, import, invite, loss, provenance, record, typed};
+use crate::disk;
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
@@ -77,6 +80,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             let choice = provenance::typed_choice(pick, value)?;
             json(provenance::resolve(replica, now, &record, &field, &choice, ink.as_deref())?)
         }
+        Request::Backup { path } => json(back_up(replica, &path)?),
         Request::Fingerprints { region } => {
             let region = typed::region(region.as_deref())?;
             let fingerprints = replica.fingerprints(region.as_ref())?.into_iter();
@@ -93,6 +97,15 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         Request::OfficersWithdraw { who } => json(invite::withdraw(replica, now, &who)?),
         Request::Enrol(enrol) => json(invite::enrol(replica, now, &enrol)?),
     }
+}
+
+/// What was committed before is in it; what this answer's own commit makes durable is nothing of it.
+fn back_up(replica: &Replica, path: &Path) -> Result<BackupShape, VerbError> {
+    if !path.is_absolute() {
+        return Err(VerbError::new(format!("{} is no whole path", path.display()), "begin it with /"));
+    }
+    let (changes, bytes) = disk::back_up(path, |file| replica.back_up(file))?;
+    Ok(BackupShape { path: path.display().to_string(), changes, bytes })
 }
 
 /// Founds a survey under its root key and grants this device the district.

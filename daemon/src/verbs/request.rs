@@ -1,5 +1,7 @@
 //! What can be asked of a node. The serde form is the body of `POST /v1/<verb>`.
 
+use std::path::PathBuf;
+
 use rukun_authority::Role;
 use rukun_change::{DeviceKey, Region, SurveyId};
 use serde::{Deserialize, Serialize};
@@ -217,6 +219,11 @@ pub enum Request {
     /// What a device asks that wants to be enrolled. It comes over a connection of its own, never by HTTP.
     #[serde(skip)]
     Enrol(EnrolRequest),
+    /// Copy what is durable to a file that is not there yet.
+    Backup {
+        /// Its whole path, on the machine of the node.
+        path: PathBuf,
+    },
     /// The fingerprint of each sub-SLS held.
     Fingerprints {
         /// Only in this region.

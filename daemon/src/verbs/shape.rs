@@ -394,6 +394,17 @@ pub struct StatusShape {
     pub traffic: Option<TrafficShape>,
 }
 
+/// The answer to `backup`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupShape {
+    /// Where it is.
+    pub path: String,
+    /// How many changes are in it.
+    pub changes: u64,
+    /// How large it is.
+    pub bytes: u64,
+}
+
 /// The survey, as its charter names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SurveyShape {

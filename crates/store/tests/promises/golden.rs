@@ -2,7 +2,7 @@
 //! ever: a later format gets a file of its own beside this one. Once in the life of a format,
 //! `cargo run -p rukun-store --example fixture` writes it.
 
-use rukun_change::{Digest, Ink, Scalar};
+use rukun_change::{Digest, Fingerprint, Ink, Scalar, StatementId};
 use rukun_store::{EntryKind, IdentityKind};
 
 use crate::backend::CrashBackend;
@@ -23,6 +23,15 @@ fn a_store_written_today_holds_the_same_packed_or_not() {
     holds_what_was_put_into_it(image);
 }
 
+#[test]
+fn a_copy_of_a_store_holds_the_same_whichever_program_wrote_it() {
+    for image in [unpack(V1), written()] {
+        let copy = CrashBackend::default();
+        assert_eq!(open(CrashBackend::with_image(image)).unwrap().copy_to(copy.clone()).unwrap(), 3);
+        holds_what_was_put_into_it(copy.image());
+    }
+}
+
 fn holds_what_was_put_into_it(image: Vec<u8>) {
     let mut store = open(CrashBackend::with_image(image)).unwrap();
     assert_eq!((store.device_seed(), store.incarnation()), (&DEVICE_SEED, INCARNATION));
@@ -39,6 +48,8 @@ fn holds_what_was_put_into_it(image: Vec<u8>) {
         assert_eq!(store.same_number(&change.change().author, change.change().n).unwrap(), [id]);
     }
     assert_eq!(entries[3].kind, EntryKind::Statement { id: statement_id(7) });
+    let statements: Fingerprint = [statement_id(7)].iter().map(StatementId::as_bytes).collect();
+    assert_eq!(store.statement_fingerprint(), statements);
     assert_eq!(store.statements().unwrap(), [(statement_id(7), b"a statement".to_vec())]);
     assert_eq!(store.records(None, None, 9).unwrap(), [record(0, 0), record(0, 1)]);
     assert_eq!(store.record_changes(&record(0, 0)).unwrap().len(), 2);

@@ -12,4 +12,5 @@ mod histories;
 mod invitations;
 mod meaning;
 mod model;
+mod rows;
 mod sealing;

@@ -53,6 +53,58 @@ fn a_passphrase_opens_its_store_and_no_other_does() {
 }
 
 #[test]
+fn whoever_has_another_key_is_told_so_and_not_one_write_reaches_the_disk() {
+    let disk = CrashBackend::default();
+    let mut store = create(disk.clone()).unwrap();
+    store.append_change(&pool()[0], None).unwrap();
+    store.commit().unwrap();
+    let cut_off = disk.after_power_loss(0);
+    drop(store);
+    for image in [disk.image(), cut_off] {
+        let disk = CrashBackend::with_image(image.clone());
+        for wrong in [Unlock::KeyFile(&[0; 32]), Unlock::Passphrase("kopi tubruk")] {
+            let refused = Store::open(disk.clone(), wrong, entropy(2)).unwrap_err();
+            assert!(matches!(refused, OpenError::WrongKeyFile | OpenError::NeedsKeyFile), "{refused:?}");
+        }
+        assert_eq!(disk.acts(), 0);
+        assert_eq!(open(disk).unwrap().change_count().unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_store_under_another_lock_opens_with_the_new_key_alone_and_holds_nothing_of_the_old_lock() {
+    let (disk, copy) = (CrashBackend::default(), CrashBackend::default());
+    let mut store = create(disk.clone()).unwrap();
+    store.append_change(&pool()[0], None).unwrap();
+    store.commit().unwrap();
+    // Staged, and not durable: it stays behind.
+    store.append_change(&pool()[1], None).unwrap();
+    let (old, new) = (Unlock::KeyFile(&KEY_FILE), Unlock::Passphrase("kopi tubruk"));
+    let wrong = store.copy_locked_anew(copy.clone(), Unlock::KeyFile(&[0; 32]), new, &mut entropy(3));
+    assert!(matches!(wrong, Err(OpenError::WrongKeyFile)), "{wrong:?}");
+    assert!(copy.image().is_empty(), "nothing is written under a wrong key");
+    store.copy_locked_anew(copy.clone(), old, new, &mut entropy(3)).unwrap();
+    let again = store.copy_locked_anew(copy.clone(), old, new, &mut entropy(3));
+    assert!(matches!(again, Err(OpenError::NotEmpty)), "{again:?}");
+    drop(store);
+    let locked = |disk: &CrashBackend| {
+        let db = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
+        let txn = redb::ReadableDatabase::begin_read(&db).unwrap();
+        let header = txn.open_table(redb::TableDefinition::<&str, &[u8]>::new("header")).unwrap();
+        header.get("data_key").unwrap().unwrap().value().to_vec()
+    };
+    let old_lock = locked(&disk);
+    let holds = |disk: &CrashBackend| disk.image().windows(old_lock.len()).any(|bytes| bytes == old_lock);
+    assert!(holds(&disk) && !holds(&copy));
+    let refused = Store::open(copy.clone(), old, entropy(2)).unwrap_err();
+    assert!(matches!(refused, OpenError::NeedsPassphrase), "{refused:?}");
+    let store = Store::open(copy, new, entropy(2)).unwrap();
+    assert_eq!((store.device_seed(), store.incarnation()), (&DEVICE_SEED, INCARNATION));
+    assert_eq!(store.change(&pool()[0].id()).unwrap().as_ref(), Some(&pool()[0]));
+    assert_eq!(store.change_count().unwrap(), 1);
+}
+
+#[test]
 fn a_changed_or_moved_row_is_found_and_the_rest_still_reads() {
     let disk = CrashBackend::default();
     let mut store = create(disk.clone()).unwrap();

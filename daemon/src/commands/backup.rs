@@ -1,0 +1,77 @@
+//! Backups, restoring them, and what opens a store.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::output::Output;
+use crate::args::{Backup, Key};
+use crate::disk::{Folder, PassphraseFrom};
+use crate::node::Node;
+use crate::verbs::{BackupShape, Request, VerbError};
+
+pub(super) fn carry_out(verb: Backup, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    match verb {
+        Backup::Backup { file } => back_up(&file, folder, output),
+        Backup::Restore { file, key } => restore(&file, key.as_deref(), folder, output),
+        Backup::Key(Key::Passphrase { new }) => lock_with_passphrase(new, folder, output),
+        Backup::Key(Key::File) => lock_with_key_file(folder, output),
+    }
+}
+
+fn back_up(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    let unusable = |why: &str| VerbError::new(format!("{}: {why}", file.display()), "name another file");
+    // The daemon may run in another folder than this program.
+    let path = std::path::absolute(file).map_err(|error| unusable(&error.to_string()))?;
+    let path = path.into_os_string().into_string().map_err(|_| unusable("its name is no UTF-8"))?;
+    let made: BackupShape = Node::open(folder)?.ask(Request::Backup { path: path.into() })?;
+    output.show(&made, |made, _| {
+        let BackupShape { path, changes, bytes } = made;
+        format!(
+            "{changes} changes are in {path}, {bytes} bytes\nit opens with what opens this store: its \
+             passphrase, or a copy of its key file, to be kept apart\n"
+        )
+    });
+    Ok(())
+}
+
+fn restore(file: &Path, key: Option<&Path>, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    let restored = folder.restore(file, key)?;
+    output.show(&restored, |restored, _| {
+        format!(
+            "{} changes are here, under a new incarnation\nstart rukun daemon: peers bring back what came after \
+             the backup\n",
+            restored.changes
+        )
+    });
+    Ok(())
+}
+
+/// What opens the store from now on.
+#[derive(Serialize)]
+struct Locked {
+    opens_with: &'static str,
+    /// A key file that opens it no more, or never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_key_file: Option<PathBuf>,
+}
+
+fn lock_with_passphrase(new: Option<PathBuf>, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    folder.lock_with_passphrase(&new.map_or(PassphraseFrom::Terminal, PassphraseFrom::File))?;
+    let idle_key_file = folder.has_key_file().then(|| folder.key_path());
+    output.show(&Locked { opens_with: "passphrase", idle_key_file }, |locked, _| {
+        let idle = locked.idle_key_file.as_ref().map(|path| {
+            format!("{} does not open it: remove it unless another store needs it\n", path.display())
+        });
+        format!("the store opens with its passphrase from now on\n{}", idle.unwrap_or_default())
+    });
+    Ok(())
+}
+
+fn lock_with_key_file(folder: &Folder, output: Output) -> Result<(), VerbError> {
+    folder.lock_with_key_file()?;
+    output.show(&Locked { opens_with: "key file", idle_key_file: None }, |_, _| {
+        format!("the store opens with {} from now on\n", folder.key_path().display())
+    });
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What can be wrong with a data folder, whose fault it is, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use rukun_replica::OpenError;
+
+/// What is wrong with the data folder.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// There is no usual place for the folder.
+    #[error("neither RUKUN_DIR nor HOME is set")]
+    NoHome,
+    /// There is a store where a new one was to be made.
+    #[error("{path} holds a store already")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no store.
+    #[error("{path} holds no store")]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process has the store open.
+    #[error("{path} is in use by another rukun{}", pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process that says it runs there.
+        pid: Option<u32>,
+    },
+    /// A file where a new one was to be made.
+    #[error("{path} is there already")]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A passphrase is needed, and no terminal has a person at it.
+    #[error("the store opens with a passphrase, and there is nobody to ask for it")]
+    NobodyToAsk,
+    /// The terminal can't be read.
+    #[error("the terminal can't be read: {0}")]
+    Terminal(io::Error),
+    /// A new passphrase that was typed in two ways.
+    #[error("the two passphrases differ; nothing was changed")]
+    Differ,
+    /// A new passphrase that is soon guessed.
+    #[error("the passphrase has {chars} characters, and at least {min} are needed; nothing was changed")]
+    Short {
+        /// How many it has.
+        chars: usize,
+        /// How many it needs.
+        min: usize,
+    },
+    /// A key file in the place of a key file.
+    #[error("the store opens with its key file already")]
+    KeyFileAlready,
+    /// A secret that is not there.
+    #[error("{path} is missing")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A secret that others can read.
+    #[error("{path} can be read by others (mode {mode:03o})")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file that holds no key.
+    #[error("{path} is not {called}")]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        called: &'static str,
+    },
+    /// The store can't be opened.
+    #[error("{path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: OpenError,
+    },
+    /// A note that no daemon wrote.
+    #[error("{path} is no note of a daemon: {source}")]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The disk or the permissions of a folder.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The operating system gives no entropy.
+    #[error("the operating system gives no entropy: {0}")]
+    Entropy(getrandom::Error),
+}
+
+impl DiskError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::NoHome => Some("name a data folder with --dir DIR".into()),
+            Self::Exists { .. } => Some("use it as it is, or name another folder with --dir DIR".into()),
+            Self::NoStore { .. } => {
+                Some("make one with `rukun init`, or name its folder with --dir DIR".into())
+            }
+            Self::InUse { .. } => Some("stop that one first, or let it finish".into()),
+            Self::Taken { .. } => Some("name another place, or move it away: nothing is ever overwritten".into()),
+            Self::NobodyToAsk => {
+                Some("name a file that has it, as --passphrase-file FILE or in RUKUN_PASSPHRASE_FILE".into())
+            }
+            Self::Differ => Some("try again".into()),
+            Self::Short { .. } => Some("some words that only you would put together are best".into()),
+            Self::KeyFileAlready => Some("`rukun key passphrase` locks it with a passphrase instead".into()),
+            Self::Missing { .. } => Some(
+                "put back the file that was made with this store; if a passphrase locks it, name a file that \
+                 has it: --passphrase-file FILE"
+                    .into(),
+            ),
+            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::NoKey { .. } => Some("put back the file as it was made, from a backup".into()),
+            Self::Note { path, .. } => Some(format!("if no daemon runs there, remove {}", path.display())),
+            Self::Open { .. } | Self::Io { .. } | Self::Terminal(_) | Self::Entropy(_) => None,
+        }
+    }
+}
