@@ -363,7 +363,6 @@ fn read(store: &mut Store) -> Result<Option<Vec<Bytes>>, rukun_store::StoreError
     for (id, bytes) in store.statements()? {
         told.extend([id.as_bytes().to_vec(), bytes]);
     }
-    told.extend(store.receipts()?);
     told.extend(store.statements_about(&record(0, 0).home())?.iter().map(|id| id.as_bytes().to_vec()));
     for (id, says) in store.invitations()? {
         told.extend([id.as_bytes().to_vec(), says]);
