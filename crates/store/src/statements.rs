@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{DeviceKey, Fingerprint, StatementId, SubSls};
 
+use crate::entry::EntryKind;
 use crate::fault::StoreError;
 use crate::store::Store;
 use crate::tables::{ABOUT, ENTRY, LOG, STATEMENT};
@@ -62,7 +63,7 @@ impl Store {
     pub fn statement(&self, id: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|txn| {
             let seq = txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
-            seq.map(|seq| self.unseal_statement(&txn.open_table(LOG)?, seq)).transpose()
+            seq.map(|seq| self.unseal_statement(txn, seq, id)).transpose()
         })
     }
 
@@ -150,8 +151,7 @@ impl Store {
                 }
             }
             places.sort_unstable();
-            let log = txn.open_table(LOG)?;
-            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&log, seq)?))).collect()
+            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(txn, seq, &id)?))).collect()
         })
     }
 
@@ -164,31 +164,41 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(|txn| {
-            let (entries, log) = (txn.open_table(ENTRY)?, txn.open_table(LOG)?);
+            let entries = txn.open_table(ENTRY)?;
             let mut places = Vec::new();
             for row in txn.open_table(STATEMENT)?.iter()? {
                 let (id, seq) = row?;
-                let seq = seq.value();
-                if seq <= after || self.about(&StatementId::from_bytes(*id.value())).is_some() {
+                let (id, seq) = (StatementId::from_bytes(*id.value()), seq.value());
+                if seq <= after || self.about(&id).is_some() {
                     continue;
                 }
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
                 let entry = entries.get(seq)?.ok_or_else(damaged)?;
                 if self.memory.entry(seq, entry.value())?.from != Some(*but_from) {
-                    places.push(seq);
+                    places.push((seq, id));
                 }
             }
+            drop(entries);
             places.sort_unstable();
-            places.into_iter().map(|seq| self.unseal_statement(&log, seq)).collect()
+            places.into_iter().map(|(seq, id)| self.unseal_statement(txn, seq, &id)).collect()
         })
     }
 
+    /// The statement at a place, if it is this one that stands there.
     fn unseal_statement(
         &self,
-        log: &impl ReadableTable<u64, &'static [u8]>,
+        txn: &WriteTransaction,
         seq: u64,
+        id: &StatementId,
     ) -> Result<Vec<u8>, StoreError> {
         let row = seq.to_be_bytes();
+        let entries = txn.open_table(ENTRY)?;
+        let entry = entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &row))?;
+        if !matches!(self.memory.entry(seq, entry.value())?.kind, EntryKind::Statement { id: held } if held == *id)
+        {
+            return Err(StoreError::damaged(&STATEMENT, id.as_bytes()));
+        }
+        let log = txn.open_table(LOG)?;
         let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
         self.vault.keys.statement.open(&LOG, &row, sealed.value())
     }
