@@ -1,8 +1,10 @@
 //! The command line, as clap reads it. What each verb does is elsewhere; this is what it is called,
 //! what it takes, and an example of it.
 
+mod hand_over;
 mod loss;
 
+pub use hand_over::HandOver;
 pub use loss::{Loss, Settled};
 
 use std::net::SocketAddr;
@@ -112,6 +114,9 @@ A new grant replaces what this device granted the same device before.")]
         #[arg(long)]
         name: String,
     },
+    /// Work that goes to another device
+    #[command(flatten)]
+    HandOver(HandOver),
     /// A device that was lost or that lied
     #[command(flatten)]
     Loss(Loss),

@@ -14,14 +14,14 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::args::{Answers, Cli, Conflicts, Peer, Record, Verb};
+use crate::args::{Answers, Cli, Conflicts, HandOver, Peer, Record, Verb};
 use crate::demo;
 use crate::disk::Folder;
 use crate::node::Node;
 use crate::render;
 use crate::verbs::{
-    BlameShape, ConflictsShape, Edit, IdShape, JoinedShape, LogShape, PeersShape, RecordShape, RecordsShape,
-    Request, StatusShape, VerbError, WrittenShape,
+    AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, JoinedShape, LogShape, PeersShape, RecordShape,
+    RecordsShape, Request, StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
 
@@ -66,6 +66,10 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         }
         Verb::Grant { device, role, region, name } => {
             grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;
+        }
+        Verb::HandOver(HandOver::Assign { region, from, to }) => {
+            let assigned: AssignedShape = Node::open(folder)?.ask(Request::Assign { region, from, to })?;
+            output.show(&assigned, render::assigned);
         }
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Peer(peer) => {

@@ -3,6 +3,7 @@
 //! no name can command a terminal. Nothing is asked or decided here.
 
 mod conflicts;
+mod hand_over;
 mod loss;
 mod paint;
 mod provenance;
@@ -11,6 +12,7 @@ mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
+pub use hand_over::assigned;
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
 pub use paint::Paint;
 pub use provenance::{blame, log};

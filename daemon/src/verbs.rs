@@ -5,6 +5,7 @@
 
 mod answer;
 mod error;
+mod hand_over;
 mod import;
 mod loss;
 mod provenance;

@@ -298,7 +298,7 @@ impl Replica {
     }
 
     /// Says something, and takes it in.
-    fn say(&mut self, root: Option<&Keypair>, said: Said) -> Result<StatementId, ActionError> {
+    pub(crate) fn say(&mut self, root: Option<&Keypair>, said: Said) -> Result<StatementId, ActionError> {
         let statement = self.signed(root, said)?;
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let id = trust.statement_id(&statement);

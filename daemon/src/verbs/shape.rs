@@ -1,8 +1,10 @@
 //! The shapes of the answers: these field names are the program's word to scripts and apps. Ids are
 //! whole texts; times are RFC 3339 beside milliseconds since 1970, by the author's clock.
 
+mod hand_over;
 mod loss;
 
+pub use hand_over::{AssignedShape, HolderShape};
 pub use loss::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
 
 use std::collections::BTreeMap;
