@@ -54,6 +54,10 @@ pub enum Fault {
     RelayRebuilt,
     /// A device was lost and its officer got a new one.
     DeviceLost,
+    /// A place went from one officer to another.
+    HandedOver,
+    /// An officer's last place went to another.
+    HandedOverAll,
     /// A device was revoked by somebody above it.
     Revoked,
     /// A revoked device made a grant.
@@ -70,7 +74,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -94,6 +98,8 @@ impl Fault {
         Self::RestoredSilently,
         Self::RelayRebuilt,
         Self::DeviceLost,
+        Self::HandedOver,
+        Self::HandedOverAll,
         Self::Revoked,
         Self::GrantedOn,
         Self::Settled,
@@ -128,6 +134,8 @@ impl Fault {
             Self::RestoredSilently => "old backup put back silently",
             Self::RelayRebuilt => "relay rebuilt from nothing",
             Self::DeviceLost => "device lost and replaced",
+            Self::HandedOver => "place handed over",
+            Self::HandedOverAll => "last place handed over",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
             Self::Settled => "work upheld or dismissed",
