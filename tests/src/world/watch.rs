@@ -146,14 +146,20 @@ impl World {
     pub(super) fn shows_no_more_than_was_delivered(&mut self, end: End) -> Checked {
         let (node, Some(wire)) = (end.0, self.links.get(&end)) else { return Ok(()) };
         let (other, in_flight) = (wire.to.0, wire.unacknowledged.values().filter(|sent| sent.of_log));
-        let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id);
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        // What the peer may read no more, since it was sent, it does not lack.
+        let key = self.nodes[other].key;
+        let may_read = |id: &ChangeId| {
+            let home = self.truth.home(id);
+            replica.trust().zip(home).is_some_and(|(trust, home)| trust.may_read(&key, &home))
+        };
+        let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id) && may_read(id);
         let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;
         if lacking == 0 || wire.store_of_receiver != self.nodes[other].stores {
             return Ok(());
         }
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let peers = replica.peers().map_err(|error| error.to_string())?;
-        match peers.iter().find(|peer| peer.key == self.nodes[other].key && peer.lacks < lacking) {
+        match peers.iter().find(|peer| peer.key == key && peer.lacks < lacking) {
             Some(peer) => Err(format!(
                 "{node} says that {other} lacks {} changes, and {lacking} are in flight",
                 peer.lacks
