@@ -218,8 +218,12 @@ back from peers. A sound store is left as it is.")]
     /// Five nodes on this machine: interviews, corrections, conflicts, one answer
     #[command(after_help = "\
 Example:
-  rukun demo --keep /tmp/rukun-demo")]
+  rukun demo --keep /tmp/rukun-demo
+  rukun demo --lost-phone")]
     Demo {
+        /// The other story: a phone is lost, revoked, and its region goes to another
+        #[arg(long)]
+        lost_phone: bool,
         /// Leave the nodes' data folders here, to look further
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,

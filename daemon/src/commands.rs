@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::args::{Answers, Cli, Conflicts, HandOver, Peer, Record, Verb};
-use crate::demo;
+use crate::demo::{self, Story};
 use crate::disk::Folder;
 use crate::node::Node;
 use crate::render;
@@ -110,8 +110,9 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             write(folder, request, output)?;
         }
         Verb::Repair => repair::repair(folder, output)?,
-        Verb::Demo { keep } => {
-            let alike = demo::run(keep.as_deref(), output.is_json())?;
+        Verb::Demo { lost_phone, keep } => {
+            let story = if lost_phone { Story::LostPhone } else { Story::Day };
+            let alike = demo::run(story, keep.as_deref(), output.is_json())?;
             return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });
         }
     }
