@@ -1,8 +1,10 @@
 //! The command line, as clap reads it. What each verb does is elsewhere; this is what it is called,
 //! what it takes, and an example of it.
 
+mod hand_over;
 mod loss;
 
+pub use hand_over::HandOver;
 pub use loss::{Loss, Settled};
 mod evidence;
 mod officers;
@@ -139,6 +141,9 @@ A new grant replaces what this device granted the same device before.")]
         #[arg(long)]
         name: String,
     },
+    /// Work that goes to another device
+    #[command(flatten)]
+    HandOver(HandOver),
     /// A device that was lost or that lied
     #[command(flatten)]
     Loss(Loss),
@@ -246,8 +251,12 @@ back from peers. A sound store is left as it is.")]
     /// Five nodes on this machine: interviews, corrections, conflicts, one answer
     #[command(after_help = "\
 Example:
-  rukun demo --keep /tmp/rukun-demo")]
+  rukun demo --keep /tmp/rukun-demo
+  rukun demo --lost-phone")]
     Demo {
+        /// The other story: a phone is lost, revoked, and its region goes to another
+        #[arg(long)]
+        lost_phone: bool,
         /// Leave the nodes' data folders here, to look further
         #[arg(long, value_name = "DIR")]
         keep: Option<PathBuf>,

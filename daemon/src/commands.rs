@@ -18,14 +18,14 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, Peer, Record, Verb, Verify};
-use crate::demo;
+use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, HandOver, Peer, Record, Verb, Verify};
+use crate::demo::{self, Story};
 use crate::disk::{Folder, PassphraseFrom};
 use crate::node::Node;
 use crate::render;
 use crate::verbs::{
-    BlameShape, ConflictsShape, Edit, IdShape, LogShape, PeersShape, RecordShape, RecordsShape, Request,
-    StatusShape, VerbError, WrittenShape,
+    AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, LogShape, PeersShape, RecordShape,
+    RecordsShape, Request, StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
 
@@ -76,6 +76,10 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Grant { device, role, region, name } => {
             grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;
         }
+        Verb::HandOver(HandOver::Assign { region, from, to }) => {
+            let assigned: AssignedShape = Node::open(folder)?.ask(Request::Assign { region, from, to })?;
+            output.show(&assigned, render::assigned);
+        }
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Peer(peer) => {
             let request = match peer {
@@ -119,8 +123,9 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         }
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,
-        Verb::Demo { keep } => {
-            let alike = demo::run(keep.as_deref(), output.is_json())?;
+        Verb::Demo { lost_phone, keep } => {
+            let story = if lost_phone { Story::LostPhone } else { Story::Day };
+            let alike = demo::run(story, keep.as_deref(), output.is_json())?;
             return Ok(if alike { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) });
         }
     }

@@ -1,10 +1,13 @@
 //! The demonstration: five real daemons on this machine, an office's day in some twenty seconds.
 //! Families are imported, interviewed with and without a link, corrected and disputed, until every
 //! node reads the same; what was written is kept outside the stores and looked for in all of them.
+//! A second story is that of a lost phone.
 
 mod act;
+mod agreement;
 mod cast;
 mod interrupt;
+mod lost_phone;
 mod officer;
 mod scene;
 mod script;
@@ -21,17 +24,34 @@ use crate::verbs::VerbError;
 use cast::Stage;
 use scene::Scene;
 
-/// What the bar counts: the steps of the story.
-const STEPS: u64 = 10;
 /// A node that has not caught up by then has not converged.
 const WAIT_MAX: Duration = Duration::from_secs(40);
 
-/// Plays the story, in `keep` if the folders are to be left. Gives whether all that should be equal
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    /// Interviews, corrections, conflicts, one answer.
+    Day,
+    /// A phone is lost and goes on writing; its region goes to another.
+    LostPhone,
+}
+
+impl Story {
+    /// What the bar counts.
+    fn steps(self) -> u64 {
+        match self {
+            Self::Day => 10,
+            Self::LostPhone => 11,
+        }
+    }
+}
+
+/// Plays a story, in `keep` if the folders are to be left. Gives whether all that should be equal
 /// is, and nothing is lost.
 ///
 /// # Errors
 /// If a daemon can't be started or asked, or refuses what it should do.
-pub fn run(keep: Option<&Path>, json: bool) -> Result<bool, VerbError> {
+pub fn run(story: Story, keep: Option<&Path>, json: bool) -> Result<bool, VerbError> {
     let started = Instant::now();
     let temporary = tempfile::tempdir()
         .map_err(|error| VerbError::new(error, "is there room for a temporary folder?"))?;
@@ -41,9 +61,13 @@ pub fn run(keep: Option<&Path>, json: bool) -> Result<bool, VerbError> {
         return Err(VerbError::new(message, "name a new folder: --keep DIR"));
     }
     interrupt::watch().map_err(|error| VerbError::new(format!("no signals can be heard: {error}"), ""))?;
-    let narrator = Narrator::new();
+    let narrator = Narrator::new(story.steps());
     let mut scene = Scene::open(home, Stage::mesuji()?, &narrator)?;
-    let verdict = act::play(&mut scene, &narrator).map_err(|error| scene.explain(error))?;
+    let played = match story {
+        Story::Day => act::play(&mut scene, &narrator),
+        Story::LostPhone => lost_phone::play(&mut scene, &narrator),
+    };
+    let verdict = played.map_err(|error| scene.explain(error))?;
     narrator.finish();
     verdict::tell(&scene, &verdict, keep, &narrator);
     if json {
@@ -59,9 +83,9 @@ struct Narrator {
 }
 
 impl Narrator {
-    fn new() -> Self {
+    fn new(steps: u64) -> Self {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
-        let bar = ProgressBar::new(STEPS).with_style(style.expect("the template is well formed"));
+        let bar = ProgressBar::new(steps).with_style(style.expect("the template is well formed"));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, paint: Paint::of_stdout() }
     }

@@ -5,6 +5,7 @@
 mod conflicts;
 mod custody;
 mod evidence;
+mod hand_over;
 mod loss;
 mod officers;
 mod paint;
@@ -16,6 +17,7 @@ mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
 pub use evidence::evidence;
+pub use hand_over::assigned;
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
 pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;

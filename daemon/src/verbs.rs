@@ -8,6 +8,7 @@ mod answer;
 mod custody;
 mod error;
 mod evidence;
+mod hand_over;
 mod import;
 mod invite;
 mod loss;

@@ -16,6 +16,7 @@
 //! - *Stores* are restored from old copies, by somebody who tells them or behind their back. Devices and
 //!   the relay are lost with all they hold, and replaced under new keys. Devices are away for 1, 30
 //!   and 400 days.
+//! - *Places change hands*, while whoever gives one has yet to deliver what was written there.
 //! - *Devices are lost*: a superior revokes one, or the root does, while whoever found it goes on with it,
 //!   writes and grants. Superiors revoke each other, and uphold what another dismisses.
 //! - *Peers* lie in every way that `liar` knows.
@@ -43,6 +44,8 @@ pub use chance::Chance;
 mod delivery;
 
 pub mod disk;
+
+mod handing;
 
 pub mod liar;
 

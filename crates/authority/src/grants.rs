@@ -140,9 +140,6 @@ impl Grants {
         issuer: &DeviceKey,
         grant: &Grant,
     ) -> Result<Option<Vec<DeviceKey>>, StatementRefusal> {
-        if grant.regions.is_empty() {
-            return Err(StatementRefusal::NoRegion);
-        }
         let role = grant.role;
         let parent = match self.footing(issuer, &grant.parent)? {
             Some(Footing::Root) if role == Role::District => return Ok(Some(vec![*issuer])),

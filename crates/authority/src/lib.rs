@@ -46,6 +46,9 @@ pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 mod trust;
 pub use trust::{GrantView, RevocationView, Trust};
 
+mod hand_over;
+pub use hand_over::{HandOver, HandOverError};
+
 mod gate;
 pub use gate::{AdmittedChange, Missing, RecallError, Verdict};
 

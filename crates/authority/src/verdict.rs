@@ -31,9 +31,6 @@ pub enum StatementRefusal {
     /// Nobody else could read it: its issuer's program let it pass.
     #[error(transparent)]
     Spelling(StatementError),
-    /// A grant of nothing.
-    #[error("it grants no region")]
-    NoRegion,
     /// A grant resting on somebody else's.
     #[error("it rests on a grant that is not its issuer's")]
     NotIssuers,

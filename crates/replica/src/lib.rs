@@ -23,6 +23,8 @@ mod take;
 mod survey;
 pub use survey::NewGrant;
 
+mod hand_over;
+
 mod local;
 pub use local::{ActionError, Choice};
 

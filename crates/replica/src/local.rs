@@ -1,7 +1,7 @@
 //! What this device's own people do to records: an edit becomes a change, is signed and goes
 //! through the same gate as a stranger's. The keyboard refuses what others would set aside.
 
-use rukun_authority::{AdmittedChange, Role, Standing, VerifiedChange, sign};
+use rukun_authority::{AdmittedChange, HandOverError, Role, Standing, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
 use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
 use rukun_evidence::ExportError;
@@ -278,6 +278,20 @@ pub enum ActionError {
     /// A grant that others would refuse.
     #[error("the grant can't be made: {0}")]
     Grant(String),
+    /// A grant of nothing: only a hand-over leaves one.
+    #[error("a grant needs a region; name it with --region, or take regions away by rukun assign")]
+    NoRegion,
+    /// A hand-over that would say something else than was asked for.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
+    /// A device to which nothing can be handed over.
+    #[error(
+        "device {device} is revoked and would stay out; hand over to another device, such as its owner's new one"
+    )]
+    StaysOut {
+        /// The device.
+        device: DeviceKey,
+    },
     /// Nothing that such a grant could rest on.
     #[error(
         "this device has no grant from which it could grant the role {role} in {regions}; ask the tier above, or use the root key for a district"

@@ -71,8 +71,11 @@ impl Replica {
     /// Grants a role, under the root key or as this device.
     ///
     /// # Errors
-    /// If the issuer holds no grant in force that this one could rest on.
+    /// If it names no region, or the issuer holds no grant in force that this one could rest on.
     pub fn grant(&mut self, root: Option<&Keypair>, new: NewGrant) -> Result<GrantView, ActionError> {
+        if new.regions.is_empty() {
+            return Err(ActionError::NoRegion);
+        }
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let (survey, subject) = (*trust.survey(), new.subject);
         let (incarnation, n) = match root {
@@ -111,8 +114,14 @@ fn signed_grant(
     let NewGrant { subject, role, name, .. } = new;
     let said = Said::Grant(Grant { parent, subject, role, regions, serial, name });
     let statement = Statement::sign(issuer, incarnation, n, Some(trust.survey()), said);
-    match trust.clone().judge_statement(&statement) {
-        StatementVerdict::Admit(_) => Ok(statement),
+    admitted(&mut trust.clone(), &statement)?;
+    Ok(statement)
+}
+
+/// Takes in a grant that is about to be made, or says why others would not.
+pub(crate) fn admitted(trust: &mut Trust, statement: &Statement) -> Result<(), ActionError> {
+    match trust.judge_statement(statement) {
+        StatementVerdict::Admit(_) => Ok(()),
         StatementVerdict::Refuse(refusal) => Err(ActionError::Grant(refusal.to_string())),
         StatementVerdict::Wait(_) => Err(ActionError::Grant("what it rests on is not held here".into())),
     }

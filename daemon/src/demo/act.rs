@@ -12,8 +12,8 @@ use crate::people::Family;
 use crate::prelist::{self, Progress};
 use crate::render::{self, Cell, Table};
 use crate::verbs::{
-    BadRow, CandidateShape, ConflictShape, ConflictsShape, LogShape, MemberShape, PeersShape, RecordShape,
-    RecordsShape, Request, VerbError,
+    BadRow, CandidateShape, ConflictShape, ConflictsShape, LogShape, MemberShape, RecordShape, RecordsShape,
+    Request, VerbError,
 };
 
 /// The shared families, by what happens to them: both enumerators change an answer of the family,
@@ -39,10 +39,10 @@ pub(super) fn play(scene: &mut Scene, narrator: &Narrator) -> Result<Verdict, Ve
     narrator.step("Compare what they hold, and look for every edit");
     let converged = scene.settle()?;
     scene.write_script()?;
-    verdict::judge(scene, converged, before)
+    verdict::judge(scene, converged, before, None)
 }
 
-fn import(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
+pub(super) fn import(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     narrator.step("The office imports the prelist");
     let rows = scene.stage.households.iter().map(|household| household.family.prelist_row() + "\n");
     let text: String = std::iter::once(format!("{}\n", Family::PRELIST_HEADING)).chain(rows).collect();
@@ -113,13 +113,9 @@ fn interview_linked(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbEr
 
 fn cut_off(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     narrator.step("The enumerators lose their signal");
-    let supervisor = scene.officer(SUPERVISOR).address()?;
     for enumerator in ENUMERATORS {
-        let officer = scene.officer(enumerator);
-        officer.stop()?;
-        officer.by_hand(|node| node.answer(Request::PeerRemove { address: supervisor.clone() }))?;
-        officer.start()?;
-        narrator.line(&format!("{} goes on alone", officer.part.name));
+        scene.cut_off(enumerator)?;
+        narrator.line(&format!("{} goes on alone", scene.officer(enumerator).part.name));
     }
     Ok(())
 }
@@ -165,9 +161,8 @@ fn work_apart(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
 
 fn reconnect(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     narrator.step("The signal comes back, for the second one first");
-    let address = scene.officer(SUPERVISOR).address()?;
     for enumerator in ENUMERATORS.into_iter().rev() {
-        let _: PeersShape = scene.officer(enumerator).ask(Request::PeerAdd { address: address.clone() })?;
+        scene.reconnect(enumerator)?;
         scene.wait_until("a node to catch up", |scene| {
             let held = scene.fingerprints(enumerator)?;
             let office = scene.fingerprints(DISTRICT)?;
@@ -270,10 +265,10 @@ fn head(scene: &mut Scene, at: usize, record: &str) -> Result<String, VerbError>
     head.map(|head| head.member).ok_or_else(|| VerbError::new(format!("record {record} has no member"), ""))
 }
 
-fn families(scene: &Scene, place: Place) -> Vec<Family> {
+pub(super) fn families(scene: &Scene, place: Place) -> Vec<Family> {
     scene.stage.at(place).into_iter().cloned().collect()
 }
 
-fn slice(families: &[Family], range: std::ops::Range<usize>) -> &[Family] {
+pub(super) fn slice(families: &[Family], range: std::ops::Range<usize>) -> &[Family] {
     families.get(range).unwrap_or_default()
 }

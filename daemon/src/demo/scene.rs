@@ -18,7 +18,8 @@ use super::{Narrator, WAIT_MAX};
 use crate::people::Family;
 use crate::survey::{BUILT_IN, Survey};
 use crate::verbs::{
-    self, Edit, FingerprintsShape, FoundedShape, GrantShape, Request, StatusShape, VerbError, WrittenShape,
+    self, Edit, FingerprintsShape, FoundedShape, GrantShape, PeersShape, Request, StatusShape, VerbError,
+    WrittenShape,
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -96,6 +97,21 @@ impl Scene {
         self.officers.get_mut(at).expect("the cast has five parts")
     }
 
+    /// An enumerator dials its supervisor no more, and nobody else dials an enumerator.
+    pub(super) fn cut_off(&mut self, at: usize) -> Result<(), VerbError> {
+        let address = self.officer(SUPERVISOR).address()?;
+        let officer = self.officer(at);
+        officer.stop()?;
+        officer.by_hand(|node| node.answer(Request::PeerRemove { address }))?;
+        officer.start()
+    }
+
+    /// It dials its supervisor again.
+    pub(super) fn reconnect(&mut self, at: usize) -> Result<(), VerbError> {
+        let address = self.officer(SUPERVISOR).address()?;
+        self.officer(at).ask(Request::PeerAdd { address }).map(|_: PeersShape| ())
+    }
+
     /// The record of a family.
     pub(super) fn record(&self, family: &Family) -> String {
         self.records.get(&family.kk).cloned().unwrap_or_default()
@@ -137,11 +153,11 @@ impl Scene {
         }
     }
 
-    /// Whether each node's fingerprints are the district's of all sub-SLS in its grant, and it holds
-    /// no others.
+    /// Whether the fingerprints of each node that is not lost are the district's of all sub-SLS in its
+    /// grant, and it holds no others.
     pub(super) fn is_alike(&mut self) -> Result<bool, VerbError> {
         let whole = self.fingerprints(DISTRICT)?;
-        for at in 0..self.officers.len() {
+        for at in self.those_not_lost() {
             let held = self.fingerprints(at)?;
             let regions = self.officer(at).part.regions.clone();
             let covered = |home: &str| {
@@ -155,6 +171,12 @@ impl Scene {
             }
         }
         Ok(true)
+    }
+
+    /// Everyone but whoever may read nothing any more.
+    pub(super) fn those_not_lost(&self) -> Vec<usize> {
+        let officers = self.officers.iter().enumerate();
+        officers.filter(|(_, officer)| !officer.part.regions.is_empty()).map(|(at, _)| at).collect()
     }
 
     pub(super) fn fingerprints(&mut self, at: usize) -> Result<BTreeMap<String, String>, VerbError> {

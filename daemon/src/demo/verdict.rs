@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Narrator;
+use super::agreement::Agreement;
 use super::cast::SUPERVISOR;
 use super::scene::Scene;
-use crate::render::{self, Cell, Table};
+use crate::render::{self, Cell, Paint, Table};
 use crate::verbs::{ConflictsShape, LogShape, Request, StatusShape, TrafficShape, VerbError};
 
 /// What came of the story.
@@ -23,6 +24,8 @@ pub(super) struct Verdict {
     nodes: Vec<Line>,
     before: BTreeMap<String, usize>,
     after: BTreeMap<String, usize>,
+    /// What became of a lost phone's work, in the story of one.
+    settled: Option<Agreement>,
 }
 
 struct Line {
@@ -32,14 +35,21 @@ struct Line {
     families: u64,
     changes: u64,
     traffic: TrafficShape,
+    /// Open conflicts but for set-aside work.
     conflicts: u64,
+    aside: u64,
 }
 
 impl Verdict {
     pub(super) fn is_good(&self) -> bool {
         let before = |kind| self.before.get(kind).is_some_and(|count| *count > 0);
-        let left: u64 = self.nodes.iter().map(|node| node.conflicts).sum();
-        self.converged && self.lost == 0 && before("field") && before("stale") && left == 0
+        let not_lost = self.nodes.iter().filter(|node| !node.is_lost());
+        let left: u64 = not_lost.map(|node| node.conflicts).sum();
+        let told = match &self.settled {
+            None => before("field") && before("stale") && self.nodes.iter().all(|node| node.aside == 0),
+            Some(settled) => settled.is_good(),
+        };
+        self.converged && self.lost == 0 && left == 0 && told
     }
 
     pub(super) fn to_json(&self, took: Duration) -> Value {
@@ -50,14 +60,48 @@ impl Verdict {
                 "bytes_received": line.traffic.bytes_received, "conflicts_left": line.conflicts,
             })
         };
-        json!({
+        let mut told = json!({
             "converged": self.converged,
             "lost": self.lost,
             "seconds": (took.as_secs_f64() * 10.0).round() / 10.0,
             "nodes": self.nodes.iter().map(node).collect::<Vec<_>>(),
             "conflicts_before": counts(&self.before),
             "conflicts_after": counts(&self.after),
-        })
+        });
+        if let (Some(settled), Some(told)) = (&self.settled, told.as_object_mut()) {
+            told.insert("set_aside".into(), settled.set_aside.into());
+            told.insert("upheld".into(), settled.upheld.into());
+            told.insert("dismissed".into(), settled.dismissed.into());
+            told.insert("agree".into(), settled.agrees().into());
+        }
+        told
+    }
+}
+
+impl Line {
+    /// Whether it may read nothing any more. Then it does not even learn which of its work counts.
+    fn is_lost(&self) -> bool {
+        self.regions.is_empty()
+    }
+
+    fn cells(&self, paint: Paint) -> Vec<Cell> {
+        let mut cells = vec![Cell::text(self.name), Cell::text(self.role)];
+        cells.push(if self.is_lost() {
+            Cell::text("revoked").painted(|word| paint.alert(word))
+        } else {
+            Cell::text(self.regions.join(" "))
+        });
+        cells.extend([Cell::number(self.families), Cell::number(self.changes)]);
+        let bytes = [self.traffic.bytes_sent, self.traffic.bytes_received];
+        cells.extend(bytes.map(|bytes| Cell::text(render::shown_bytes(bytes)).right()));
+        if !self.is_lost() {
+            let left = Cell::number(self.conflicts);
+            cells.push(
+                left.painted(|count| if count == "0" { paint.good(count) } else { paint.alert(count) }),
+            );
+            cells.push(Cell::number(self.aside));
+        }
+        cells
     }
 }
 
@@ -85,11 +129,14 @@ pub(super) fn judge(
     scene: &mut Scene,
     converged: bool,
     before: BTreeMap<String, usize>,
+    settled: Option<Agreement>,
 ) -> Result<Verdict, VerbError> {
     let (lost, looked_for) = look_for_edits(scene)?;
     let mut nodes = Vec::new();
     for at in 0..scene.officers.len() {
-        let left: usize = conflicts(scene, at)?.values().sum();
+        let open = conflicts(scene, at)?;
+        let all: usize = open.values().sum();
+        let aside = open.get("set-aside").copied().unwrap_or_default();
         let officer = scene.officer(at);
         let traffic = officer.traffic()?;
         let status: StatusShape = officer.ask(Request::Status)?;
@@ -100,11 +147,12 @@ pub(super) fn judge(
             families: status.records,
             changes: status.changes,
             traffic,
-            conflicts: left as u64,
+            conflicts: (all - aside) as u64,
+            aside: aside as u64,
         });
     }
     let after = conflicts(scene, SUPERVISOR)?;
-    Ok(Verdict { converged, lost, looked_for, nodes, before, after })
+    Ok(Verdict { converged, lost, looked_for, nodes, before, after, settled })
 }
 
 /// Looks for every scripted edit in the history at every node in whose scope it lies.
@@ -137,19 +185,11 @@ fn look_for_edits(scene: &mut Scene) -> Result<(usize, usize), VerbError> {
 pub(super) fn tell(scene: &Scene, verdict: &Verdict, keep: Option<&Path>, narrator: &Narrator) {
     let paint = narrator.paint;
     let heading = ["NODE", "ROLE", "REGIONS", "FAMILIES", "CHANGES", "SENT", "RECEIVED", "CONFLICTS LEFT"];
+    let mut heading = heading.to_vec();
+    heading.extend(verdict.settled.as_ref().map(|_| "SET ASIDE"));
     let mut table = Table::with_heading(&heading, paint);
     for line in &verdict.nodes {
-        let left = Cell::number(line.conflicts);
-        table.row([
-            Cell::text(line.name),
-            Cell::text(line.role),
-            Cell::text(line.regions.join(" ")),
-            Cell::number(line.families),
-            Cell::number(line.changes),
-            Cell::text(render::shown_bytes(line.traffic.bytes_sent)).right(),
-            Cell::text(render::shown_bytes(line.traffic.bytes_received)).right(),
-            left.painted(|count| if count == "0" { paint.good(count) } else { paint.alert(count) }),
-        ]);
+        table.row(line.cells(paint).into_iter().take(heading.len()));
     }
     narrator.line(&format!("\n{}", table.lines("").trim_end()));
     let edits = scene.script.edits.len();
@@ -165,6 +205,9 @@ pub(super) fn tell(scene: &Scene, verdict: &Verdict, keep: Option<&Path>, narrat
     );
     let kept = if verdict.lost == 0 { paint.good(&kept) } else { paint.alert(&kept) };
     narrator.line(&format!("\n{alike}\n{kept}"));
+    if let Some(settled) = &verdict.settled {
+        narrator.line(&settled.told(paint));
+    }
     match keep {
         None => narrator.line("\nto look further, keep the folders: rukun demo --keep DIR"),
         Some(keep) => {

@@ -35,7 +35,9 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
         }
     }
     if status.survey.is_some() && status.grants.iter().all(|grant| grant.in_force.is_empty()) {
-        line("grant", &paint.alert("none yet: ask the tier above for rukun grant with the device id above"));
+        let before = if status.grants.is_empty() { "none yet" } else { "none any more" };
+        let ask = format!("{before}: ask the tier above for rukun grant with the device id above");
+        line("grant", &paint.alert(&ask));
     }
     let families = counted(status.records, "family", "families");
     let changes = counted(status.changes, "change", "changes");

@@ -16,7 +16,7 @@ use super::shape::{
     PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, evidence, import, invite, loss, provenance, record, typed};
+use super::{custody, evidence, hand_over, import, invite, loss, provenance, record, typed};
 use crate::disk;
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
@@ -40,6 +40,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             let grants = replica.trust().map(rukun_authority::Trust::grants).unwrap_or_default();
             json(GrantsShape { grants: grants.iter().map(|grant| teller.grant(grant)).collect() })
         }
+        Request::Assign { region, from, to } => json(hand_over::assign(replica, &region, &from, &to)?),
         Request::Losing { device } => json(loss::losing(replica, None, &device)?),
         Request::Revoke { device, reason } => json(loss::revoke(replica, None, &device, &reason)?),
         Request::SetAside { region } => json(loss::set_aside(replica, region.as_deref())?),

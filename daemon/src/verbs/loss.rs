@@ -1,13 +1,13 @@
 //! The verbs about lost devices and set-aside work: revoke, set-aside, uphold, dismiss, held.
 
-use rukun_authority::{Keypair, Trust};
-use rukun_change::{ChangeId, DeviceKey};
+use rukun_authority::Keypair;
+use rukun_change::ChangeId;
 use rukun_replica::{HeldLine, Loss, Replica, SetAside};
 
 use super::error::VerbError;
 use super::provenance::writes;
 use super::shape::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
-use super::teller::{Teller, head_name, rfc3339};
+use super::teller::{Teller, head_name, owner, rfc3339};
 use super::typed;
 
 /// What a revocation would keep.
@@ -97,7 +97,7 @@ pub(super) fn held(replica: &mut Replica, device: &str) -> Result<HeldShape, Ver
     let heard = report.last_contact_ms > 0;
     Ok(HeldShape {
         device: device.to_string(),
-        name: name(replica, &device),
+        name: owner(replica, &device),
         regions: report.regions.iter().map(ToString::to_string).collect(),
         last_contact: heard.then(|| rfc3339(report.last_contact_ms)),
         revoked: revocations.into_iter().filter(|one| one.counts).map(|one| one.reason).collect(),
@@ -121,7 +121,7 @@ fn set_aside_of(
     let of_device = aside.into_iter().filter(|aside| aside.logged.author.device == device);
     let changes: Vec<ChangeId> = of_device.map(|aside| aside.logged.change).collect();
     if changes.is_empty() {
-        let message = format!("nothing of {} is set aside there", name(replica, &device));
+        let message = format!("nothing of {} is set aside there", owner(replica, &device));
         return Err(VerbError::new(message, "rukun set-aside lists what is").with_status(404));
     }
     Ok(changes)
@@ -130,17 +130,11 @@ fn set_aside_of(
 fn tell_loss(replica: &Replica, loss: Loss) -> LossShape {
     LossShape {
         device: loss.device.to_string(),
-        name: name(replica, &loss.device),
+        name: owner(replica, &loss.device),
         revocation: loss.revocation.map(|id| id.to_string()),
         changes: loss.changes,
         sub_sls: loss.sub_sls,
         statements: loss.statements,
-        others: loss.others.iter().map(|issuer| name(replica, issuer)).collect(),
+        others: loss.others.iter().map(|issuer| owner(replica, issuer)).collect(),
     }
-}
-
-/// Whose device it is, or its id where nobody says.
-fn name(replica: &Replica, device: &DeviceKey) -> String {
-    let name = replica.trust().and_then(|trust: &Trust| trust.name_of(device));
-    name.map_or_else(|| device.to_string(), String::from)
 }

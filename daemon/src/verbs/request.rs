@@ -40,6 +40,16 @@ pub enum Request {
     },
     /// All grants held.
     Grants,
+    /// Hand over what one device holds of a region to another one.
+    Assign {
+        /// The region, or one in which all that the device holds is meant.
+        #[serde(with = "as_text")]
+        region: Region,
+        /// The device that gives: its id, a unique beginning of it, or its owner's name.
+        from: String,
+        /// The device that takes, likewise.
+        to: String,
+    },
     /// What a revocation of this device would keep. Nothing is written.
     Losing {
         /// The device: its id, a unique beginning of it, or its owner's name.

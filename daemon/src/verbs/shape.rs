@@ -2,9 +2,11 @@
 //! whole texts; times are RFC 3339 beside milliseconds since 1970, by the author's clock.
 
 mod custody;
+mod hand_over;
 mod loss;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
+pub use hand_over::{AssignedShape, HolderShape};
 pub use loss::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
 
 use std::collections::BTreeMap;

@@ -119,6 +119,12 @@ impl<'a> Teller<'a> {
     }
 }
 
+/// Whose device it is, or its id where nobody says.
+pub(super) fn owner(replica: &Replica, device: &DeviceKey) -> String {
+    let name = replica.trust().and_then(|trust| trust.name_of(device));
+    name.map_or_else(|| device.to_string(), String::from)
+}
+
 /// The name of the family's head, empty if nobody gave one.
 pub(super) fn head_name(reading: &Reading) -> String {
     text(reading, &Place::family(HEAD_NAME))

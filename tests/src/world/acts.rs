@@ -46,6 +46,7 @@ impl World {
             Act::Rebuild { node } => self.rebuild(node),
             Act::Away { node, days } => self.away(node, days),
             Act::Regrant { luck } => self.regrant(luck),
+            Act::HandOver { luck } => self.hand_over(luck),
             Act::LoseDevice { luck } => self.lose_device(luck),
             Act::Rotate { node } => self.rotate(node),
             Act::Settle { luck } => self.settle(luck),

@@ -13,6 +13,8 @@ const YEAR_MS: i64 = 365 * DAY_MS as i64;
 /// How often lies of one kind are told.
 const LIES_OF_KIND: usize = 11;
 
+/// How many places change hands.
+const HANDED_OVER: usize = 8;
 /// How many devices are lost and revoked.
 const LOST: usize = 6;
 /// How often work is upheld or dismissed.
@@ -72,6 +74,8 @@ pub enum Act {
     Away { node: usize, days: u64 },
     /// An officer's regions change.
     Regrant { luck: u64 },
+    /// A place goes from one officer to another.
+    HandOver { luck: u64 },
     /// A device is lost and revoked, and whoever found it goes on with it.
     LoseDevice { luck: u64 },
     /// An officer's device goes on under another key.
@@ -142,6 +146,7 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.push(Kind::Act(Act::Move { node: mover, luck: chance.u64() }));
         deck.push(Kind::Act(Act::Burst { node: writer, luck: chance.u64() }));
     }
+    deck.extend((0..HANDED_OVER).map(|_| Kind::Act(Act::HandOver { luck: chance.u64() })));
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
     deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
     deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));

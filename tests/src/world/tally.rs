@@ -54,6 +54,10 @@ pub enum Fault {
     RelayRebuilt,
     /// A device was lost and its officer got a new one.
     DeviceLost,
+    /// A place went from one officer to another.
+    HandedOver,
+    /// An officer's last place went to another.
+    HandedOverAll,
     /// A device was revoked by somebody above it.
     Revoked,
     /// A revoked device made a grant.
@@ -72,7 +76,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -96,6 +100,8 @@ impl Fault {
         Self::RestoredSilently,
         Self::RelayRebuilt,
         Self::DeviceLost,
+        Self::HandedOver,
+        Self::HandedOverAll,
         Self::Revoked,
         Self::GrantedOn,
         Self::Rotated,
@@ -131,6 +137,8 @@ impl Fault {
             Self::RestoredSilently => "old backup put back silently",
             Self::RelayRebuilt => "relay rebuilt from nothing",
             Self::DeviceLost => "device lost and replaced",
+            Self::HandedOver => "place handed over",
+            Self::HandedOverAll => "last place handed over",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
             Self::Rotated => "key rotated",

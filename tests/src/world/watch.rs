@@ -148,20 +148,19 @@ impl World {
         let (node, Some(wire)) = (end.0, self.links.get(&end)) else { return Ok(()) };
         let (other, in_flight) = (wire.to.0, wire.unacknowledged.values().filter(|sent| sent.of_log));
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        let Some(trust) = replica.trust() else { return Ok(()) };
-        // What was taken from the peer's scope while it was in flight is nothing that it lacks.
-        let reads = trust.reads(&self.nodes[other].key);
-        let lacks = |id: &&ChangeId| {
+        // What the peer may read no more, since it was sent, it does not lack.
+        let key = self.nodes[other].key;
+        let may_read = |id: &ChangeId| {
             let home = self.truth.home(id);
-            home.is_some_and(|home| reads.iter().any(|region| region.covers_sub_sls(&home)))
-                && !self.truth.held[other].contains(*id)
+            replica.trust().zip(home).is_some_and(|(trust, home)| trust.may_read(&key, &home))
         };
+        let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id) && may_read(id);
         let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;
         if lacking == 0 || wire.store_of_receiver != self.nodes[other].stores {
             return Ok(());
         }
         let peers = replica.peers().map_err(|error| error.to_string())?;
-        match peers.iter().find(|peer| peer.key == self.nodes[other].key && peer.lacks < lacking) {
+        match peers.iter().find(|peer| peer.key == key && peer.lacks < lacking) {
             Some(peer) => Err(format!(
                 "{node} says that {other} lacks {} changes, and {lacking} are in flight",
                 peer.lacks

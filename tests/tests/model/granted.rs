@@ -46,8 +46,8 @@ fn any_grant(chance: &mut Chance, keys: &[Keypair], trust: &Trust, signed: &[Sta
     }
     let from_root = parent == charter && !chance.one_in(8);
     let role = if from_root { Role::District } else { *chance.pick(&Role::ALL) };
-    let mut regions: Vec<Region> =
-        (0..=chance.below(2)).map(|_| chance.pick(&PLACES).parse().unwrap()).collect();
+    let count = if chance.one_in(8) { 0 } else { chance.between(1, 2) };
+    let mut regions: Vec<Region> = (0..count).map(|_| chance.pick(&PLACES).parse().unwrap()).collect();
     regions.sort_unstable();
     regions.dedup_by(|inner, outer| outer.covers(inner));
     let subject = keys[chance.below(keys.len())].key();

@@ -1,0 +1,28 @@
+//! The verb by which work goes to another device.
+
+use clap::Subcommand;
+use rukun_change::Region;
+
+/// How work goes to another device.
+#[derive(Debug, Subcommand)]
+pub enum HandOver {
+    /// Hand over a region from one device to another
+    #[command(after_help = "\
+Example:
+  rukun assign --region 18110100050003 --from 'Siti Aminah' --to 'Budi Santoso'
+
+Run it where the region was granted to the first one. The second gets it beside its other regions, in
+the role of the first, and receives what was delivered there. What the first has not delivered yet is
+still taken when it arrives, as its own. A larger region hands over all that the first holds in it.")]
+    Assign {
+        /// A region code of 2, 4, 7, 10, 14 or 16 digits
+        #[arg(long, value_name = "CODE")]
+        region: Region,
+        /// Who gives: a device's id, a unique beginning of it, or its owner's name
+        #[arg(long, value_name = "DEVICE")]
+        from: String,
+        /// Who takes: a device's id, a unique beginning of it, or its owner's name
+        #[arg(long, value_name = "DEVICE")]
+        to: String,
+    },
+}

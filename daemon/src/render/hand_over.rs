@@ -1,0 +1,26 @@
+//! Regions that changed hands.
+
+use std::fmt::Write as _;
+
+use super::{Paint, clean};
+use crate::verbs::{AssignedShape, HolderShape};
+
+/// What was handed over.
+pub fn assigned(assigned: &AssignedShape, paint: Paint) -> String {
+    let holds = |holder: &HolderShape| match holder.regions.as_slice() {
+        [] => "nothing".into(),
+        regions => regions.join(", "),
+    };
+    let (from, to) = (clean(&assigned.from.name), clean(&assigned.to.name));
+    let mut text = format!("{} handed over ({})\n", assigned.regions.join(", "), assigned.roles.join(", "));
+    let _ = writeln!(text, "  from  {}, who keeps {}", paint.strong(&from), holds(&assigned.from));
+    let _ = writeln!(text, "  to    {}, who now has {}", paint.strong(&to), holds(&assigned.to));
+    for other in &assigned.others {
+        let line = format!("{from} goes on there by the grant of {}: ask there too", clean(other));
+        let _ = writeln!(text, "  {}", paint.alert(&line));
+    }
+    let late = if assigned.from.revoked { "is set aside" } else { "is still taken, under that name" };
+    let _ =
+        writeln!(text, "\nWhat {from} delivered there comes to {to} by itself; what arrives later {late}.");
+    text
+}

@@ -1,0 +1,88 @@
+//! Places change hands: a superior gives one officer's to another, while the first has yet to deliver
+//! what was written there.
+
+use rukun_authority::Trust;
+use rukun_change::{DeviceKey, Region};
+use rukun_replica::ActionError;
+
+use super::sim::{Checked, World};
+use super::tally::Fault;
+use super::{Chance, ENUMERATORS, NODES, OFFICE};
+
+impl World {
+    /// An officer writes, one of its places goes to another, and both meet their superior.
+    pub(super) fn hand_over(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let anyone = |chance: &mut Chance| 2 + chance.below(NODES - 2);
+        let from = if chance.one_in(6) { anyone(&mut chance) } else { *chance.pick(&ENUMERATORS) };
+        let team: Vec<usize> = (2..NODES)
+            .filter(|other| *other != from && self.nodes[*other].upstream == self.nodes[from].upstream)
+            .collect();
+        let to = if team.is_empty() || chance.one_in(5) { anyone(&mut chance) } else { *chance.pick(&team) };
+        let granter = if chance.one_in(8) { OFFICE } else { self.granter_of(from) };
+        self.write(from, chance.u64())?;
+        self.come_up(granter)?;
+        let (giver, taker) = (self.nodes[from].key, self.nodes[to].key);
+        let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
+        let Some(trust) = replica.trust() else { return Ok(()) };
+        let held = trust.reads(&giver);
+        let Some(at) = chance.place(held.len()) else { return Ok(()) };
+        let larger =
+            ["1811", "1811010005", "1811040003"].map(|code| code.parse().expect("a region of this world"));
+        let region = if chance.one_in(4) { *chance.pick(&larger) } else { held[at] };
+        let had = trust.reads(&taker);
+        let assigned = replica.assign(&region, &giver, &taker);
+        let trust = replica.trust().cloned();
+        let said = replica.statements_held().map_err(|error| error.to_string())?;
+        self.trace.note((granter, from, to, assigned.is_ok()), || {
+            format!("{granter} hands {region} over from {from} to {to}: {assigned:?}")
+        });
+        match (assigned, trust) {
+            (Ok(over), Some(trust)) => {
+                self.truth.said(said);
+                let granter = self.nodes[granter].key;
+                has_gone_over(&trust, &over.regions, &had, [&granter, &giver, &taker])?;
+                self.tally.hit(Fault::HandedOver);
+                if trust.reads(&giver).is_empty() {
+                    self.tally.hit(Fault::HandedOverAll);
+                }
+            }
+            (Err(ActionError::Replica(error)), _) => return self.disk_failed(granter, &error.to_string()),
+            _ => {}
+        }
+        self.commit(granter)?;
+        self.link(to, granter)?;
+        self.link(from, self.nodes[from].upstream)
+    }
+
+    /// Who granted a node what it has, as far as it knows.
+    fn granter_of(&self, node: usize) -> usize {
+        let key = &self.nodes[node].key;
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        let grants = trust.map(|trust| trust.grants_of(key)).unwrap_or_default();
+        let issuer = grants.iter().find(|grant| !grant.in_force.is_empty()).map(|grant| grant.issuer);
+        let granter = (0..NODES).find(|other| Some(self.nodes[*other].key) == issuer);
+        granter.unwrap_or(self.nodes[node].upstream)
+    }
+}
+
+/// Whoever takes places reads them beside those that it had, and whoever gave them has them no more by
+/// grants of the one who handed them over.
+fn has_gone_over(
+    trust: &Trust,
+    moved: &[Region],
+    had: &[Region],
+    [granter, giver, taker]: [&DeviceKey; 3],
+) -> Checked {
+    let covers = |places: &[Region], region: &Region| places.iter().any(|place| place.covers(region));
+    let reads = trust.reads(taker);
+    if let Some(region) = moved.iter().chain(had).find(|region| !covers(&reads, region)) {
+        return Err(format!("{} may not read {region} after a hand-over", taker.short()));
+    }
+    let kept = trust.grants_of(giver).into_iter().filter(|grant| grant.issuer == *granter);
+    let kept: Vec<Region> = kept.flat_map(|grant| grant.in_force).collect();
+    match moved.iter().find(|region| covers(&kept, region)) {
+        Some(region) => Err(format!("{region} was handed over, and {} has it still", giver.short())),
+        None => Ok(()),
+    }
+}

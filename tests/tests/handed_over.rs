@@ -1,0 +1,144 @@
+//! A region goes from one enumerator to another: who takes it receives what was delivered there, what
+//! the first had yet to deliver is taken when it arrives, as the first one's, and nothing else moves.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use rukun_authority::{Role, Standing};
+use rukun_change::{RecordId, Region};
+use rukun_replica::ActionError;
+use rukun_tests::by_hand::{Node, World};
+use serde_json::json;
+
+const STEPS: usize = 10_000;
+const SLS: &str = "18110100050003";
+const HOME: &str = "1811010005000300";
+const OTHER: &str = "18110100050004";
+const OFFICE: Node = Node(0);
+
+struct Team {
+    world: World,
+    supervisor: Node,
+    ani: Node,
+    budi: Node,
+}
+
+/// An office, a supervisor and two enumerators, linked; the first holds two SLS.
+fn team() -> Team {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    world.link(supervisor, OFFICE);
+    world.settle(STEPS);
+    let ani = world.add(20, supervisor, Role::Enumerator, &[SLS, OTHER]);
+    let budi = world.add(30, supervisor, Role::Enumerator, &["18110100050009"]);
+    world.link(ani, supervisor);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    Team { world, supervisor, ani, budi }
+}
+
+fn region(code: &str) -> Region {
+    code.parse().unwrap()
+}
+
+fn add(world: &mut World, node: Node, name: &str) -> RecordId {
+    let now = world.now();
+    let home = HOME.parse().unwrap();
+    let (record, _) = world.replicas[node.0].add_record(now, home, None, &json!({"r108": name})).unwrap();
+    world.commit(node);
+    record
+}
+
+fn assign(
+    world: &mut World,
+    at: Node,
+    code: &str,
+    from: Node,
+    to: Node,
+) -> Result<rukun_authority::HandOver, ActionError> {
+    let (from, to) = (world.key(from), world.key(to));
+    let assigned = world.replicas[at.0].assign(&region(code), &from, &to);
+    world.commit(at);
+    assigned
+}
+
+fn holds(world: &World, node: Node, record: &RecordId) -> bool {
+    world.replicas[node.0].reading(record).is_ok()
+}
+
+#[test]
+fn who_takes_a_region_receives_what_is_there_and_works_on() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let record = add(&mut world, ani, "Siti");
+    world.settle(STEPS);
+    assert!(holds(&world, supervisor, &record) && !holds(&world, budi, &record));
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.settle(STEPS);
+    assert!(holds(&world, budi, &record));
+    let now = world.now();
+    world.replicas[budi.0].edit(now, &record, None, &json!({"r304": 3})).unwrap().unwrap();
+    world.commit(budi);
+    world.settle(STEPS);
+    let reading = world.replicas[OFFICE.0].reading(&record).unwrap();
+    let authors: Vec<_> = reading.log().iter().map(|logged| logged.author.device).collect();
+    assert_eq!(authors, [world.key(ani), world.key(budi)]);
+    // Whoever gave it writes there no more, keeps the record, and is not sent what comes after.
+    let refused = world.replicas[ani.0].edit(now, &record, None, &json!({"r304": 4})).unwrap_err();
+    assert!(matches!(refused, ActionError::NotGranted { .. }), "{refused}");
+    assert_eq!(world.replicas[ani.0].reading(&record).unwrap().log().len(), 1);
+}
+
+#[test]
+fn what_was_not_delivered_is_taken_when_it_arrives_as_its_authors() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    world.cut_all();
+    let late = add(&mut world, ani, "Made");
+    assign(&mut world, supervisor, "1811010005", ani, budi).unwrap();
+    world.link(supervisor, OFFICE);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    assert!(!holds(&world, supervisor, &late));
+    // Ani, who holds nothing any more, comes back.
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    assert_eq!(world.replicas[OFFICE.0].trust().unwrap().reads(&world.key(ani)), []);
+    for node in [OFFICE, supervisor, budi] {
+        let reading = world.replicas[node.0].reading(&late).unwrap();
+        assert_eq!(reading.log().len(), 1, "{node:?}");
+        assert_eq!(reading.log()[0].author.device, world.key(ani), "{node:?}");
+        assert_eq!(reading.log()[0].standing, Standing::Good, "{node:?}");
+    }
+    let status = world.replicas[supervisor.0].status().unwrap();
+    let peer = status.peers.iter().find(|peer| peer.key == world.key(ani)).unwrap();
+    assert!(peer.linked && peer.in_sync && peer.refused == 0, "{peer:?}");
+}
+
+#[test]
+fn both_grants_are_made_in_one_commit_or_none() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let held = |world: &World| world.replicas[supervisor.0].statements_held().unwrap().len();
+    let before = held(&world);
+    let (giver, taker) = (world.key(ani), world.key(budi));
+    world.replicas[supervisor.0].assign(&region(SLS), &giver, &taker).unwrap();
+    assert_eq!(held(&world), before + 2);
+    world.commit(supervisor);
+    let refused = assign(&mut world, supervisor, HOME, ani, budi).unwrap_err();
+    assert!(refused.to_string().contains("holds nothing in 1811010005000300"), "{refused}");
+    assert_eq!(held(&world), before + 2);
+    // To a device that is revoked nothing can be given.
+    world.replicas[supervisor.0].revoke(None, &taker, "lost").unwrap();
+    let with_revocation = held(&world);
+    let refused = assign(&mut world, supervisor, OTHER, ani, budi).unwrap_err();
+    assert!(matches!(refused, ActionError::StaysOut { .. }), "{refused}");
+    assert_eq!(held(&world), with_revocation);
+    // What the lost device had goes back all the same.
+    assign(&mut world, supervisor, "1811010005", budi, ani).unwrap();
+    let reads = world.replicas[supervisor.0].trust().unwrap().reads(&giver);
+    assert_eq!(reads, [SLS, OTHER, "18110100050009"].map(region));
+}
+
+#[test]
+fn only_a_hand_over_leaves_a_grant_of_no_region() {
+    let Team { mut world, supervisor, ani, .. } = team();
+    let new = rukun_tests::by_hand::new_grant(world.key(ani), Role::Enumerator, &[]);
+    let refused = world.replicas[supervisor.0].grant(None, new).unwrap_err();
+    assert!(refused.to_string().contains("name it with --region"), "{refused}");
+}
