@@ -13,6 +13,11 @@ use crate::qr::Qr;
 const CARDS_A_SHEET: usize = 6;
 /// Regions that a card has room for; the grant has them all.
 const REGIONS_SHOWN: usize = 6;
+const REGIONS_BY_A_LONG_NAME: usize = 4;
+/// More are set smaller, in two columns.
+const REGIONS_LARGE: usize = 3;
+/// A longer name is set smaller.
+const NAME_CHARS_LARGE: usize = 24;
 const MONTHS: [&str; 12] = [
     "Januari",
     "Februari",
@@ -54,7 +59,7 @@ pub struct Card {
 }
 
 impl Card {
-    /// What an officer types, and what the QR code holds.
+    /// What an officer types, in one line, and what the QR code holds.
     pub fn command(&self, relay: &str) -> Zeroizing<String> {
         Zeroizing::new(format!("rukun join {} --relay {relay}", *self.code.text()))
     }
@@ -68,12 +73,13 @@ pub fn page(sheet: Sheet<'_>, cards: &[Card]) -> Result<Zeroizing<String>, QrErr
     let survey = escaped(sheet.survey);
     let mut page = Zeroizing::new(format!(
         "<!doctype html>\n<html lang=\"id\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" \
+         content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{survey}: {} kartu</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <aside lang=\"en\"><b>{} for {survey}.</b> Print this page on A4, cut along the lines, and give each \
-         officer their own. The codes stand here and nowhere else: rukun cannot print them again. Delete this \
-         file when the cards are printed. A card that is lost: <code>rukun officers withdraw NAME</code>, then \
-         import the same file again.</aside>\n",
+         <aside lang=\"en\"><b>{} for {survey}.</b> Print this page on A4, cut along the lines, and give \
+         each officer their own. The codes stand here and nowhere else: rukun cannot print them again. \
+         Delete this file when the cards are printed. A card that is lost: \
+         <code>rukun officers withdraw NAME</code>, then import the same file again.</aside>\n",
         cards.len(),
         if cards.len() == 1 { "1 card".into() } else { format!("{} cards", cards.len()) },
     ));
@@ -89,24 +95,36 @@ pub fn page(sheet: Sheet<'_>, cards: &[Card]) -> Result<Zeroizing<String>, QrErr
 }
 
 fn article(sheet: Sheet<'_>, card: &Card) -> Result<Zeroizing<String>, QrError> {
-    let shown = card.regions.iter().take(REGIONS_SHOWN).map(|region| format!("<li>{}</li>", escaped(region)));
-    let more = card.regions.len().saturating_sub(REGIONS_SHOWN);
-    let more = if more > 0 { format!("<li>dan {more} lagi</li>") } else { String::new() };
     let (code, command) = (card.code.text(), card.command(sheet.relay));
+    // What is long is set smaller, so that every card keeps its size.
+    let is_long = card.name.chars().count() > NAME_CHARS_LARGE;
+    let shown = card.regions.len().min(if is_long { REGIONS_BY_A_LONG_NAME } else { REGIONS_SHOWN });
+    let regions = card.regions.iter().take(shown).map(|region| format!("<li>{}</li>", escaped(region)));
+    let of_all = match card.regions.len() {
+        all if all > shown => format!(": {shown} dari {all}"),
+        _ => String::new(),
+    };
     Ok(Zeroizing::new(format!(
-        "<article>\n<header>{survey}</header>\n<div class=\"who\"><div><h2>{name}</h2>\
-         <p class=\"role\">{role}</p><h3>Wilayah</h3><ul>{regions}{more}</ul></div>{qr}</div>\n\
+        "<article>\n<header>{survey}</header>\n\
+         <div class=\"who\"><div><h2 class=\"{name_is}\">{name}</h2>\
+         <p class=\"role\">{role}</p><h3>Wilayah{of_all}</h3>\
+         <ul class=\"{regions_are}\">{regions}</ul></div>{qr}</div>\n\
          <h3>Kode</h3><p class=\"code\">{code}</p>\n\
-         <h3>Ketik di perangkat Anda, dalam satu baris</h3><p class=\"type\">{command}</p>\n\
-         <footer>Kode ini hanya untuk Anda dan berlaku satu kali, sampai {until}. Jangan difoto atau diberikan \
-         kepada orang lain. Kartu hilang: segera lapor ke kantor. <span>No. {number:.8}</span></footer>\n</article>\n",
+         <h3>Ketik di perangkat Anda, dalam satu baris</h3>\
+         <p class=\"type\">rukun join {code} <span>--relay {relay}</span></p>\
+         <p>lalu: <span class=\"type\">rukun daemon</span></p>\n\
+         <footer>Kode ini hanya untuk Anda dan berlaku satu kali, sampai {until}. Jangan difoto atau \
+         diberikan kepada orang lain. Kartu hilang: segera lapor ke kantor. \
+         <span>No. {number:.8}</span></footer>\n</article>\n",
         survey = escaped(sheet.survey),
         name = escaped(&card.name),
         role = card.role.title(),
-        regions = shown.collect::<String>(),
+        regions = regions.collect::<String>(),
+        name_is = if is_long { "long" } else { "short" },
+        regions_are = if shown > REGIONS_LARGE { "many" } else { "few" },
         qr = Qr::of(&command)?.svg(),
         code = *code,
-        command = escaped(&command),
+        relay = escaped(sheet.relay),
         until = last_day(sheet.expires_ms),
         number = card.code.invitation().to_string(),
     )))
@@ -159,7 +177,7 @@ mod tests {
             ">PPL<",
             "18110100050001",
             code.as_str(),
-            &format!("rukun join {} --relay kantor.example.id:7811", *code),
+            &format!("rukun join {} <span>--relay kantor.example.id:7811<", *code),
             "sampai 25 Desember 2026",
             "Regsosek &lt;2022&gt;",
             "<svg ",
@@ -183,6 +201,6 @@ mod tests {
     #[test]
     fn more_regions_than_a_card_has_room_for_are_counted() {
         let page = page(sheet(), &[card("Wayan", 9, 1)]).unwrap();
-        assert!(page.contains("dan 3 lagi") && !page.contains("18110100050006"), "{}", *page);
+        assert!(page.contains(": 6 dari 9") && !page.contains("18110100050006"), "{}", *page);
     }
 }

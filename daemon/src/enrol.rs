@@ -84,7 +84,8 @@ pub fn join(folder: &Folder, code: &Code, relay: &str) -> Result<EnrolledShape, 
     Ok(joined)
 }
 
-/// Asks a relay to enrol the device of this key, which is in a survey already or not. Gives the relay's device and what it gave.
+/// Asks a relay to enrol the device of this key, which is in a survey already or not. Gives the relay's
+/// device and what it gave.
 ///
 /// # Errors
 /// If it does not answer or refuses.
@@ -187,40 +188,49 @@ pub enum EnrolFailure {
 impl EnrolFailure {
     /// What to do about it.
     fn remedy(&self) -> String {
-        let another = "ask the office for another card";
         match self {
             Self::Name(_) | Self::Myself { .. } => {
                 "type the address after --relay as it stands on the card".into()
             }
             Self::Unreachable { .. } => {
-                "is this device online, and the address as on the card? then try again; the code is not used up"
+                "is this device online, and the address as on the card? then try again; the \
+                                         code is not used up"
                     .into()
             }
             Self::Mute { .. } => {
-                "try again, on this device: the code is not used up for it; if it goes on, the relay is of \
-                 another version"
+                "try again on this device, for which the code is not used up; if that does not \
+                                  help, one of the two runs another version of rukun"
                     .into()
             }
             Self::Answered(EnrolError::Impostor) => {
-                "check the address after --relay against the card, and tell the office; the code is not used up".into()
+                "compare the address after --relay with the card, and tell the \
+                                                     office; the code is not used up"
+                    .into()
             }
-            Self::Answered(EnrolError::Refused(refusal)) => match refusal {
-                EnrolRefusal::Unknown => "compare code and address with the card; after five wrong codes in an \
-                                          hour the relay hears nobody from here for an hour"
-                    .into(),
-                EnrolRefusal::Guessed { until_ms } => {
-                    format!("the relay hears nobody from this address until {}; try again then", rfc3339(*until_ms))
-                }
-                EnrolRefusal::Used { at_ms } => {
-                    format!("it was used on {}; if that was not you, tell the office at once", rfc3339(*at_ms))
-                }
-                EnrolRefusal::Expired { at_ms } => format!("it was good until {}; {another}", rfc3339(*at_ms)),
-                EnrolRefusal::Withdrawn { at_ms } => format!("it was taken back on {}; {another}", rfc3339(*at_ms)),
-                EnrolRefusal::NotGranted => format!("tell the office; {another}"),
-                EnrolRefusal::OtherSurvey => {
-                    "use another data folder for another survey: --dir DIR; the code is not used up".into()
-                }
-            },
+            Self::Answered(EnrolError::Refused(refusal)) => remedy_of(*refusal),
+        }
+    }
+}
+
+fn remedy_of(refusal: EnrolRefusal) -> String {
+    let another = "ask the office for another card";
+    match refusal {
+        EnrolRefusal::Unknown => {
+            "compare code and address with the card; after five wrong codes in an hour the \
+                                  relay hears nobody from here for an hour"
+                .into()
+        }
+        EnrolRefusal::Guessed { until_ms } => {
+            format!("try again after {}; the relay hears nobody from here until then", rfc3339(until_ms))
+        }
+        EnrolRefusal::Used { at_ms } => {
+            format!("it was used on {}; if that was not you, tell the office at once", rfc3339(at_ms))
+        }
+        EnrolRefusal::Expired { at_ms } => format!("it was good until {}; {another}", rfc3339(at_ms)),
+        EnrolRefusal::Withdrawn { at_ms } => format!("it was taken back on {}; {another}", rfc3339(at_ms)),
+        EnrolRefusal::NotGranted => format!("tell the office; {another}"),
+        EnrolRefusal::OtherSurvey => {
+            "use another data folder for another survey: --dir DIR; the code is not used up".into()
         }
     }
 }

@@ -46,8 +46,7 @@ impl Office {
 
     /// Imports the file of officers; the page, if there is one, and what was said.
     fn import(&self) -> (Option<String>, Value) {
-        let file = self.parent.join("officers.csv");
-        let said = rukun(&self.dir, &["officers", "import", file.to_str().unwrap()]);
+        let said = rukun(&self.dir, &["officers", "import", "officers.csv"]);
         assert_eq!(
             said.status.code(),
             Some(3),
@@ -56,7 +55,8 @@ impl Office {
         );
         let report: Value = serde_json::from_slice(&said.stdout).unwrap();
         let page = report["page"].as_str().map(|path| {
-            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "codes are secret");
+            let path = self.parent.join(path);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "codes are secret");
             fs::read_to_string(path).unwrap()
         });
         (page, report)
@@ -75,6 +75,8 @@ impl Office {
 
 fn rukun(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rukun"));
+    // Files are named as a person in their folder does.
+    command.current_dir(dir.parent().unwrap());
     command.arg("--dir").arg(dir).arg("--json").args(args).stdin(Stdio::null());
     command.output().unwrap()
 }
@@ -83,7 +85,7 @@ fn rukun(dir: &Path, args: &[&str]) -> Output {
 fn typed(page: &str, name: &str) -> Vec<String> {
     let card = page.split("<article>").find(|card| card.contains(name)).unwrap();
     let (_, command) = card.split_once("rukun join ").unwrap();
-    let command = command.split('<').next().unwrap();
+    let command = command.split("</").next().unwrap().replace("<span>", "");
     let words = ["join".to_owned()].into_iter().chain(command.split_whitespace().map(String::from));
     words.collect()
 }

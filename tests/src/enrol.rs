@@ -59,7 +59,7 @@ pub fn run(officers: usize, at_once: usize) -> anyhow::Result<Outcome> {
         let enrolled = enrol_all(parent.path(), &codes, &relay.address, at_once).await?;
         let enrolled_s = started.elapsed().as_secs_f64();
         relay.has_enrolled(&enrolled).await?;
-        let refused_twice = nobody_twice(&codes, &relay.address).await?;
+        let refused_twice = nobody_twice(&codes, &relay.address, at_once).await?;
         nonsense(&relay.address).await?;
         let wrong_codes = guess(&codes, &relay).await?;
         relay.has_enrolled(&enrolled).await?;
@@ -189,13 +189,21 @@ async fn enrol_all(
 }
 
 /// Every code once more, from a device that it did not enrol.
-async fn nobody_twice(codes: &[Code], relay: &str) -> anyhow::Result<usize> {
+async fn nobody_twice(codes: &[Code], relay: &str, at_once: usize) -> anyhow::Result<usize> {
     let thief = Keypair::from_seed(&*random()?);
-    for code in codes {
-        let refused = enrol::call(&thief, None, code, relay).await;
-        let is_used =
-            matches!(&refused, Err(EnrolFailure::Answered(EnrolError::Refused(EnrolRefusal::Used { .. }))));
-        ensure!(is_used, "a code that was used came to {refused:?}");
+    for codes in codes.chunks(at_once) {
+        let mut asking = JoinSet::new();
+        for code in codes {
+            let (thief, code, relay) = (thief.clone(), code.clone(), relay.to_owned());
+            asking.spawn(async move { enrol::call(&thief, None, &code, &relay).await });
+        }
+        for refused in asking.join_all().await {
+            let is_used = matches!(
+                &refused,
+                Err(EnrolFailure::Answered(EnrolError::Refused(EnrolRefusal::Used { .. })))
+            );
+            ensure!(is_used, "a code that was used came to {refused:?}");
+        }
     }
     Ok(codes.len())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use rukun_change::SurveyId;
 use rukun_replica::Code;
 
@@ -84,7 +84,7 @@ pub struct Import {
     #[arg(long, value_name = "HOST:PORT")]
     pub relay: Option<String>,
     /// How long the codes are good
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = value_parser!(u32).range(1..=365))]
     pub expires: u32,
     /// Where the cards go; FILE.html if not said, and never over a file that is there
     #[arg(long, value_name = "FILE.html")]

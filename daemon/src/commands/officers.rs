@@ -58,7 +58,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
         new.map(|row| Ok((row, Code::from_random(&*random()?)))).collect::<Result<Vec<_>, VerbError>>()?;
     if !new.is_empty() {
         // The cards first: a code that is invited and printed nowhere would be lost.
-        let path = print(&free_path(import), sheet, &new)?;
+        let path = print(&free_path(import)?, sheet, &new)?;
         let invited =
             ask_for(&mut node, &new, expires_ms).inspect_err(|_| drop(std::fs::remove_file(&path)))?;
         settle(&path, sheet, &new, &invited.made)?;
@@ -132,17 +132,22 @@ fn cards(sheet: Sheet<'_>, new: &[(OfficerRow, Code)]) -> Result<Zeroizing<Strin
     page(sheet, &cards).map_err(|error| VerbError::new(format!("the cards can't be made: {error}"), remedy))
 }
 
-/// The path that is said, or the first beside the file at which there is nothing yet.
-fn free_path(import: &Import) -> PathBuf {
+/// The path that is said, or the first beside the file at which there is nothing yet: a page that is there
+/// may hold the only copy of codes that are in use.
+fn free_path(import: &Import) -> Result<PathBuf, VerbError> {
     if let Some(page) = &import.page {
-        return page.clone();
+        if page.exists() {
+            let message = format!("{} is there already, and may hold codes that are in use", page.display());
+            return Err(VerbError::new(message, "name another file with --page"));
+        }
+        return Ok(page.clone());
     }
     let stem = import.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = |number: u32| match number {
         1 => import.file.with_extension("html"),
         number => import.file.with_file_name(format!("{stem}-{number}.html")),
     };
-    (1..=u32::MAX).map(numbered).find(|path| !path.exists()).expect("there are free numbers")
+    Ok((1..=u32::MAX).map(numbered).find(|path| !path.exists()).expect("there are free numbers"))
 }
 
 /// The end of a day, so that a card may name the day.

@@ -11,7 +11,7 @@ use crate::verbs::{EnrolledShape, IdShape, OfficerShape, OfficersShape};
 /// Digits of an invitation's id that are shown: as many as on its card.
 const ID_DIGITS: usize = 8;
 /// Regions that a table has room for.
-const REGIONS_SHOWN: usize = 3;
+const REGIONS_SHOWN: usize = 2;
 
 /// A device's id, and on demand as a QR code.
 pub fn id(id: &IdShape, qr: bool, paint: Paint) -> String {
@@ -99,9 +99,9 @@ pub fn invited(report: &Report, paint: Paint) -> String {
         let page = page.display().to_string();
         let _ = writeln!(
             text,
-            "\n{}\n  open it in a browser and print it; the codes stand there and nowhere else, and cannot be \
-             printed again\n  then delete it\n\nnext\n  rukun daemon                 must run for the codes to be \
-             used\n  rukun officers               who has used theirs",
+            "\n{}\n  open it in a browser, print it, then delete it: the codes stand there and nowhere \
+             else\n\nnext\n  rukun daemon                 must run for the codes to be used\n  \
+             rukun officers               who has used theirs",
             paint.strong(&clean(&page))
         );
     }

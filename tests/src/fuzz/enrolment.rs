@@ -23,11 +23,17 @@ const GRANT: StatementId = StatementId::from_bytes([9; 32]);
 pub(super) fn run(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
     match mode % 5 {
-        0 => drop(EnrolAsk::decode(rest).map(|ask| assert_eq!(ask.encode(), rest, "two spellings"))),
+        0 => {
+            if let Ok(ask) = EnrolAsk::decode(rest) {
+                assert_eq!(ask.encode(), rest, "an ask has two spellings");
+            }
+        }
         1 => answer(rest),
         2 => typed(rest),
         3 => {
-            drop(Invitation::from_bytes(rest).map(|held| assert_eq!(held.to_bytes(), rest, "two spellings")))
+            if let Ok(held) = Invitation::from_bytes(rest) {
+                assert_eq!(held.to_bytes(), rest, "an invitation has two spellings");
+            }
         }
         _ => asked(&mut Input::new(rest)),
     }
