@@ -68,6 +68,29 @@ impl Node {
         }
     }
 
+    /// Does what only can be done while no daemon has the store.
+    ///
+    /// # Errors
+    /// If a daemon has it, or it can't be done.
+    pub fn alone<T>(
+        &mut self,
+        act: impl FnOnce(&mut Replica) -> Result<T, VerbError>,
+    ) -> Result<T, VerbError> {
+        match self {
+            Self::Daemon(client) => {
+                let pid = client.pid();
+                let message = format!("a daemon runs here under the present key (pid {pid})");
+                Err(VerbError::new(message, format!("stop it first (kill {pid}), then try again"))
+                    .with_status(409))
+            }
+            Self::Here(replica) => {
+                let done = act(replica)?;
+                commit(replica)?;
+                Ok(done)
+            }
+        }
+    }
+
     /// Does what needs the root key, which never leaves this process.
     ///
     /// # Errors
@@ -174,6 +197,32 @@ pub(crate) mod tests {
         assert_eq!(Some(&wall.answer.change), changed.change.as_ref());
         let who = &wall.answer.who;
         assert_eq!((who.author.as_str(), who.role.as_deref()), ("BPS Kabupaten Mesuji", Some("district")));
+    }
+
+    #[test]
+    fn a_superiors_key_is_not_rotated_and_says_what_to_do_instead() {
+        let (_parent, mut node) = district();
+        let rotated = node.alone(|replica| verbs::rotate(replica, clock::now(), &[9; 32]));
+        let error = rotated.unwrap_err();
+        assert!(error.message.contains("district's key") && error.remedy.contains("rukun revoke"), "{error}");
+    }
+
+    #[test]
+    fn a_device_that_nobody_granted_and_work_that_is_no_ones_to_settle_are_named_with_the_remedy() {
+        let (_parent, mut node) = district();
+        let revoke = Request::Revoke { device: "Siti".into(), reason: "lost".into() };
+        let error = node.answer(revoke).unwrap_err();
+        assert_eq!((error.status, error.remedy.contains("rukun id")), (404, true), "{error}");
+        let settle = |change: &str| Request::Settle {
+            changes: vec![change.into()],
+            device: None,
+            region: None,
+            upheld: true,
+        };
+        assert_eq!(node.answer(settle("abcd")).unwrap_err().status, 404);
+        let made = add(&mut node, &["r108=Siti"]).change.unwrap();
+        let error = node.answer(settle(&made[..8])).unwrap_err();
+        assert_eq!(error.status, 403, "the office stands above nobody but those it granted: {error}");
     }
 
     #[test]

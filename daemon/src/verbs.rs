@@ -24,7 +24,7 @@ pub use answer::{answer, found, grant};
 pub use error::VerbError;
 pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use invite::take_enrolment;
-pub use loss::{losing, revoke};
+pub use loss::{losing, revoke, rotate};
 pub use officers::*;
 pub use request::{Edit, PrelistRow, Request};
 pub use shape::*;

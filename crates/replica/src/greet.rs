@@ -245,10 +245,10 @@ impl Replica {
             }
         }
         for (peer, reads) in &self.scopes {
-            if before.get(peer) != Some(reads) {
-                if let Some(state) = self.store.peer(peer)? {
-                    self.store.set_peer(peer, &PeerState { acknowledged: 0, in_sync: false, ..state })?;
-                }
+            if before.get(peer) != Some(reads)
+                && let Some(state) = self.store.peer(peer)?
+            {
+                self.store.set_peer(peer, &PeerState { acknowledged: 0, in_sync: false, ..state })?;
             }
         }
         Ok(())

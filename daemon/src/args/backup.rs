@@ -35,12 +35,12 @@ backup. Peers bring that back.")]
         #[arg(long, value_name = "KEY")]
         key: Option<PathBuf>,
     },
-    /// What opens this node's store
+    /// What opens this node's store, and the key that it signs with
     #[command(subcommand)]
     Key(Key),
 }
 
-/// What opens the store.
+/// What opens the store, and the key that signs.
 #[derive(Debug, Subcommand)]
 pub enum Key {
     /// Lock the store with a passphrase, new or instead of another
@@ -63,4 +63,13 @@ Example:
 Stop the daemon first. Whoever has the data folder then has the answers: keep it on a disk that is
 encrypted.")]
     File,
+    /// Go on under a new key, an enumerator's device
+    #[command(after_help = "\
+Example:
+  rukun key rotate
+
+Stop the daemon first. The old key says that the new one follows it; what it made stays under its name and
+counts. If it may be in other hands, let the superior rukun revoke it as well. A superior's key is not
+rotated: its own superior grants a new device and revokes the old one.")]
+    Rotate,
 }

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::output::Output;
 use crate::args::{Backup, Key};
-use crate::disk::{Folder, PassphraseFrom};
+use crate::clock;
+use crate::disk::{self, Folder, PassphraseFrom};
 use crate::node::Node;
-use crate::verbs::{BackupShape, Request, VerbError};
+use crate::verbs::{self, BackupShape, Request, RotatedShape, VerbError};
 
 pub(super) fn carry_out(verb: Backup, folder: &Folder, output: Output) -> Result<(), VerbError> {
     match verb {
@@ -16,6 +17,7 @@ pub(super) fn carry_out(verb: Backup, folder: &Folder, output: Output) -> Result
         Backup::Restore { file, key } => restore(&file, key.as_deref(), folder, output),
         Backup::Key(Key::Passphrase { new }) => lock_with_passphrase(new, folder, output),
         Backup::Key(Key::File) => lock_with_key_file(folder, output),
+        Backup::Key(Key::Rotate) => rotate(folder, output),
     }
 }
 
@@ -72,6 +74,20 @@ fn lock_with_key_file(folder: &Folder, output: Output) -> Result<(), VerbError> 
     folder.lock_with_key_file()?;
     output.show(&Locked { opens_with: "key file", idle_key_file: None }, |_, _| {
         format!("the store opens with {} from now on\n", folder.key_path().display())
+    });
+    Ok(())
+}
+
+/// The new key is drawn here: a daemon that runs under the old one is another peer than it would be.
+fn rotate(folder: &Folder, output: Output) -> Result<(), VerbError> {
+    let seed = disk::random()?;
+    let now = clock::now();
+    let rotated: RotatedShape = Node::open(folder)?.alone(|replica| verbs::rotate(replica, now, &seed))?;
+    output.show(&rotated, |rotated, _| {
+        format!(
+            "this device is {} from now on\nit was {}\nstart rukun daemon: whoever it meets learns it\n",
+            rotated.device, rotated.was
+        )
     });
     Ok(())
 }

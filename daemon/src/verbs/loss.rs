@@ -1,12 +1,14 @@
 //! The verbs about lost devices and set-aside work: revoke, set-aside, uphold, dismiss, held.
 
 use rukun_authority::Keypair;
-use rukun_change::ChangeId;
+use rukun_change::{ChangeId, Moment};
 use rukun_replica::{HeldLine, Loss, Replica, SetAside};
 
 use super::error::VerbError;
 use super::provenance::writes;
-use super::shape::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
+use super::shape::{
+    HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
+};
 use super::teller::{Teller, head_name, owner, rfc3339};
 use super::typed;
 
@@ -35,6 +37,15 @@ pub fn revoke(
     }
     let loss = replica.revoke(root, &device, reason.trim())?;
     Ok(tell_loss(replica, loss))
+}
+
+/// Goes on under the key of this seed.
+///
+/// # Errors
+/// If this device has nothing that could go over, or stands above others.
+pub fn rotate(replica: &mut Replica, now: Moment, seed: &[u8; 32]) -> Result<RotatedShape, VerbError> {
+    let was = replica.rotate(now, *seed)?;
+    Ok(RotatedShape { device: replica.device().to_string(), was: was.to_string() })
 }
 
 pub(super) fn set_aside(replica: &mut Replica, region: Option<&str>) -> Result<SetAsideShape, VerbError> {

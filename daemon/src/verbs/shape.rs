@@ -7,7 +7,9 @@ mod loss;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use hand_over::{AssignedShape, HolderShape};
-pub use loss::{HeldLineShape, HeldShape, LossShape, SetAsideLine, SetAsideShape, SettledShape};
+pub use loss::{
+    HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
+};
 
 use std::collections::BTreeMap;
 

@@ -23,6 +23,15 @@ pub struct LossShape {
     pub others: Vec<String>,
 }
 
+/// The answer to `key rotate`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatedShape {
+    /// The new key.
+    pub device: String,
+    /// The old one.
+    pub was: String,
+}
+
 /// A change that does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAsideLine {
