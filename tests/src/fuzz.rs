@@ -6,6 +6,7 @@ mod body;
 mod change;
 mod chunk;
 mod enrolment;
+mod evidence;
 mod frame;
 mod image;
 mod input;
@@ -32,11 +33,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "frame", run: frame::run, seeds: seeds::frame },
     Target { name: "body", run: body::run, seeds: seeds::body },
     Target { name: "change", run: change::run, seeds: seeds::change },
     Target { name: "statement", run: statement::run, seeds: seeds::statement },
+    Target { name: "evidence", run: evidence::run, seeds: seeds::evidence },
     Target { name: "session", run: session::run, seeds: seeds::session },
     Target { name: "enrolment", run: enrolment::run, seeds: seeds::enrolment },
     Target { name: "patch", run: patch::run, seeds: seeds::patch },

@@ -66,6 +66,11 @@ fn statements_by_liars_widen_nobody_s_grant() {
 }
 
 #[test]
+fn evidence_is_proven_to_the_last_bit_or_refused() {
+    replay("evidence");
+}
+
+#[test]
 fn sessions_with_liars_leave_a_node_that_serves_others() {
     replay("session");
 }

@@ -22,9 +22,8 @@ const TEXTS: [&str; 6] = ["", "Siti", "1811010101100001", "\u{1b}[2J\n", "gone a
 /// Changes one after another, until the bytes end.
 pub(super) fn run(data: &[u8]) {
     let honest = people::honest_work().len();
-    let mut held = admitted(data);
+    let held = admitted(data);
     if held.len() > honest {
-        stand(&mut held);
         assert!(held[..honest].iter().all(|(_, standing)| standing.is_good()), "nobody forks another's work");
         for salt in [5, 6] {
             inspect(people::record(salt), &held, honest);
@@ -33,8 +32,8 @@ pub(super) fn run(data: &[u8]) {
     }
 }
 
-/// The honest work and what the gate lets in beside it.
-fn admitted(data: &[u8]) -> Held {
+/// The honest work and what the gate lets in beside it, and how all of it stands.
+pub(super) fn admitted(data: &[u8]) -> Held {
     let mut input = Input::new(data);
     let mut held = people::honest_work().clone();
     for _ in 0..CHANGES_MAX {
@@ -54,6 +53,7 @@ fn admitted(data: &[u8]) -> Held {
             held.push((change, Standing::Good));
         }
     }
+    stand(&mut held);
     held
 }
 

@@ -33,6 +33,11 @@ impl<'a> Input<'a> {
         std::array::from_fn(|_| self.byte())
     }
 
+    /// All that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
     /// A piece, its length before it in two bytes, big-endian; what there is if there is less.
     pub(super) fn piece(&mut self) -> &'a [u8] {
         let length = usize::from(u16::from_be_bytes(self.number()));

@@ -3,7 +3,10 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rukun_authority::{Closing, Decision, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer};
+use rukun_authority::{
+    Closing, Decision, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer,
+};
+use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, StatementId};
 use rukun_enrolment::{Fate, Invitation, granted, refused};
 use rukun_wire::{
@@ -12,6 +15,7 @@ use rukun_wire::{
 
 use super::chunk;
 use super::enrolment;
+use super::evidence::honest;
 use super::input::piece;
 use super::people::{self, ANI, MALLORY, QUESTIONNAIRE, SUPERVISOR};
 
@@ -197,6 +201,26 @@ pub(super) fn statement() -> Seeds {
     let again = vec![1, 1, 1, 2, 1, 1, 2, 0, 9, 0, 3];
     seeds.extend(named([("narrower", narrower), ("wider", wider), ("again", again)]));
     seeds.extend(drawn(12, 240));
+    seeds
+}
+
+pub(super) fn evidence() -> Seeds {
+    let file = honest();
+    let payload = Sign1::from_bytes(&file, EVIDENCE_TYPE).unwrap().payload.unwrap();
+    let mut seeds = named([
+        ("file", [&[0][..], &file].concat()),
+        ("payload", [&[1][..], payload].concat()),
+        ("cut", [&[0][..], &file[..200]].concat()),
+    ]);
+    // Who vouches, what is done to which two parts; then lies as in the target `change`.
+    for act in 0..8 {
+        seeds.push((format!("spoilt-{act}"), vec![2, 0, act, 2, 1]));
+    }
+    let with_lies =
+        |(at, lies): (usize, Vec<u8>)| (format!("lies-{at}"), [&[2, at as u8, 6, 3, 4][..], &lies].concat());
+    let lies = change().into_iter().map(|(_, bytes)| bytes).take(8);
+    seeds.extend(lies.enumerate().map(with_lies));
+    seeds.extend(drawn(4, 400));
     seeds
 }
 
