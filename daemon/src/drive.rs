@@ -361,6 +361,9 @@ fn told(event: &Event) -> Value {
             json!({ "event": "peer-down", "peer": peer.to_string(), "reason": reason })
         }
         Event::InSync { peer } => json!({ "event": "in-sync", "peer": peer.to_string() }),
+        Event::Proved { sub_sls, issuer } => {
+            json!({ "event": "proved", "sub_sls": sub_sls.to_string(), "issuer": issuer.to_string() })
+        }
         Event::Waits { peer, change } => {
             json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() })
         }

@@ -2,7 +2,7 @@
 //! [`Frame`] by a pure and costly function that runs on any thread, before `handle` sees them.
 
 use rukun_authority::{Refusal, VerifiedChange, Verifier};
-use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SurveyId};
+use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls, SurveyId};
 use rukun_wire::{Message, WireError};
 
 /// A connection to a peer, numbered by the driver, never twice in one run.
@@ -91,6 +91,13 @@ pub enum Event {
     InSync {
         /// The peer.
         peer: DeviceKey,
+    },
+    /// A receipt, this node's own ones too, was found to cover work that is held here.
+    Proved {
+        /// Where.
+        sub_sls: SubSls,
+        /// Who gave the receipt.
+        issuer: DeviceKey,
     },
     /// A change waits at the peer until what it rests on has come there. That is nobody's fault.
     Waits {

@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, StatementId, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
 use rukun_store::{HeldItem, Proof};
 
-use crate::input::LinkId;
+use crate::input::{Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 
 /// By what the latest of several receipts of one issuer for one place is known: it says most, and of two
@@ -135,6 +135,7 @@ impl Replica {
                 if issuer != self.device() {
                     self.store.held_elsewhere_upto(&home, own_upto)?;
                 }
+                self.tell(Event::Proved { sub_sls: home, issuer });
             }
         }
         Ok(())

@@ -84,7 +84,7 @@ impl World {
             self.truth.holders.entry(*id).or_default().insert(key);
         }
         self.truth.held[node] = found;
-        Ok(())
+        self.gave_receipts(node)
     }
 
     /// One link is cut, one that carries something if there is any.

@@ -16,32 +16,29 @@ use super::sim::{Checked, World};
 pub(super) const LIAR: DeviceKey = DeviceKey::from_bytes([0; 32]);
 
 impl World {
-    /// Receipts leave a node: its own are for just what it has said to hold there.
-    pub(super) fn follow_receipts(&mut self, node: usize, bytes: &[u8]) -> Checked {
-        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else { return Ok(()) };
+    /// A node has given receipts: each is for just what it has said to hold there, at that moment.
+    pub(super) fn gave_receipts(&mut self, node: usize) -> Checked {
         let key = self.nodes[node].key;
-        for receipt in items.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey)) {
-            let place = (receipt.sub_sls, receipt.issuer);
-            let known = self.truth.receipts.get(&place).is_some_and(|given| given.contains(&receipt));
-            if receipt.issuer != key || known {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        for bytes in replica.receipts_held().map_err(|error| error.to_string())? {
+            let Some(receipt) = Receipt::of(&bytes, &self.truth.survey) else { continue };
+            if receipt.issuer != key || self.is_known(&receipt) {
                 continue;
             }
-            let held = &self.truth.held[node];
-            let here = held.iter().filter(|id| self.truth.home(id) == Some(receipt.sub_sls));
+            let home = receipt.sub_sls;
+            let here = self.truth.held[node].iter().filter(|id| self.truth.home(id) == Some(home));
             let here: Vec<ChangeId> = here.copied().collect();
             let mut sum: Fingerprint = here.iter().map(ChangeId::as_bytes).collect();
-            let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-            for id in replica.statements_about(&receipt.sub_sls).map_err(|error| error.to_string())? {
+            for id in replica.statements_about(&home).map_err(|error| error.to_string())? {
                 sum.insert(id.as_bytes());
             }
             if sum != receipt.fingerprint {
                 let (said, holds) = (receipt.fingerprint.count(), sum.count());
                 return Err(format!(
-                    "{node} gives a receipt for {said} changes and statements in {}, and holds {holds} others",
-                    receipt.sub_sls
+                    "{node} gives a receipt for {said} items in {home}, and holds {holds} others"
                 ));
             }
-            let given = self.truth.receipts.entry(place).or_default();
+            let given = self.truth.receipts.entry((home, key)).or_default();
             for id in here {
                 self.truth.covered_from.entry((id, key)).or_insert(given.len());
             }
@@ -49,6 +46,24 @@ impl World {
             self.tally.receipts += 1;
         }
         Ok(())
+    }
+
+    /// Receipts leave a node: it has said of its own that it gave them.
+    pub(super) fn follow_receipts(&self, node: usize, bytes: &[u8]) -> Checked {
+        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else { return Ok(()) };
+        let key = self.nodes[node].key;
+        let mut receipts = items.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey));
+        match receipts.find(|receipt| receipt.issuer == key && !self.is_known(receipt)) {
+            Some(receipt) => {
+                Err(format!("{node} sends a receipt for {} that it did not give", receipt.sub_sls))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_known(&self, receipt: &Receipt) -> bool {
+        let given = self.truth.receipts.get(&(receipt.sub_sls, receipt.issuer));
+        given.is_some_and(|given| given.contains(receipt))
     }
 
     /// A liar has been sent changes.

@@ -13,7 +13,7 @@ use super::model::Loss;
 use super::sim::{Checked, World};
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
-const HONEST_REASONS: [&str; 7] = [
+const HONEST_REASONS: [&str; 8] = [
     "cut",
     "a newer link takes its place",
     "already linked",
@@ -21,6 +21,7 @@ const HONEST_REASONS: [&str; 7] = [
     "neither side has the survey's charter",
     "no grant is known for device",
     "no greeting in time",
+    "this device goes on under another key",
 ];
 /// Why an honest node may not take what another sends: it does not know yet what the sender knows.
 const HONEST_REFUSALS: [&str; 1] = ["is outside what this device may read now"];
@@ -108,6 +109,7 @@ impl World {
                 Ok(())
             }
             Event::InSync { peer } => self.in_sync(node, &peer),
+            Event::Proved { issuer, .. } if issuer == self.nodes[node].key => self.gave_receipts(node),
             Event::PeerDown { peer, reason } => {
                 let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
                 if honest || self.liars.contains(&peer) {
@@ -122,7 +124,7 @@ impl World {
                 }
                 Err(format!("{node} refuses what an honest peer sends: {reason}"))
             }
-            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
+            Event::PeerUp { .. } | Event::Proved { .. } | Event::Waits { .. } => Ok(()),
         }
     }
 

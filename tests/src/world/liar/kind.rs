@@ -57,8 +57,6 @@ pub enum Lie {
     FutureStatement,
     /// Many statements that rest on nothing.
     StatementFlood,
-    /// A receipt by who gives none, on another's grant, or for what nobody holds.
-    FalseReceipt,
     /// Bytes that are no statement.
     MalformedStatement,
     /// A message before the greeting.
@@ -105,6 +103,8 @@ pub enum Lie {
     GarbageBytes,
     /// A frame that ends before its end.
     TruncatedFrame,
+    /// A receipt by who gives none, on another's grant, or for what nobody holds.
+    FalseReceipt,
 }
 
 impl Lie {
@@ -137,7 +137,6 @@ impl Lie {
         Self::OtherCharter,
         Self::FutureStatement,
         Self::StatementFlood,
-        Self::FalseReceipt,
         Self::MalformedStatement,
         Self::BeforeGreeting,
         Self::WrongState,
@@ -161,6 +160,7 @@ impl Lie {
         Self::Bomb,
         Self::GarbageBytes,
         Self::TruncatedFrame,
+        Self::FalseReceipt,
     ];
 
     /// Its name.
