@@ -14,3 +14,4 @@ mod meaning;
 mod model;
 mod rows;
 mod sealing;
+mod tables;
