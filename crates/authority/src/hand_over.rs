@@ -89,7 +89,8 @@ impl Trust {
             return Err(HandOverError::OtherRole { name: name.into(), role: other.role, wanted: role });
         }
         let had = own.map_or(&[][..], |own| own.regions.as_slice());
-        if places.iter().all(|place| cover_region(had, place)) {
+        let reads = self.reads(to);
+        if places.iter().all(|place| cover_region(had, place) && cover_region(&reads, place)) {
             return Ok(None);
         }
         let had = if cfg!(planted = "hand-over-drops") { &[] } else { had };
@@ -109,11 +110,15 @@ impl Trust {
     ) -> Result<Grant, HandOverError> {
         let (issuer, above) = path.split_last().unwrap_or((self.root(), &[]));
         let rests = |held: &Held, own: &[Region]| {
-            held.grant.role.may_grant(role) && regions.iter().all(|region| cover_region(own, region))
+            let covers = regions.iter().all(|region| cover_region(own, region));
+            held.grant.role.may_grant(role) && covers && !own.is_empty()
         };
         let parent = self.current(issuer, above).filter(|(id, held)| rests(held, &self.in_force(id, held)));
         let Some((parent, _)) = parent else {
-            let regions = regions.iter().map(Region::to_string).collect::<Vec<_>>().join(", ");
+            let regions = match regions.as_slice() {
+                [] => "nothing".into(),
+                regions => regions.iter().map(Region::to_string).collect::<Vec<_>>().join(", "),
+            };
             return Err(HandOverError::NotOwn { name, role, regions });
         };
         let serial = self.next_serial_on(parent, subject);
@@ -198,7 +203,7 @@ pub enum HandOverError {
     },
     /// The issuer may no longer grant this.
     #[error(
-        "this device may not grant {name} the role {role} in {regions} any more; grant what it still may (rukun grant), or ask the tier above"
+        "this device may no longer say what {name} holds as {role} ({regions}); grant what it still may (rukun grant), or ask the tier above"
     )]
     NotOwn {
         /// Whose grant.

@@ -47,14 +47,17 @@ fn carry_out(trust: &mut Trust, issuer: u8, code: &str) -> HandOver {
     over
 }
 
+/// Revokes a device and keeps all that it granted so far.
 fn revoke(trust: &mut Trust, issuer: u8, parent: StatementId, subject: u8) {
+    let granted = trust.grants().into_iter().filter(|grant| grant.issuer == key(subject));
+    let statements = granted.map(|grant| grant.id).collect();
     let said = Revocation {
         parent,
         subject: key(subject),
         reason: "lost".into(),
         kept: Vec::new(),
         lists: Vec::new(),
-        statements: Vec::new(),
+        statements,
     };
     let verdict = trust.judge_statement(&say(issuer, Said::Revocation(said)));
     assert!(matches!(verdict, StatementVerdict::Admit(_)), "{verdict:?}");
@@ -181,10 +184,24 @@ fn the_regions_of_a_revoked_device_go_to_another() {
 
 #[test]
 fn what_the_issuer_may_no_longer_grant_is_not_handed_over() {
-    let (mut trust, office, _) = team();
+    let (mut trust, office, pml) = team();
     admit(&mut trust, OFFICE, grant(office, PML, Role::Supervisor, &["1811010006"], 2));
     let refused = hand_over(&trust, PML, SLS).unwrap_err();
     assert!(matches!(refused, HandOverError::NotOwn { .. }), "{refused}");
+    // Nor what the taker was granted before, and reads no more.
+    admit(&mut trust, PML, grant(pml, BUDI, Role::Enumerator, &["1811010005"], 2));
+    let refused = hand_over(&trust, PML, "1811010005").unwrap_err();
+    assert!(refused.to_string().contains("what device 5 holds as enumerator (1811010005)"), "{refused}");
     let unknown = trust.hand_over(&key(PML), &region(SLS), &key(ANI), &key(9));
     assert_eq!(unknown, Err(HandOverError::Unknown { device: key(9) }));
+}
+
+#[test]
+fn a_revoked_issuer_does_not_even_take_away_what_the_taker_has_too() {
+    let (mut trust, office, pml) = team();
+    admit(&mut trust, PML, grant(pml, BUDI, Role::Enumerator, &["1811010005"], 2));
+    revoke(&mut trust, OFFICE, office, PML);
+    let refused = hand_over(&trust, PML, "1811010005").unwrap_err();
+    let (name, regions) = ("device 4".into(), "nothing".into());
+    assert_eq!(refused, HandOverError::NotOwn { name, role: Role::Enumerator, regions });
 }
