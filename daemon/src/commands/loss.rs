@@ -12,7 +12,7 @@ use crate::verbs::{self, HeldShape, LossShape, Request, SetAsideShape, SettledSh
 pub(super) fn loss(verb: Loss, folder: &Folder, output: Output) -> Result<(), VerbError> {
     match verb {
         Loss::Revoke { device, reason, yes, root } => {
-            let loss = revoke(folder, device, reason, yes, root)?;
+            let loss = revoke(folder, &device, reason, yes, root)?;
             output.show(&loss, render::revoked);
         }
         Loss::SetAside { region } => {
@@ -36,7 +36,7 @@ pub(super) fn loss(verb: Loss, folder: &Folder, output: Output) -> Result<(), Ve
 
 fn revoke(
     folder: &Folder,
-    device: String,
+    device: &str,
     reason: String,
     yes: bool,
     root: bool,
@@ -44,8 +44,8 @@ fn revoke(
     let mut node = Node::open(folder)?;
     let root = if root { Some(folder.root()?) } else { None };
     let loss: LossShape = match &root {
-        Some(root) => node.with_root(|replica| verbs::losing(replica, Some(root), &device))?,
-        None => node.ask(Request::Losing { device: device.clone() })?,
+        Some(root) => node.with_root(|replica| verbs::losing(replica, Some(root), device))?,
+        None => node.ask(Request::Losing { device: device.into() })?,
     };
     if !yes {
         confirm(&loss)?;

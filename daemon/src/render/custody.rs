@@ -60,9 +60,8 @@ pub(super) fn officers(officers: &[TeamShape], paint: Paint) -> String {
 
 /// `3, 7-9 of 1a2b3c4d`: the incarnation is named where there is more than one.
 fn missing(numbers: &[NumbersShape]) -> String {
-    let run = |(first, last): &(u64, u64)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
+    let run = |(first, last): &(u64, u64)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
     };
     let of_one = |one: &NumbersShape| {
         let mut runs: Vec<String> = one.missing.iter().take(MISSING_SHOWN_MAX).map(run).collect();

@@ -1,6 +1,7 @@
 //! How far work has come, told in words.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use rukun_change::{ChangeId, RecordId};
 use rukun_replica::{Custody, NumberLine, OfficerLine, Reached, Replica};
@@ -38,7 +39,7 @@ pub(super) fn officer(line: OfficerLine) -> TeamShape {
     let numbers = |line: NumberLine| NumbersShape {
         incarnation: line.incarnation.to_string(),
         last: line.last,
-        missing: line.missing.into_iter().map(|run| run.into_inner()).collect(),
+        missing: line.missing.into_iter().map(RangeInclusive::into_inner).collect(),
     };
     TeamShape {
         device: line.device.to_string(),

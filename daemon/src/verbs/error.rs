@@ -56,8 +56,12 @@ impl From<ActionError> for VerbError {
         use ActionError as E;
         let status = match error {
             E::Replica(error) => return error.into(),
-            E::NoRecord { .. } | E::NoMember { .. } | E::NoConflict { .. } | E::NoCandidate { .. } => 404,
-            E::NoChange { .. } | E::UnknownDevice { .. } => 404,
+            E::NoRecord { .. }
+            | E::NoMember { .. }
+            | E::NoConflict { .. }
+            | E::NoCandidate { .. }
+            | E::NoChange { .. }
+            | E::UnknownDevice { .. } => 404,
             E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } | E::NotAbove { .. } => 403,
             E::NoCharter
             | E::NoQuestionnaire

@@ -18,7 +18,7 @@ use super::typed;
 /// If no such device is known, or whoever revokes does not stand above it.
 pub fn losing(replica: &Replica, root: Option<&Keypair>, device: &str) -> Result<LossShape, VerbError> {
     let device = typed::device(replica, device)?;
-    Ok(tell_loss(replica, replica.losing(root, &device)?))
+    Ok(tell_loss(replica, &replica.losing(root, &device)?))
 }
 
 /// Revokes a device.
@@ -36,7 +36,7 @@ pub fn revoke(
         return Err(VerbError::new("a revocation without a reason", "say why: --reason 'phone lost'"));
     }
     let loss = replica.revoke(root, &device, reason.trim())?;
-    Ok(tell_loss(replica, loss))
+    Ok(tell_loss(replica, &loss))
 }
 
 /// Goes on under the key of this seed.
@@ -138,7 +138,7 @@ fn set_aside_of(
     Ok(changes)
 }
 
-fn tell_loss(replica: &Replica, loss: Loss) -> LossShape {
+fn tell_loss(replica: &Replica, loss: &Loss) -> LossShape {
     LossShape {
         device: loss.device.to_string(),
         name: owner(replica, &loss.device),

@@ -127,7 +127,9 @@ impl World {
                 return Err(format!("{node} holds a statement about {home}, which was never its own"));
             }
             let sum = sums.entry(*home).or_default();
-            ids.iter().for_each(|id| sum.insert(id.as_bytes()));
+            for id in ids {
+                sum.insert(id.as_bytes());
+            }
         }
         if counted != sums {
             return Err(format!("the fingerprints of {node} are not those of what it holds"));
