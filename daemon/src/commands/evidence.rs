@@ -1,7 +1,7 @@
 //! Evidence as a file: what a node answers is written, and a file that anyone brought is checked. Checking
 //! asks no node and needs no data folder.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,15 +64,11 @@ pub(super) fn verify(file: &Path, survey: Option<&SurveyId>, output: Output) -> 
 fn make(file: &Path, bytes: &[u8]) -> Result<(), VerbError> {
     let whole = std::path::absolute(file).unwrap_or_else(|_| file.into());
     disk::write_new(&whole, bytes).map_err(|error| match error {
-        DiskError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => VerbError::new(
+        DiskError::Taken { .. } => VerbError::new(
             format!("{} is there already", file.display()),
             "name another file with --out FILE",
         ),
-        error => {
-            // Half a file proves nothing.
-            let _ = fs::remove_file(&whole);
-            VerbError::from(error)
-        }
+        error => VerbError::from(error),
     })
 }
 
