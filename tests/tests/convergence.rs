@@ -242,9 +242,11 @@ fn what_a_peer_no_longer_has_by_its_own_greeting_is_not_shown_as_delivered() {
     };
     let other = Incarnation::from_bytes([9; 4]);
     let cursors = [
+        (Some(Cursor { epoch, seq: head - 1 }), 1),
         (None, 3),
         (Some(Cursor { epoch: other, seq: head }), 3),
-        (Some(Cursor { epoch, seq: head - 1 }), 1),
+        // A cursor says no more than was known when the peer last had none.
+        (Some(Cursor { epoch, seq: head }), 3),
     ];
     for (received, expected) in cursors {
         let link = world.link_by_hand(office, device);

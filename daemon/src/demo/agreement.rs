@@ -72,6 +72,11 @@ impl Agreement {
 
 fn told(scene: &mut Scene, at: usize, record: &str) -> Result<(LogShape, RecordShape), VerbError> {
     let officer = scene.officer(at);
-    let log = officer.ask(Request::Log { record: record.into() })?;
+    let mut log: LogShape = officer.ask(Request::Log { record: record.into() })?;
+    // How far work has come is told by each node as far as receipts have come to it.
+    log.reached.clear();
+    for line in &mut log.changes {
+        line.reached.clear();
+    }
     Ok((log, officer.ask(Request::RecordShow { record: record.into() })?))
 }

@@ -40,6 +40,8 @@ pub(super) struct Node {
     pub(super) role: Role,
     pub(super) upstream: usize,
     pub(super) key: DeviceKey,
+    /// Keys that this store had before: what they were granted, it may still hold.
+    pub(super) former: Vec<DeviceKey>,
     pub(super) replica: Option<Replica>,
     pub(super) disk: Disk,
     /// The file, while no program runs.
@@ -70,6 +72,7 @@ impl Node {
             role,
             upstream,
             key,
+            former: Vec::new(),
             replica: Some(replica),
             disk,
             image: Vec::new(),
@@ -94,6 +97,7 @@ impl Node {
         };
         self.image.clear();
         self.backups.clear();
+        self.former.clear();
         self.stores += 1;
         self.put_back = false;
     }

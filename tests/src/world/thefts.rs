@@ -55,10 +55,11 @@ impl World {
         let rotated = replica.rotate(now, seed);
         self.trace.note((node, rotated.is_ok()), || format!("{node} rotates its key: {rotated:?}"));
         match rotated {
-            Ok(_) => {}
+            Ok(old) => self.nodes[node].former.push(old),
             Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
             Err(_) => return Ok(()),
         }
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let statements = replica.statements_held().map_err(|error| error.to_string())?;
         self.commit(node)?;
         if self.nodes[node].replica.is_none() {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, RecordId, StatementId, SubSls};
+use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls};
 
 use super::model::compare::{compare, compare_line, holdings};
 use super::model::{Grants, Held, Loss, read, statement_id};
@@ -115,7 +115,7 @@ impl World {
         for id in found {
             let home =
                 self.truth.home(id).ok_or_else(|| format!("{node} holds {id:.12}, which nobody made"))?;
-            if !self.truth.ever_covered(&key, &home) {
+            if !self.was_ever_granted(node, &home) {
                 return Err(format!("{node} holds something of {home}, which was never its own"));
             }
         }
@@ -123,7 +123,7 @@ impl World {
         let counted = replica.fingerprints(None).map_err(|error| error.to_string())?;
         let mut sums = self.truth.fingerprints(found);
         for (home, ids) in about {
-            if !self.truth.ever_covered(&key, home) {
+            if !self.was_ever_granted(node, home) {
                 return Err(format!("{node} holds a statement about {home}, which was never its own"));
             }
             let sum = sums.entry(*home).or_default();
@@ -135,6 +135,13 @@ impl World {
             return Err(format!("the fingerprints of {node} are not those of what it holds"));
         }
         Ok(())
+    }
+
+    /// Whether a node, under any key that its store had, was ever granted anything at this place.
+    pub(super) fn was_ever_granted(&mut self, node: usize, home: &SubSls) -> bool {
+        let own = &self.nodes[node];
+        let keys: Vec<DeviceKey> = own.former.iter().copied().chain([own.key]).collect();
+        keys.iter().any(|key| self.truth.ever_covered(key, home))
     }
 
     /// One node is asked for its list and its status, which make up a view of every record.

@@ -133,14 +133,13 @@ impl World {
         let Some(home) = self.truth.home(&id) else {
             return Err(format!("{node} holds change {id:.12}, which nobody made"));
         };
-        let key = self.nodes[node].key;
-        if !self.truth.ever_covered(&key, &home) {
+        if !self.was_ever_granted(node, &home) {
             return Err(format!("{node} holds a change of {home}, where it was never granted anything"));
         }
         self.tally.admissions += 1;
         self.news_ms = self.now_ms;
         self.truth.held[node].insert(id);
-        self.truth.holders.entry(id).or_default().insert(key);
+        self.truth.holders.entry(id).or_default().insert(self.nodes[node].key);
         Ok(())
     }
 
