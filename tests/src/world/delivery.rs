@@ -9,6 +9,7 @@ use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, StatementId, SubSls
 use rukun_replica::{OfficerLine, Reached};
 use rukun_wire::Message;
 
+use super::model::compare::role_in_model;
 use super::model::{Grants, Receipt, Role, number_of};
 use super::sim::{Checked, World};
 
@@ -75,49 +76,73 @@ impl World {
         }
     }
 
-    /// A node shows no work further than it is proved to be.
+    /// A receipt was found to prove something at a node: it shows no work of that place further than somebody
+    /// has signed that it is. Whether that one was revoked since is left to the end.
+    pub(super) fn shows_no_more_than_was_given(&mut self, node: usize, home: &SubSls) -> Checked {
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        let roles = trust.map(|trust| trust.roles_at(&self.nodes[node].key, home)).unwrap_or_default();
+        let own = roles.into_iter().map(role_in_model).collect::<Vec<_>>();
+        let mut attested: BTreeMap<StatementId, Option<Role>> = BTreeMap::new();
+        self.shows_no_more(node, home, &own, |receipt| {
+            *attested.entry(receipt.id).or_insert_with(|| self.truth.grants.attested_by(receipt))
+        })?;
+        Ok(())
+    }
+
+    /// A node shows no work further than it is proved to be, now that all is known.
     pub(super) fn shows_no_more_than_is_proved(&mut self, node: usize, grants: &Grants) -> Checked {
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let key = self.nodes[node].key;
         let homes: BTreeSet<SubSls> =
             self.truth.held[node].iter().filter_map(|id| self.truth.home(id)).collect();
         let mut attested: BTreeMap<StatementId, Option<Role>> = BTreeMap::new();
         for home in homes {
             let own = grants.roles_at(&key, &home);
-            for (id, reached) in replica.reached_in(&home).map_err(|error| error.to_string())? {
-                let role = match reached {
-                    Reached::District => Some(Role::District),
-                    Reached::Coordinator => Some(Role::Coordinator),
-                    Reached::Supervisor => Some(Role::Supervisor),
-                    Reached::Here | Reached::HereAlone => None,
-                };
-                if role.is_some_and(|role| own.contains(&role)) {
-                    continue;
-                }
-                if let Some(role) = role {
-                    let issuers =
-                        self.truth.covered_from.range((id, LIAR)..).take_while(|((of, _), _)| *of == id);
-                    let mut given = issuers.flat_map(|((_, issuer), first)| {
-                        self.truth.receipts[&(home, *issuer)].iter().skip(*first)
-                    });
-                    let counts = |receipt: &Receipt| {
-                        *attested.entry(receipt.id).or_insert_with(|| grants.attested_by(receipt))
-                            == Some(role)
-                    };
-                    if !given.any(counts) {
-                        return Err(format!("{node} shows change {id:.12} {reached} without such a receipt"));
-                    }
-                    self.tally.proved += 1;
-                }
-                let others = self.truth.holders.get(&id).into_iter().flatten().any(|holder| *holder != key);
-                if reached != Reached::HereAlone && !others {
-                    return Err(format!(
-                        "{node} shows change {id:.12} {reached}, and nobody else ever held it"
-                    ));
-                }
-            }
+            let attested_by = |receipt: &Receipt| {
+                *attested.entry(receipt.id).or_insert_with(|| grants.attested_by(receipt))
+            };
+            self.tally.proved += self.shows_no_more(node, &home, &own, attested_by)?;
         }
         Ok(())
+    }
+
+    /// Gives how many changes of the place are shown at a tier by receipts.
+    fn shows_no_more(
+        &self,
+        node: usize,
+        home: &SubSls,
+        own: &[Role],
+        mut attested_by: impl FnMut(&Receipt) -> Option<Role>,
+    ) -> Result<u64, String> {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(0) };
+        let key = self.nodes[node].key;
+        let mut proved = 0;
+        for (id, reached) in replica.reached_in(home).map_err(|error| error.to_string())? {
+            let role = match reached {
+                Reached::District => Some(Role::District),
+                Reached::Coordinator => Some(Role::Coordinator),
+                Reached::Supervisor => Some(Role::Supervisor),
+                Reached::Here | Reached::HereAlone => None,
+            };
+            if role.is_some_and(|role| own.contains(&role)) {
+                continue;
+            }
+            if let Some(role) = role {
+                let first = (id, DeviceKey::from_bytes([0; 32]));
+                let covering = self.truth.covered_from.range(first..).take_while(|((of, _), _)| *of == id);
+                let mut given = covering.flat_map(|((_, issuer), first)| {
+                    self.truth.receipts[&(*home, *issuer)].iter().skip(*first)
+                });
+                if !given.any(|receipt| attested_by(receipt) == Some(role)) {
+                    return Err(format!("{node} shows change {id:.12} {reached} without such a receipt"));
+                }
+                proved += 1;
+            }
+            let others = self.truth.holders.get(&id).into_iter().flatten().any(|holder| *holder != key);
+            if reached != Reached::HereAlone && !others {
+                return Err(format!("{node} shows change {id:.12} {reached}, and nobody else ever held it"));
+            }
+        }
+        Ok(proved)
     }
 
     /// A node misses those numbers of an officer's work that it does not hold, and no others.

@@ -109,7 +109,10 @@ impl World {
                 Ok(())
             }
             Event::InSync { peer } => self.in_sync(node, &peer),
-            Event::Proved { issuer, .. } if issuer == self.nodes[node].key => self.gave_receipts(node),
+            Event::Proved { sub_sls, .. } => {
+                self.gave_receipts(node)?;
+                self.shows_no_more_than_was_given(node, &sub_sls)
+            }
             Event::PeerDown { peer, reason } => {
                 let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
                 if honest || self.liars.contains(&peer) {
@@ -124,7 +127,7 @@ impl World {
                 }
                 Err(format!("{node} refuses what an honest peer sends: {reason}"))
             }
-            Event::PeerUp { .. } | Event::Proved { .. } | Event::Waits { .. } => Ok(()),
+            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
         }
     }
 

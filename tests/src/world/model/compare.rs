@@ -217,7 +217,8 @@ fn standing_in_model(standing: rukun_authority::Standing) -> Standing {
     }
 }
 
-fn role_in_model(role: rukun_authority::Role) -> Role {
+/// The model's word for a role.
+pub fn role_in_model(role: rukun_authority::Role) -> Role {
     match role {
         rukun_authority::Role::District => Role::District,
         rukun_authority::Role::Coordinator => Role::Coordinator,
