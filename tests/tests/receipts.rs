@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rukun_authority::{Role, Said, Statement};
-use rukun_change::{ChangeId, Fingerprint, RecordId};
+use rukun_change::{ChangeId, EncodedFingerprint, Fingerprint, RecordId};
 use rukun_replica::Reached;
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::{Changes, Exception, Message};
@@ -68,7 +68,7 @@ fn written(world: &mut World, node: Node) -> BTreeMap<Reached, u64> {
 }
 
 fn receipts(world: &World, node: Node) -> Vec<Vec<u8>> {
-    world.replicas[node.0].receipts_held().unwrap()
+    world.replicas[node.0].receipts_held(None).unwrap()
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_a_receipt_proved_stays_proved_when_one_that_proves_nothing_here_takes_it
     let keypair = rukun_authority::Keypair::from_seed(&[10; 32]);
     let trust = world.replicas[ani.0].trust().unwrap();
     let (parent, _) = trust.receipt_grant(&keypair.key(), &HOME.parse().unwrap()).unwrap();
-    let fingerprint: Fingerprint = [[7; 32], [8; 32], [9; 32]].iter().collect();
+    let fingerprint = EncodedFingerprint::from(&[[7; 32], [8; 32], [9; 32]].iter().collect::<Fingerprint>());
     let said =
         Said::Receipt(rukun_authority::Receipt { parent, sub_sls: HOME.parse().unwrap(), fingerprint });
     let incarnation = rukun_change::Incarnation::from_bytes([10; 4]);

@@ -20,7 +20,7 @@ mod encoding;
 pub use encoding::StatementError;
 
 mod statement;
-pub use statement::Statement;
+pub use statement::{Statement, VerifiedStatement};
 
 mod places;
 

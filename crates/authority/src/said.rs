@@ -2,7 +2,8 @@
 //! [`crate::Statement`], how it is laid out in `encoding`.
 
 use rukun_change::{
-    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, Region, Signature, StatementId, SubSls,
+    ChangeId, DeviceKey, Digest, EncodedFingerprint, Incarnation, RecordId, Region, Signature, StatementId,
+    SubSls,
 };
 
 use crate::role::Role;
@@ -169,7 +170,7 @@ pub struct Receipt {
     /// Where.
     pub sub_sls: SubSls,
     /// What is durably held there.
-    pub fingerprint: Fingerprint,
+    pub fingerprint: EncodedFingerprint,
 }
 
 /// A device goes on under another key, in one of its grants.

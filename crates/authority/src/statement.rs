@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::encoding::{self, StatementError};
 use crate::keypair::{Keypair, verifies};
 use crate::said::Said;
+use crate::verdict::StatementRefusal;
 
 /// The type tag of our statements.
 const STATEMENT_TYPE: &str = "application/rukun-statement; v=1";
@@ -25,7 +26,54 @@ pub struct Statement {
     pub n: u64,
     /// What is said.
     pub said: Said,
-    signature: Signature,
+    pub(crate) signature: Signature,
+}
+
+/// A statement that its issuer signed in one survey, or a charter signed in none. Whether it may say so is
+/// judged by [`crate::Trust`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedStatement {
+    statement: Statement,
+    id: StatementId,
+}
+
+impl VerifiedStatement {
+    /// Checks the signature, and that others can read the statement: it may have been made here, out of what
+    /// a person typed.
+    ///
+    /// # Errors
+    /// If either does not hold.
+    pub fn verify(statement: Statement, survey: &SurveyId) -> Result<Self, StatementRefusal> {
+        let verified = Self::verify_unless(statement, survey, |_, _| false)?;
+        verified.statement.check_spelling().map_err(StatementRefusal::Spelling)?;
+        Ok(verified)
+    }
+
+    /// Checks the signature of a statement that was read, unless that was done before for this id and
+    /// signature.
+    pub(crate) fn verify_unless(
+        statement: Statement,
+        survey: &SurveyId,
+        known: impl FnOnce(&StatementId, &Signature) -> bool,
+    ) -> Result<Self, StatementRefusal> {
+        let survey = if matches!(statement.said, Said::Charter(_)) { None } else { Some(survey) };
+        let signed = statement.to_be_signed(survey);
+        let id = StatementId::from_bytes(Sha256::digest(&signed).into());
+        let holds = known(&id, &statement.signature)
+            || verifies(&statement.issuer.device, &signed, &statement.signature)
+            || cfg!(planted = "statement-signature-unchecked");
+        if holds { Ok(Self { statement, id }) } else { Err(StatementRefusal::Signature) }
+    }
+
+    /// What is said.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// The hash of what was signed.
+    pub fn id(&self) -> StatementId {
+        self.id
+    }
 }
 
 impl Statement {
@@ -88,7 +136,7 @@ impl Statement {
         Ok(Self { issuer: Author { device, incarnation }, n, said, signature })
     }
 
-    /// That others can read it: it may have been made here, out of what a person typed.
+    /// That others can read it.
     pub(crate) fn check_spelling(&self) -> Result<(), StatementError> {
         Self::from_bytes(&self.to_bytes()).map(|_| ())
     }

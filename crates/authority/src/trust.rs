@@ -14,7 +14,7 @@ use crate::losses::Losses;
 use crate::places::{cover, cover_region, intersection, union};
 use crate::role::Role;
 use crate::said::{Charter, Grant, Said};
-use crate::statement::Statement;
+use crate::statement::{Statement, VerifiedStatement};
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod place;
@@ -121,32 +121,36 @@ impl Trust {
         }
     }
 
-    /// Judges a statement and, if it is admitted, takes it in.
+    /// Checks the signature of a statement, judges it and, if it is admitted, takes it in.
     pub fn judge_statement(&mut self, statement: &Statement) -> StatementVerdict {
-        let id = self.statement_id(statement);
-        match &statement.said {
-            Said::Charter(_) if *id.as_bytes() == *self.survey.as_bytes() => {
-                return StatementVerdict::Admit(id);
-            }
-            Said::Charter(_) => return StatementVerdict::Refuse(StatementRefusal::OtherSurvey),
-            _ if self.holds(&id) => return StatementVerdict::Admit(id),
-            _ => {}
+        match VerifiedStatement::verify(statement.clone(), &self.survey) {
+            Ok(verified) => self.judge_verified(&verified),
+            Err(refusal) => StatementVerdict::Refuse(refusal),
         }
-        if !statement.verify(Some(&self.survey)) && !cfg!(planted = "statement-signature-unchecked") {
-            return StatementVerdict::Refuse(StatementRefusal::Signature);
+    }
+
+    /// Judges a statement and, if it is admitted, takes it in.
+    pub fn judge_verified(&mut self, statement: &VerifiedStatement) -> StatementVerdict {
+        if self.holds(&statement.id()) {
+            return StatementVerdict::Admit(statement.id());
         }
-        self.recall_statement(statement)
+        self.weigh(statement.id(), statement.statement())
     }
 
     /// Takes a statement in again that this device admitted before and kept under its own seal: its
     /// signature held then. All else is judged as the first time.
     pub fn recall_statement(&mut self, statement: &Statement) -> StatementVerdict {
-        let id = self.statement_id(statement);
-        if let Said::Charter(_) = &statement.said {
-            return self.judge_statement(statement);
-        }
-        if let Err(error) = statement.check_spelling() {
-            return StatementVerdict::Refuse(StatementRefusal::Spelling(error));
+        self.weigh(self.statement_id(statement), statement)
+    }
+
+    fn weigh(&mut self, id: StatementId, statement: &Statement) -> StatementVerdict {
+        if matches!(statement.said, Said::Charter(_)) {
+            let same = id.as_bytes() == self.survey.as_bytes();
+            return if same {
+                StatementVerdict::Admit(id)
+            } else {
+                StatementVerdict::Refuse(StatementRefusal::OtherSurvey)
+            };
         }
         match self.place(id, statement) {
             // A receipt is weighed and not kept here: nothing follows from it for anybody.
@@ -174,9 +178,9 @@ impl Trust {
         self.grants.get(id).expect("a succession is held as a grant of the successor")
     }
 
-    /// Whether this statement was taken in.
+    /// Whether this statement was taken in. The charter was, by its hash.
     pub fn holds(&self, id: &StatementId) -> bool {
-        self.grants.get(id).is_some() || self.losses.has(id)
+        id.as_bytes() == self.survey.as_bytes() || self.grants.get(id).is_some() || self.losses.has(id)
     }
 
     /// Whether a grant is known by which the device ever covered this place, whatever replaced it.

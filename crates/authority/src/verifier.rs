@@ -1,26 +1,31 @@
-//! Claims become [`VerifiedChange`]s on any thread, each signature checked once however many peers bring
+//! Claims become [`VerifiedChange`]s and [`VerifiedStatement`]s on any thread, each signature checked once however many peers bring
 //! it: a relay gets most changes from several. Only what held is remembered, so that nobody who sends
 //! forgeries can push it out.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rukun_change::{ChangeId, Signature, SignedChange, SurveyId};
+use rukun_change::{ChangeId, Signature, SignedChange, StatementId, SurveyId};
 
+use crate::statement::{Statement, VerifiedStatement};
+use crate::verdict::StatementRefusal;
 use crate::verified::{Refusal, VerifiedChange};
 
 /// How many signatures are remembered before the oldest half is forgotten: some 800 kB.
 const REMEMBERED_MAX: usize = 8_192;
 
-/// Checks changes and remembers whose signatures held. The id covers device, survey and all that is
-/// signed, so that id and signature together have one verdict for ever.
+/// Checks changes and statements and remembers whose signatures held. The id covers device, survey and all
+/// that is signed, so that id and signature together have one verdict for ever.
 #[derive(Debug, Default)]
 pub struct Verifier(Mutex<Remembered>);
 
+/// The id of a change or a statement: the formats keep their hashes apart.
+type Claim = ([u8; 32], Signature);
+
 #[derive(Debug, Default)]
 struct Remembered {
-    young: BTreeSet<(ChangeId, Signature)>,
-    old: BTreeSet<(ChangeId, Signature)>,
+    young: BTreeSet<Claim>,
+    old: BTreeSet<Claim>,
 }
 
 impl Verifier {
@@ -29,10 +34,29 @@ impl Verifier {
     /// # Errors
     /// [`Refusal`] if either does not hold; that verdict is final.
     pub fn verify(&self, signed: SignedChange, survey: &SurveyId) -> Result<VerifiedChange, Refusal> {
-        let known = |id: &ChangeId, signature: &Signature| self.remembered().holds(&(*id, *signature));
+        let known = |id: &ChangeId, signature: &Signature| self.holds(id.as_bytes(), signature);
         let change = VerifiedChange::verify_unless(signed, survey, known)?;
-        self.remembered().add((change.id(), change.signed().signature));
+        self.remembered().add((*change.id().as_bytes(), change.signed().signature));
         Ok(change)
+    }
+
+    /// Checks the signature of a statement that was read from its bytes.
+    ///
+    /// # Errors
+    /// If it does not hold.
+    pub fn verify_statement(
+        &self,
+        statement: Statement,
+        survey: &SurveyId,
+    ) -> Result<VerifiedStatement, StatementRefusal> {
+        let known = |id: &StatementId, signature: &Signature| self.holds(id.as_bytes(), signature);
+        let verified = VerifiedStatement::verify_unless(statement, survey, known)?;
+        self.remembered().add((*verified.id().as_bytes(), verified.statement().signature));
+        Ok(verified)
+    }
+
+    fn holds(&self, id: &[u8; 32], signature: &Signature) -> bool {
+        self.remembered().holds(&(*id, *signature))
     }
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
@@ -42,11 +66,11 @@ impl Verifier {
 }
 
 impl Remembered {
-    fn holds(&self, claim: &(ChangeId, Signature)) -> bool {
+    fn holds(&self, claim: &Claim) -> bool {
         self.young.contains(claim) || self.old.contains(claim)
     }
 
-    fn add(&mut self, claim: (ChangeId, Signature)) {
+    fn add(&mut self, claim: Claim) {
         if self.young.contains(&claim) {
             return;
         }
@@ -89,7 +113,7 @@ mod tests {
         let claim = |number: usize| {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            (ChangeId::from_bytes(id), [0; 64])
+            (id, [0; 64])
         };
         for number in 0..3 * REMEMBERED_MAX {
             remembered.add(claim(number));

@@ -7,7 +7,9 @@ use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
     Role, Said, Statement, Succession, Transfer, Trust,
 };
-use rukun_change::{ChangeId, Digest, Incarnation, RecordId, StatementId, SurveyId};
+use rukun_change::{
+    ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, RecordId, StatementId, SurveyId,
+};
 
 const SURVEY_ID: &str = include_str!("../golden/v1/survey-id.txt");
 const STATEMENT_ID: &str = include_str!("../golden/v1/statement-id.hex");
@@ -149,7 +151,7 @@ fn bytes_of_a_kept_list() {
 
 #[test]
 fn bytes_of_a_receipt() {
-    let fingerprint = [[1; 32], [2; 32]].iter().collect();
+    let fingerprint = EncodedFingerprint::from(&[[1; 32], [2; 32]].iter().collect::<Fingerprint>());
     let said = Said::Receipt(Receipt { parent: grant(), sub_sls: record().home(), fingerprint });
     check_office(65_536, said, include_str!("../golden/v1/receipt.hex"));
 }

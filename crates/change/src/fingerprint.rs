@@ -63,6 +63,49 @@ impl Fingerprint {
     }
 }
 
+/// A fingerprint as a receipt carries it. Finding the point costs as much as a signature, and most
+/// receipts are only handed on or compared by count, so it is looked for where the set is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EncodedFingerprint([u8; Fingerprint::BYTES]);
+
+impl EncodedFingerprint {
+    /// These bytes, whether they hold a point or not.
+    pub const fn from_bytes(bytes: [u8; Fingerprint::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; Fingerprint::BYTES] {
+        &self.0
+    }
+
+    /// How many ids the set is said to have.
+    pub fn count(&self) -> u64 {
+        let (count, _) = self.0.split_first_chunk::<8>().expect("40 bytes hold 8");
+        u64::from_be_bytes(*count)
+    }
+
+    /// The fingerprint.
+    ///
+    /// # Errors
+    /// If the sum is no point.
+    pub fn decode(&self) -> Result<Fingerprint, FingerprintError> {
+        Fingerprint::from_bytes(&self.0)
+    }
+}
+
+impl From<&Fingerprint> for EncodedFingerprint {
+    fn from(fingerprint: &Fingerprint) -> Self {
+        Self(fingerprint.to_bytes())
+    }
+}
+
+impl fmt::Debug for EncodedFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedFingerprint({:.20})", HEXLOWER.encode(&self.0))
+    }
+}
+
 impl Default for Fingerprint {
     fn default() -> Self {
         Self { count: 0, sum: RistrettoPoint::identity() }
@@ -122,6 +165,8 @@ mod tests {
         sum += right.iter().collect();
         assert_eq!(sum, all);
         assert_eq!(Fingerprint::from_bytes(&all.to_bytes()), Ok(all));
+        let encoded = EncodedFingerprint::from(&all);
+        assert_eq!((encoded.count(), encoded.decode()), (9, Ok(all)));
     }
 
     #[test]

@@ -49,6 +49,6 @@ mod change;
 pub use change::{Change, SignedChange};
 
 mod fingerprint;
-pub use fingerprint::{Fingerprint, FingerprintError};
+pub use fingerprint::{EncodedFingerprint, Fingerprint, FingerprintError};
 
 pub mod limits;

@@ -30,36 +30,43 @@ pub struct Beyond {
 /// What of these items, whose fingerprint is `held`, lies beyond a receipt; nothing if they can't be
 /// shown to hold the receipt's set. Others write and send while a receipt is on its way, and what
 /// was made here may not have left yet, so its set is looked for among what was held at some
-/// earlier time, with all or without the last of one's own.
-pub fn beyond(receipt: &Fingerprint, held: &Fingerprint, items: &[Item]) -> Option<Beyond> {
+/// earlier time, with all or without the last of one's own. The first `tried` items were looked
+/// through before, when there were no more: what was held then is not tried again.
+pub fn beyond(receipt: &Fingerprint, held: &Fingerprint, items: &[Item], tried: usize) -> Option<Beyond> {
     let less = held.count().checked_sub(receipt.count()).filter(|less| *less <= BEYOND_MAX)? as usize;
     if cfg!(planted = "receipt-for-prefix-unproved") {
         return Some(Beyond { newest: less, own: 0 });
     }
-    let mut left = *held;
-    // One's own that are left out before the newest, the newest first.
-    let mut own: VecDeque<&Item> = items.iter().rev().filter(|item| item.own).take(less).collect();
-    for item in &own {
-        left.remove(&item.id);
-    }
+    let times = less.min(items.len() - tried.min(items.len()));
+    // So many of the newest are left out at least: before them there are enough of one's own for the rest.
+    let mut own = items.iter().filter(|item| item.own).count();
     let mut newest = items.iter().rev();
-    for at in 0..=less {
-        let beyond = Beyond { newest: at, own: own.len() };
-        if left == *receipt && at + own.len() == less {
-            return Some(beyond);
+    let mut first = 0;
+    while first + own < less {
+        own -= usize::from(newest.next()?.own);
+        first += 1;
+    }
+    if first > times {
+        return None;
+    }
+    let (earlier, later) = items.split_at(items.len() - first);
+    // One's own that are left out before the newest, the newest first.
+    let mut own: VecDeque<&Item> = earlier.iter().rev().filter(|item| item.own).take(less - first).collect();
+    let mut left = *held;
+    later.iter().chain(own.iter().copied()).for_each(|item| left.remove(&item.id));
+    for at in first..=times {
+        if left == *receipt {
+            return Some(Beyond { newest: at, own: own.len() });
         }
         // One more of the newest is left out, and for it one less of one's own.
-        match newest.next() {
-            Some(item) if item.own => drop(own.pop_front()),
-            Some(item) => {
+        match newest.next()? {
+            item if item.own => drop(own.pop_front()),
+            item => {
                 left.remove(&item.id);
-                if at + own.len() == less
-                    && let Some(oldest) = own.pop_back()
-                {
+                if let Some(oldest) = own.pop_back() {
                     left.insert(&oldest.id);
                 }
             }
-            None => return None,
         }
     }
     None
@@ -82,7 +89,7 @@ mod tests {
     }
 
     fn found(items: &[Item], receipt: &Fingerprint) -> Option<Beyond> {
-        beyond(receipt, &sum(items), items)
+        beyond(receipt, &sum(items), items, 0)
     }
 
     #[test]
@@ -122,6 +129,7 @@ mod tests {
         fn what_is_proved_is_what_the_receipt_sums_up(
             own in proptest::collection::vec(any::<bool>(), 0..12),
             kept in proptest::collection::vec(any::<bool>(), 12),
+            tried in 0..12_usize,
         ) {
             let held: Vec<Item> =
                 own.iter().enumerate().map(|(at, own)| Item { id: [at as u8; 32], own: *own }).collect();
@@ -140,9 +148,13 @@ mod tests {
                 (0..=own).map(move |own| Beyond { newest, own })
             });
             let possible = shapes.into_iter().any(|shape| within(&shape) == set);
-            let found = found(&held, &sum(&set));
-            prop_assert_eq!(found.is_some(), possible);
-            if let Some(beyond) = found {
+            let proved = found(&held, &sum(&set));
+            prop_assert_eq!(proved.is_some(), possible);
+            let tried = tried.min(held.len());
+            if found(&held[..tried], &sum(&set)).is_none() {
+                prop_assert_eq!(beyond(&sum(&set), &sum(&held), &held, tried), proved);
+            }
+            if let Some(beyond) = proved {
                 prop_assert_eq!(within(&beyond), set);
             }
         }

@@ -175,8 +175,8 @@ impl Replica {
         let statements = statements.map_err(|error| InvitationError::Path(error.to_string()))?;
         let view = self.view_of(enrolled, &statements)?;
         self.join(enrolled.survey)?;
-        for statement in &statements {
-            self.take_statement(statement, Some(relay))?;
+        for statement in statements {
+            self.take_claim(statement, Some(relay))?;
         }
         self.statements_changed()?;
         Ok(view)

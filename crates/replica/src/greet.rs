@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::{Said, Statement};
+use rukun_authority::{Said, Statement, VerifiedStatement};
 use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
@@ -12,7 +12,7 @@ use rukun_store::{BlobState, PeerState};
 use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
-use crate::input::{Event, LinkId};
+use crate::input::{CheckedStatement, Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome, Phase};
 
@@ -68,7 +68,7 @@ impl Replica {
                 let text = "the greeting holds a malformed statement".into();
                 return Ok(Err(Fault { code: CloseCode::Malformed, text }));
             };
-            news |= self.take_statement(&statement, Some(&peer))?;
+            news |= self.take_claim(statement, Some(&peer))?;
         }
         if news {
             self.statements_changed()?;
@@ -114,21 +114,31 @@ impl Replica {
         &mut self,
         now: Moment,
         link: LinkId,
-        items: &[Vec<u8>],
+        items: &[CheckedStatement],
         last: bool,
     ) -> Result<Outcome, ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
+        if matches!(open.phase, Phase::Greeting) {
+            return Ok(Err(Violation::Phase { message: "statements", phase: open.phase.name() }.into()));
+        }
         let (peer, in_trust) = (open.peer, !open.is_live());
         let mut news = false;
-        for bytes in items {
-            let Ok(statement) = Statement::from_bytes(bytes) else {
-                let text = "a statement is malformed".into();
-                return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+        for item in items {
+            let statement = match item {
+                CheckedStatement::Good(statement) => statement,
+                CheckedStatement::Bad(refusal) => {
+                    self.count_refused(peer, format!("statement refused: {refusal}"));
+                    continue;
+                }
+                CheckedStatement::Malformed => {
+                    let text = "a statement is malformed".into();
+                    return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+                }
             };
-            match statement.said.about() {
-                None => news |= self.take_statement(&statement, Some(&peer))?,
+            match statement.statement().said.about() {
+                None => news |= self.take_statement(statement, Some(&peer))?,
                 Some(home) => {
-                    if let Err(fault) = self.take_about(link, &home, &statement)? {
+                    if let Err(fault) = self.take_about(link, &home, statement)? {
                         return Ok(Err(fault));
                     }
                 }
@@ -154,7 +164,7 @@ impl Replica {
         &mut self,
         link: LinkId,
         home: &SubSls,
-        statement: &Statement,
+        statement: &VerifiedStatement,
     ) -> Result<Outcome, ReplicaError> {
         let device = self.device();
         let (Some(trust), Some(open)) = (&self.trust, self.links.get(&link)) else { return Ok(Ok(())) };
@@ -167,7 +177,7 @@ impl Replica {
             self.count_refused(peer, format!("{home} is outside what this device may read now"));
             return Ok(Ok(()));
         }
-        if let Said::Receipt(receipt) = &statement.said {
+        if let Said::Receipt(receipt) = &statement.statement().said {
             self.take_receipt(statement, receipt, Some(&peer))?;
             return Ok(Ok(()));
         }
@@ -341,7 +351,7 @@ impl Replica {
     }
 
     pub(crate) fn forget_that_peer_knows_us(&mut self, link: LinkId) {
-        if let Some(open) = self.links.get_mut(&link) {
+        if let Some(open) = self.links.get_mut(&link).filter(|open| open.state.knows_us) {
             open.state.knows_us = false;
             open.state_is_news = true;
         }

@@ -1,7 +1,7 @@
 //! What can happen to a node and what it does, as two closed enums. A peer's bytes become a
 //! [`Frame`] by a pure and costly function that runs on any thread, before `handle` sees them.
 
-use rukun_authority::{Refusal, VerifiedChange, Verifier};
+use rukun_authority::{Refusal, Statement, StatementRefusal, VerifiedChange, VerifiedStatement, Verifier};
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls, SurveyId};
 use rukun_wire::{Message, WireError};
 
@@ -126,6 +126,7 @@ pub struct Frame {
 pub(crate) enum Content {
     Message(Box<Message>),
     Changes { frame: u64, upto: Option<u64>, items: Vec<Checked> },
+    Statements { items: Vec<CheckedStatement>, last: bool },
 }
 
 /// A change and what is wrong with it, if anything.
@@ -135,13 +136,21 @@ pub(crate) enum Checked {
     Bad(ChangeId, Refusal),
 }
 
+/// A statement and what is wrong with it, if anything.
+#[derive(Debug)]
+pub(crate) enum CheckedStatement {
+    Good(Box<VerifiedStatement>),
+    Bad(StatementRefusal),
+    Malformed,
+}
+
 impl Frame {
     /// Decodes the body of a frame and checks the signatures in it. Without a survey nothing can be
-    /// checked, and every change in it is refused.
+    /// checked, and every change and statement in it is refused.
     pub fn check(body: &[u8], survey: Option<&SurveyId>, verifier: &Verifier) -> Self {
+        let survey = survey.copied().unwrap_or(SurveyId::from_bytes([0; 32]));
         let content = Message::decode(body).map(|message| match message {
             Message::Changes(changes) => {
-                let survey = survey.copied().unwrap_or(SurveyId::from_bytes([0; 32]));
                 let items = changes.items.into_iter().map(|signed| {
                     let message = signed.change.to_be_signed(&survey);
                     let id = ChangeId::of(message.as_deref().unwrap_or(&signed.change.body));
@@ -151,6 +160,16 @@ impl Frame {
                     }
                 });
                 Content::Changes { frame: changes.frame, upto: changes.upto, items: items.collect() }
+            }
+            Message::Statements { items, last } => {
+                let items = items.iter().map(|bytes| match Statement::from_bytes(bytes) {
+                    Ok(statement) => match verifier.verify_statement(statement, &survey) {
+                        Ok(verified) => CheckedStatement::Good(Box::new(verified)),
+                        Err(refusal) => CheckedStatement::Bad(refusal),
+                    },
+                    Err(_) => CheckedStatement::Malformed,
+                });
+                Content::Statements { items: items.collect(), last }
             }
             message => Content::Message(Box::new(message)),
         });

@@ -46,8 +46,11 @@ impl Replica {
         reason: String,
     ) -> Result<(), ReplicaError> {
         let Some(mut ended) = self.links.remove(&link) else { return Ok(()) };
-        ended.state.last_contact_ms = now.wall_ms;
-        self.store.set_peer(&ended.peer, &ended.state)?;
+        // Of a link that never went live nothing is remembered: any stranger can open one.
+        if ended.is_live() || ended.state_is_news {
+            ended.state.last_contact_ms = now.wall_ms;
+            self.store.set_peer(&ended.peer, &ended.state)?;
+        }
         self.tell(Event::PeerDown { peer: ended.peer, reason });
         Ok(())
     }
@@ -71,6 +74,7 @@ impl Replica {
             }
             Ok(Content::Message(message)) => self.message(now, link, *message)?,
             Ok(Content::Changes { frame, upto, items }) => self.take_changes(link, frame, upto, items)?,
+            Ok(Content::Statements { items, last }) => self.take_statements(now, link, &items, last)?,
             Err(fault) => Err(Fault { code: CloseCode::Malformed, text: fault.to_string() }),
         };
         match outcome {
@@ -117,9 +121,6 @@ impl Replica {
         match (&open.phase, message) {
             (Phase::Greeting, Message::Hello(hello)) => self.take_hello(now, link, hello),
             (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
-            (Phase::Trust(_) | Phase::Live, Message::Statements { items, last }) => {
-                self.take_statements(now, link, &items, last)
-            }
             (Phase::Live, Message::BlobWant { digest, offset }) => self.give_blob(link, &digest, offset),
             (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
                 self.take_blob(link, &digest, offset, total, &bytes)

@@ -240,7 +240,7 @@ impl Replica {
             };
             let said = Said::ForkProof(ForkProof { parent, first: header(&one), second: header(&other) });
             let statement = self.signed(None, said)?;
-            news |= self.take_statement(&statement, None)?;
+            news |= self.take_claim(statement, None)?;
         }
         if news {
             self.statements_changed()?;
@@ -305,7 +305,7 @@ impl Replica {
         let statement = self.signed(root, said)?;
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let id = trust.statement_id(&statement);
-        self.take_statement(&statement, None)?;
+        self.take_claim(statement, None)?;
         if !self.store.has_statement(&id).map_err(ReplicaError::from)? {
             return Err(ActionError::Own(format!("statement {id:.12}")));
         }

@@ -2,8 +2,8 @@
 //! state of a place; who gets a receipt finds out what of its own log the receipt proves. What is shown
 //! of it is in `custody`.
 
-use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict};
-use rukun_change::{DeviceKey, StatementId, SubSls};
+use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict, VerifiedStatement};
+use rukun_change::{DeviceKey, EncodedFingerprint, StatementId, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
 use rukun_store::{HeldItem, Proof};
 
@@ -61,14 +61,15 @@ impl Replica {
             let grant = self.trust.as_ref().and_then(|trust| trust.receipt_grant(&device, &home));
             let Some((parent, _)) = grant.filter(|_| held.count() > 0) else { continue };
             let last = self.latest_receipt(&home, &device)?;
-            if last.is_some_and(|(receipt, _)| receipt.fingerprint == held) {
+            let fingerprint = EncodedFingerprint::from(&held);
+            if last.is_some_and(|(receipt, _)| receipt.fingerprint == fingerprint) {
                 continue;
             }
-            let said = Said::Receipt(Receipt { parent, sub_sls: home, fingerprint: held });
+            let said = Said::Receipt(Receipt { parent, sub_sls: home, fingerprint });
             // It takes no number: the numbers of work and of words about work have no holes by it.
             let (incarnation, n) = (self.store.incarnation(), self.store.last_n().max(1));
             let statement = Statement::sign(&self.keypair, incarnation, n, self.survey().as_ref(), said);
-            given |= self.take_statement(&statement, None)?;
+            given |= self.take_claim(statement, None)?;
         }
         Ok(given)
     }
@@ -77,19 +78,18 @@ impl Replica {
     /// counts. Gives whether it was taken.
     pub(crate) fn take_receipt(
         &mut self,
-        statement: &Statement,
+        verified: &VerifiedStatement,
         receipt: &Receipt,
         from: Option<&DeviceKey>,
     ) -> Result<bool, ReplicaError> {
+        let (statement, id) = (verified.statement(), verified.id());
         let (home, issuer) = (receipt.sub_sls, statement.issuer.device);
-        let Some(trust) = &self.trust else { return Ok(false) };
-        let id = trust.statement_id(statement);
         let rank = Rank { count: receipt.fingerprint.count(), n: statement.n, id };
         if self.latest_receipt(&home, &issuer)?.is_some_and(|(_, latest)| latest >= rank) {
             return Ok(false);
         }
         let Some(trust) = &mut self.trust else { return Ok(false) };
-        match trust.judge_statement(statement) {
+        match trust.judge_verified(verified) {
             StatementVerdict::Admit(_) if trust.attested_by(&id, receipt).is_none() => Ok(false),
             StatementVerdict::Admit(_) => {
                 self.store.append_receipt(&home, &issuer, &id, &statement.to_bytes(), from)?;
@@ -97,7 +97,7 @@ impl Replica {
                 Ok(true)
             }
             StatementVerdict::Wait(parent) => {
-                self.hold_back(parent, statement, from);
+                self.hold_back(parent, verified, from);
                 Ok(false)
             }
             StatementVerdict::Refuse(refusal) => {
@@ -123,13 +123,19 @@ impl Replica {
                 }
             }
             open.retain(|(_, _, fingerprint)| fingerprint.count() <= held.count());
+            let before = self.tried.remove(&home).unwrap_or_default();
             if open.is_empty() {
                 continue;
             }
             let items = self.store.items(&home)?;
             let listed: Vec<Item> = items.iter().map(|item| Item { id: item.id, own: item.own }).collect();
             for (issuer, seq, fingerprint) in open {
-                let Some(beyond) = beyond(&fingerprint, &held, &listed) else { continue };
+                let Ok(fingerprint) = fingerprint.decode() else { continue };
+                let tried = before.get(&seq).copied().unwrap_or_default();
+                let Some(beyond) = beyond(&fingerprint, &held, &listed, tried) else {
+                    self.tried.entry(home).or_default().insert(seq, listed.len());
+                    continue;
+                };
                 let (upto, own_upto) = within(&items, beyond);
                 self.store.prove(&home, &Proof { issuer, seq, upto, own_upto })?;
                 if issuer != self.device() {

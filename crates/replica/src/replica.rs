@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust};
+use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
 use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
@@ -25,7 +25,7 @@ pub struct Replica {
     pub(crate) trust: Option<Trust>,
     pub(crate) questionnaire: Option<Questionnaire>,
     /// Statements that came before what they rest on, by that and by who brought them.
-    pub(crate) waiting_statements: BTreeMap<StatementId, Vec<(DeviceKey, Statement)>>,
+    pub(crate) waiting_statements: BTreeMap<StatementId, Vec<(DeviceKey, VerifiedStatement)>>,
     pub(crate) links: BTreeMap<LinkId, Link>,
     /// Whether the present incarnation was drawn since the start, so that nobody can have more of its
     /// log than there is.
@@ -38,6 +38,8 @@ pub struct Replica {
     pub(crate) receipts_due: BTreeSet<SubSls>,
     /// Where receipts may prove more than they did.
     pub(crate) unproved: BTreeSet<SubSls>,
+    /// Up to how many of a place's items it was tried what a receipt proves, by its place in the log.
+    pub(crate) tried: BTreeMap<SubSls, BTreeMap<u64, usize>>,
     /// Where in the log changes stand that peers have acknowledged since custody was last written down.
     pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
     /// The numbers that statements carry. Those of changes are in the store.
@@ -70,6 +72,7 @@ impl Replica {
             forks: Vec::new(),
             receipts_due: BTreeSet::new(),
             unproved: BTreeSet::new(),
+            tried: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -183,15 +186,37 @@ impl Replica {
         bytes
     }
 
+    /// Checks who signed a statement and takes it in, unless it is held: every greeting brings known ones.
+    pub(crate) fn take_claim(
+        &mut self,
+        statement: Statement,
+        from: Option<&DeviceKey>,
+    ) -> Result<bool, ReplicaError> {
+        let Some(survey) = self.survey() else { return Ok(false) };
+        if self.trust.as_ref().is_some_and(|trust| trust.holds(&trust.statement_id(&statement))) {
+            return Ok(false);
+        }
+        match VerifiedStatement::verify(statement, &survey) {
+            Ok(verified) => self.take_statement(&verified, from),
+            Err(refusal) => {
+                if let Some(peer) = from {
+                    self.count_refused(*peer, format!("statement refused: {refusal}"));
+                }
+                Ok(false)
+            }
+        }
+    }
+
     /// Takes a statement in if it can be placed, keeps it back if what it rests on is missing.
     /// Gives whether anything new is held.
     pub(crate) fn take_statement(
         &mut self,
-        statement: &Statement,
+        verified: &VerifiedStatement,
         from: Option<&DeviceKey>,
     ) -> Result<bool, ReplicaError> {
+        let statement = verified.statement();
         if let Said::Receipt(receipt) = &statement.said {
-            return self.take_receipt(statement, receipt, from);
+            return self.take_receipt(verified, receipt, from);
         }
         let Some(survey) = self.survey() else { return Ok(false) };
         if self.trust.is_none() {
@@ -200,7 +225,7 @@ impl Replica {
             self.trust = Some(trust);
         }
         let Some(trust) = &mut self.trust else { return Ok(false) };
-        match trust.judge_statement(statement) {
+        match trust.judge_verified(verified) {
             StatementVerdict::Admit(id) => {
                 let about = statement.said.about();
                 if self.store.append_statement(&id, &statement.to_bytes(), about, from)?.is_none() {
@@ -214,7 +239,7 @@ impl Replica {
                 Ok(true)
             }
             StatementVerdict::Wait(parent) => {
-                self.hold_back(parent, statement, from);
+                self.hold_back(parent, verified, from);
                 Ok(false)
             }
             StatementVerdict::Refuse(refusal) => {
@@ -265,7 +290,12 @@ impl Replica {
         Ok(())
     }
 
-    pub(crate) fn hold_back(&mut self, parent: StatementId, statement: &Statement, from: Option<&DeviceKey>) {
+    pub(crate) fn hold_back(
+        &mut self,
+        parent: StatementId,
+        statement: &VerifiedStatement,
+        from: Option<&DeviceKey>,
+    ) {
         let Some(from) = from else { return };
         let waiting = self.waiting_statements.values().flatten();
         if waiting.filter(|(peer, _)| peer == from).count() < WAITING_STATEMENTS_MAX {

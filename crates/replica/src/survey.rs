@@ -49,8 +49,8 @@ impl Replica {
         self.store.set_survey(&survey).map_err(ReplicaError::from)?;
         let total = questionnaire.len() as u64;
         self.store.put_blob(&digest, 0, total, questionnaire).map_err(ReplicaError::from)?;
-        self.take_statement(&charter, None)?;
-        self.take_statement(&grant, None)?;
+        self.take_claim(charter, None)?;
+        self.take_claim(grant, None)?;
         self.load_questionnaire()?;
         Ok(survey)
     }
@@ -89,7 +89,7 @@ impl Replica {
             self.store.next_n().map_err(ReplicaError::from)?;
         }
         let id = statement.id(Some(&survey));
-        self.take_statement(&statement, None)?;
+        self.take_claim(statement, None)?;
         self.statements_changed()?;
         let views = self.trust.as_ref().map(|trust| trust.grants_of(&subject)).unwrap_or_default();
         views.into_iter().find(|view| view.id == id).ok_or(ActionError::NoCharter)

@@ -121,12 +121,14 @@ impl Replica {
         Ok(self.store.statements_about(home)?)
     }
 
-    /// The latest receipt of each issuer for each sub-SLS, as they travel.
+    /// The latest receipt of each issuer for each sub-SLS, or for one, as they travel.
     ///
     /// # Errors
     /// If the store fails.
-    pub fn receipts_held(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
-        Ok(self.store.receipts()?)
+    pub fn receipts_held(&self, home: Option<&SubSls>) -> Result<Vec<Vec<u8>>, ReplicaError> {
+        let Some(home) = home else { return Ok(self.store.receipts()?) };
+        let held = self.store.receipts_for(home)?.into_iter();
+        Ok(held.map(|(_, seq)| self.store.receipt_bytes(seq)).collect::<Result<_, _>>()?)
     }
 
     /// The fingerprint of each sub-SLS in a region, or of all.

@@ -74,6 +74,9 @@ pub(crate) struct Memory {
     /// How many changes nobody else is known to hold, by sub-SLS.
     pub(crate) alone: BTreeMap<SubSls, u64>,
     pub(crate) waiting: BTreeMap<DeviceKey, usize>,
+    /// Number and sum of statements as they were last written. Each table that a commit touches costs
+    /// three pages.
+    saved: Option<(u64, Fingerprint)>,
 }
 
 /// How large a store is and what it has written.
@@ -385,8 +388,18 @@ impl Memory {
 
     /// What is written once a commit, not once a change.
     fn save(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
-        txn.open_table(COUNTER)?.insert(N, if cfg!(planted = "number-forgotten") { 0 } else { self.n })?;
-        txn.open_table(SUM)?.insert(STATEMENTS, &self.statements.to_bytes())?;
+        let (n, statements) = self.saved.unzip();
+        if n != Some(self.n) {
+            txn.open_table(COUNTER)?
+                .insert(N, if cfg!(planted = "number-forgotten") { 0 } else { self.n })?;
+        }
+        if statements != Some(self.statements) {
+            txn.open_table(SUM)?.insert(STATEMENTS, &self.statements.to_bytes())?;
+        }
+        self.saved = Some((self.n, self.statements));
+        if self.grown.is_empty() {
+            return Ok(());
+        }
         let mut table = txn.open_table(FINGERPRINT)?;
         for home in std::mem::take(&mut self.grown) {
             if let Some(fingerprint) = self.fingerprints.get(&home) {

@@ -7,7 +7,7 @@ use rukun_authority::{
     Closing, Decision, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer,
 };
 use rukun_change::cose::Sign1;
-use rukun_change::{ChangeId, Digest, Fingerprint, Incarnation, StatementId};
+use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_enrolment::{Fate, Invitation, granted, refused};
 use rukun_wire::{
     Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message,
@@ -181,7 +181,7 @@ pub(super) fn statement() -> Seeds {
         Said::Receipt(Receipt {
             parent,
             sub_sls: record.home(),
-            fingerprint: [change.as_bytes()].into_iter().collect(),
+            fingerprint: EncodedFingerprint::from(&[change.as_bytes()].into_iter().collect::<Fingerprint>()),
         }),
     ];
     let said = said.into_iter().map(|said| people::OFFICE.say(9, said));

@@ -84,7 +84,7 @@ impl World {
             self.truth.holders.entry(*id).or_default().insert(key);
         }
         self.truth.held[node] = found;
-        self.gave_receipts(node)
+        self.gave_receipts(node, None)
     }
 
     /// One link is cut, one that carries something if there is any.

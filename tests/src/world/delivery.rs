@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, StatementId, SubSls};
+use rukun_change::{Author, ChangeId, DeviceKey, StatementId, SubSls};
 use rukun_replica::{OfficerLine, Reached};
 use rukun_wire::Message;
 
@@ -17,11 +17,12 @@ use super::sim::{Checked, World};
 pub(super) const LIAR: DeviceKey = DeviceKey::from_bytes([0; 32]);
 
 impl World {
-    /// A node has given receipts: each is for just what it has said to hold there, at that moment.
-    pub(super) fn gave_receipts(&mut self, node: usize) -> Checked {
+    /// A node has given receipts, for one place or for any: each is for just what it has said to hold there,
+    /// at that moment.
+    pub(super) fn gave_receipts(&mut self, node: usize, home: Option<&SubSls>) -> Checked {
         let key = self.nodes[node].key;
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        for bytes in replica.receipts_held().map_err(|error| error.to_string())? {
+        for bytes in replica.receipts_held(home).map_err(|error| error.to_string())? {
             let Some(receipt) = Receipt::of(&bytes, &self.truth.survey) else { continue };
             if receipt.issuer != key || self.is_known(&receipt) {
                 continue;
@@ -29,14 +30,13 @@ impl World {
             let home = receipt.sub_sls;
             let here = self.truth.held[node].iter().filter(|id| self.truth.home(id) == Some(home));
             let here: Vec<ChangeId> = here.copied().collect();
-            let mut sum: Fingerprint = here.iter().map(ChangeId::as_bytes).collect();
-            for id in replica.statements_about(&home).map_err(|error| error.to_string())? {
-                sum.insert(id.as_bytes());
-            }
-            if sum != receipt.fingerprint {
-                let (said, holds) = (receipt.fingerprint.count(), sum.count());
+            let about = replica.statements_about(&home).map_err(|error| error.to_string())?;
+            let items = here.iter().map(ChangeId::as_bytes).chain(about.iter().map(StatementId::as_bytes));
+            let sum = self.truth.points.sum(items);
+            if sum.to_bytes() != receipt.set {
                 return Err(format!(
-                    "{node} gives a receipt for {said} items in {home}, and holds {holds} others"
+                    "{node} gives a receipt for other items in {home} than the {} that it holds",
+                    sum.count()
                 ));
             }
             let given = self.truth.receipts.entry((home, key)).or_default();
@@ -153,7 +153,7 @@ impl World {
             numbers.entry(fact.author).or_default().insert(fact.n);
         }
         for bytes in replica.statements_held().map_err(|error| error.to_string())? {
-            if let Some((issuer, n)) = number_of(&bytes, &self.truth.survey) {
+            if let Some((issuer, n)) = number_of(&bytes) {
                 numbers.entry(issuer).or_default().insert(n);
             }
         }

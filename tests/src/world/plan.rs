@@ -11,14 +11,14 @@ use super::{Chance, NODES};
 const DAY_MS: u64 = 86_400_000;
 const YEAR_MS: i64 = 365 * DAY_MS as i64;
 /// How often lies of one kind are told.
-const LIES_OF_KIND: usize = 11;
+const LIES_OF_KIND: usize = 10;
 
 /// How many places change hands.
 const HANDED_OVER: usize = 8;
 /// How many devices are lost and revoked.
 const LOST: usize = 6;
 /// How often work is upheld or dismissed.
-const SETTLED: usize = 24;
+const SETTLED: usize = 14;
 
 /// All that happens in a world before its faults end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,24 +139,32 @@ enum Kind {
 fn deck(chance: &mut Chance) -> Vec<Kind> {
     let mut deck = Vec::new();
     deck.extend((0..50).map(|_| Kind::Write));
-    deck.extend((0..125).map(|_| Kind::Pulse));
+    deck.extend((0..116).map(|_| Kind::Pulse));
     deck.extend((0..16).map(|_| Kind::Link));
-    for _ in 0..3 {
-        let (mover, writer) = (chance.below(NODES - 6) + 6, chance.below(NODES - 6) + 6);
-        deck.push(Kind::Act(Act::Move { node: mover, luck: chance.u64() }));
-        deck.push(Kind::Act(Act::Burst { node: writer, luck: chance.u64() }));
-    }
+    let enumerator = |chance: &mut Chance| chance.below(NODES - 6) + 6;
+    deck.extend((0..3).map(|_| Kind::Act(Act::Move { node: enumerator(chance), luck: chance.u64() })));
+    deck.extend((0..4).map(|_| Kind::Act(Act::Burst { node: enumerator(chance), luck: chance.u64() })));
     deck.extend((0..HANDED_OVER).map(|_| Kind::Act(Act::HandOver { luck: chance.u64() })));
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
     deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
     deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));
-    for _ in 0..11 {
-        let any = |chance: &mut Chance| chance.below(NODES);
+    let any = |chance: &mut Chance| chance.below(NODES);
+    // These meet somebody whenever they come.
+    for _ in 0..10 {
         let acts = [
             Act::Partition { half: chance.u64() as u32, for_ms: chance.between(500, 20_000) },
+            Act::Disk { node: any(chance), trouble: Trouble::ReadFails, luck: chance.u64() },
+            Act::Rebuild { node: super::RELAY },
+            Act::Away { node: any(chance), days: 1 },
+            Act::Away { node: any(chance), days: 30 },
+            Act::Away { node: any(chance), days: 400 },
+        ];
+        deck.extend(acts.into_iter().map(Kind::Act));
+    }
+    for _ in 0..11 {
+        let acts = [
             Act::Kill { node: any(chance) },
             Act::KillBeforeCommit { node: any(chance) },
-            Act::Disk { node: any(chance), trouble: Trouble::ReadFails, luck: chance.u64() },
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
@@ -164,18 +172,18 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Backup { node: any(chance) },
             Act::Restore { node: any(chance), silently: false },
             Act::Restore { node: any(chance), silently: true },
-            Act::Rebuild { node: super::RELAY },
             Act::Rebuild { node: 2 + chance.below(NODES - 2) },
-            Act::Away { node: any(chance), days: 1 },
-            Act::Away { node: any(chance), days: 30 },
-            Act::Away { node: any(chance), days: 400 },
             Act::Regrant { luck: chance.u64() },
         ];
         deck.extend(acts.into_iter().map(Kind::Act));
     }
-    // Of these some meet nobody: the disk does not get so far, or the keyboard says no.
+    // Of these some meet nobody: the keyboard says no.
     for _ in 0..18 {
-        let any = |chance: &mut Chance| chance.below(NODES);
+        deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() }));
+        deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() }));
+    }
+    // Of these some meet nobody: the disk does not get so far.
+    for _ in 0..17 {
         let power = |chance: &mut Chance, fate| Act::PowerLoss {
             node: any(chance),
             after: chance.between(1, 12),
@@ -191,8 +199,6 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Disk { node: any(chance), trouble: Trouble::SyncFails, luck: chance.u64() },
             Act::Disk { node: any(chance), trouble: Trouble::Full(chance.between(0, 6)), luck: chance.u64() },
             Act::Flip { node: any(chance), luck: chance.u64() },
-            Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() },
-            Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() },
         ];
         deck.extend(acts.into_iter().map(Kind::Act));
     }

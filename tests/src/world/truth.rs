@@ -36,6 +36,7 @@ pub(super) struct Truth {
     /// behind its back.
     numbers: BTreeMap<(Author, u64), ChangeId>,
     covered: HashMap<(DeviceKey, SubSls), bool>,
+    pub(super) points: Points,
     records: BTreeMap<RecordId, usize>,
 }
 
@@ -56,6 +57,7 @@ impl Truth {
             by_signature: HashMap::new(),
             numbers: BTreeMap::new(),
             covered: HashMap::new(),
+            points: Points::default(),
             records: BTreeMap::new(),
         }
     }
@@ -134,13 +136,31 @@ impl Truth {
     }
 
     /// The sum of a set of changes, by sub-SLS.
-    pub(super) fn fingerprints(&self, ids: &BTreeSet<ChangeId>) -> BTreeMap<SubSls, Fingerprint> {
+    pub(super) fn fingerprints(&mut self, ids: &BTreeSet<ChangeId>) -> BTreeMap<SubSls, Fingerprint> {
         let mut sums: BTreeMap<SubSls, Fingerprint> = BTreeMap::new();
         for id in ids {
             if let Some(home) = self.home(id) {
-                sums.entry(home).or_default().insert(id.as_bytes());
+                *sums.entry(home).or_default() += self.points.of(id.as_bytes());
             }
         }
         sums
+    }
+}
+
+/// The fingerprints of single ids. Many nodes hold the same, and each is asked for often.
+#[derive(Default)]
+pub(super) struct Points(HashMap<[u8; 32], Fingerprint>);
+
+impl Points {
+    fn of(&mut self, id: &[u8; 32]) -> Fingerprint {
+        *self.0.entry(*id).or_insert_with(|| [*id].iter().collect())
+    }
+
+    /// The fingerprint of a set.
+    pub(super) fn sum<'a>(&mut self, ids: impl Iterator<Item = &'a [u8; 32]>) -> Fingerprint {
+        ids.fold(Fingerprint::default(), |mut sum, id| {
+            sum += self.of(id);
+            sum
+        })
     }
 }

@@ -56,7 +56,7 @@ fn gives_receipts(role: Role) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rukun_change::Fingerprint;
+    use rukun_change::{EncodedFingerprint, Fingerprint};
 
     use super::*;
     use crate::fixture::{ROOT_SEED, admit, charter_id, founded, grant, key, say, survey};
@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn receipt(issuer: u8, parent: StatementId, place: &str) -> (Statement, Receipt) {
-        let fingerprint = [[issuer; 32]].iter().collect::<Fingerprint>();
+        let fingerprint = EncodedFingerprint::from(&[[issuer; 32]].iter().collect::<Fingerprint>());
         let receipt = Receipt { parent, sub_sls: home(place), fingerprint };
         (say(issuer, Said::Receipt(receipt.clone())), receipt)
     }

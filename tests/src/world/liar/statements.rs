@@ -1,12 +1,17 @@
 //! Lies in statements: who may do what.
 
 use rukun_authority::{Charter, Closing, Grant, Keypair, Receipt, Role, Said, Statement};
-use rukun_change::{DeviceKey, Digest, Incarnation, StatementId};
+use rukun_change::{DeviceKey, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_wire::Message;
 
 use super::{Expect, Lie, Pen, Telling, Truth};
 use crate::world::Chance;
 use crate::world::model::{Granted, Role as ModelRole};
+
+/// How many grants of others one lie rests its own on.
+const WIDENED_MAX: usize = 6;
+/// More than may wait for what they rest on.
+const FLOOD: u64 = 80;
 
 /// The frames of a lie that is told by statements; nothing if it is told otherwise.
 pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Option<Telling> {
@@ -29,7 +34,7 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             sent(vec![say(said)], Expect::StatementsRefused(1))
         }
         Lie::StatementFlood => {
-            let items = (0..200).map(|serial| {
+            let items = (0..FLOOD).map(|serial| {
                 let parent = StatementId::from_bytes(chance.bytes());
                 say(grant(parent, pen.keypair.key(), Role::District, "18", serial))
             });
@@ -37,10 +42,12 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
         }
         Lie::FalseReceipt => {
             let own = pen.keypair.key();
-            let granted = granted(truth);
-            let gives = |one: &&Granted| one.subject == own && one.role != ModelRole::Enumerator;
-            let refused = granted.iter().filter(|one| !gives(one)).count();
-            let items = granted.iter().map(|one| say(receipt(chance, one.id, truth))).collect();
+            let gives = |one: &Granted| one.subject == own && one.role != ModelRole::Enumerator;
+            let (mut rest, mut others): (Vec<_>, Vec<_>) = granted(truth).into_iter().partition(gives);
+            others.retain(|_| chance.one_in(4));
+            let refused = others.len();
+            rest.append(&mut others);
+            let items = rest.iter().map(|one| say(receipt(chance, one.id, truth))).collect();
             sent(items, Expect::StatementsRefused(refused))
         }
         Lie::MalformedStatement => {
@@ -62,17 +69,26 @@ fn grant(parent: StatementId, subject: DeviceKey, role: Role, region: &str, seri
 fn widened(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<Said> {
     let (own, charter) = (pen.keypair.key(), StatementId::from_bytes(*truth.survey.as_bytes()));
     let mut said = vec![grant(charter, own, Role::District, "18", 9)];
-    for granted in granted(truth) {
+    for _ in 0..WIDENED_MAX {
+        let bytes: &Vec<u8> = chance.pick(truth.statements);
+        let Some(granted) = Granted::of(bytes, &truth.survey) else { continue };
         let role = *chance.pick(&Role::ALL);
         said.push(grant(granted.id, own, role, "1811", chance.between(1, u64::MAX)));
     }
     said
 }
 
-/// For ids that there are not, so many that any prefix of a log may have as many.
+/// For ids that there are not, so many that any prefix of a log may have as many, or for no set at all.
 fn receipt(chance: &mut Chance, parent: StatementId, truth: &Truth<'_>) -> Said {
-    let ids: Vec<[u8; 32]> = (0..chance.between(1, 60)).map(|_| chance.bytes()).collect();
-    Said::Receipt(Receipt { parent, sub_sls: truth.home, fingerprint: ids.iter().collect() })
+    let sum = if chance.one_in(4) { [0xff; 32] } else { chance.bytes() };
+    let mut bytes = [sum].iter().collect::<Fingerprint>().to_bytes();
+    let (count, point) = bytes.split_at_mut(8);
+    count.copy_from_slice(&chance.between(1, 60).to_be_bytes());
+    if sum == [0xff; 32] {
+        point.copy_from_slice(&sum);
+    }
+    let fingerprint = EncodedFingerprint::from_bytes(bytes);
+    Said::Receipt(Receipt { parent, sub_sls: truth.home, fingerprint })
 }
 
 fn granted(truth: &Truth<'_>) -> Vec<Granted> {
@@ -81,7 +97,10 @@ fn granted(truth: &Truth<'_>) -> Vec<Granted> {
 
 /// A grant in the name of one who might give it.
 fn forged(chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) -> Vec<u8> {
-    let parent = chance.pick(&granted(truth)).clone();
+    let at = chance.below(truth.statements.len());
+    let (before, from) = truth.statements.split_at(at);
+    let mut granted = from.iter().chain(before).filter_map(|bytes| Granted::of(bytes, &truth.survey));
+    let parent = granted.find(|granted| !granted.regions.is_empty()).expect("the victim holds its own grant");
     let said = grant(parent.id, pen.keypair.key(), Role::Enumerator, parent.regions[0].as_str(), 9);
     let mut statement = Statement::sign(&pen.keypair, pen.incarnation, 1, Some(&truth.survey), said);
     statement.issuer.device = parent.subject;

@@ -68,16 +68,13 @@ pub struct Granted {
 impl Granted {
     /// The grant in the bytes of a statement; nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
-        let (id, kind, issuer, mut said) = said_of(statement, survey)?;
+        let (id, kind, issuer, mut said) = said_of(statement, survey, &[2, 11])?;
         if kind == 11 {
             said.tuple(3).ok()?;
             let parent = StatementId::from_bytes(said.array_of().ok()?);
             let subject = DeviceKey::from_bytes(said.array_of().ok()?);
             let (role, regions, serial) = (Role::Enumerator, Vec::new(), 0);
             return Some(Self { id, parent, issuer, subject, role, regions, serial, follows: true });
-        }
-        if kind != 2 {
-            return None;
         }
         said.tuple(6).ok()?;
         let parent = StatementId::from_bytes(said.array_of().ok()?);

@@ -78,7 +78,7 @@ impl Loss {
     /// What the bytes of a statement say against somebody, and where it is held if not by everyone;
     /// nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<(Self, Option<SubSls>)> {
-        let (id, kind, issuer, mut said) = said_of(statement, survey)?;
+        let (id, kind, issuer, mut said) = said_of(statement, survey, &[3, 4, 6, 9])?;
         let list = |said: &mut rukun_change::cbor::Reader<'_>| -> Option<BTreeSet<[u8; 32]>> {
             let count = said.array(LIST_MAX).ok()?;
             (0..count).map(|_| said.array_of().ok()).collect()

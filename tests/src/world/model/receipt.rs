@@ -17,22 +17,18 @@ pub struct Receipt {
     pub parent: StatementId,
     /// Where.
     pub sub_sls: SubSls,
-    /// Which set.
-    pub fingerprint: Fingerprint,
+    /// Which set: its fingerprint.
+    pub set: [u8; Fingerprint::BYTES],
 }
 
 impl Receipt {
     /// The receipt in the bytes of a statement; nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
-        let (id, kind, issuer, mut said) = said_of(statement, survey)?;
-        if kind != 10 {
-            return None;
-        }
+        let (id, _, issuer, mut said) = said_of(statement, survey, &[10])?;
         said.tuple(3).ok()?;
         let parent = StatementId::from_bytes(said.array_of().ok()?);
         let sub_sls = SubSls::from_bytes(said.array_of().ok()?).ok()?;
-        let fingerprint = Fingerprint::from_bytes(&said.array_of().ok()?).ok()?;
-        Some(Self { id, issuer, parent, sub_sls, fingerprint })
+        Some(Self { id, issuer, parent, sub_sls, set: said.array_of().ok()? })
     }
 }
 

@@ -6,36 +6,41 @@ use rukun_change::{Author, DeviceKey, Digest, Incarnation, StatementId, SurveyId
 
 /// The id of a statement of this survey.
 pub fn statement_id(statement: &[u8], survey: &SurveyId) -> Option<StatementId> {
-    said_of(statement, survey).map(|(id, ..)| id)
+    opened(statement).map(|(payload, ..)| hash(payload, survey))
 }
 
 /// Who says a statement, and under which number.
-pub fn number_of(statement: &[u8], survey: &SurveyId) -> Option<(Author, u64)> {
-    opened(statement, survey).map(|(_, _, issuer, n, _)| (issuer, n))
+pub fn number_of(statement: &[u8]) -> Option<(Author, u64)> {
+    opened(statement).map(|(_, _, issuer, n, _)| (issuer, n))
 }
 
-/// The id of a statement, its kind, its issuer, and what it says.
+/// The id of a statement of one of these kinds, its kind, its issuer, and what it says.
 pub(super) fn said_of<'a>(
     statement: &'a [u8],
     survey: &SurveyId,
+    kinds: &[u64],
 ) -> Option<(StatementId, u64, DeviceKey, Reader<'a>)> {
-    opened(statement, survey).map(|(id, kind, issuer, _, said)| (id, kind, issuer.device, said))
+    let (payload, kind, issuer, _, said) = opened(statement)?;
+    kinds.contains(&kind).then(|| (hash(payload, survey), kind, issuer.device, said))
 }
 
-fn opened<'a>(statement: &'a [u8], survey: &SurveyId) -> Option<(StatementId, u64, Author, u64, Reader<'a>)> {
+fn hash(payload: &[u8], survey: &SurveyId) -> StatementId {
+    let signed = sig_structure("application/rukun-statement; v=1", survey.as_bytes(), payload);
+    StatementId::from_bytes(*Digest::of(&signed).as_bytes())
+}
+
+fn opened(statement: &[u8]) -> Option<(&[u8], u64, Author, u64, Reader<'_>)> {
     let mut outer = Reader::new(statement);
     outer.tag(18).ok()?;
     outer.tuple(4).ok()?;
     outer.bytes(128).ok()?;
     outer.map(0).ok()?;
     let payload = outer.bytes(statement.len()).ok()?;
-    let signed = sig_structure("application/rukun-statement; v=1", survey.as_bytes(), payload);
-    let id = StatementId::from_bytes(*Digest::of(&signed).as_bytes());
     let mut said = Reader::new(payload);
     said.tuple(5).ok()?;
     let kind = said.uint().ok()?;
     let device = DeviceKey::from_bytes(said.array_of().ok()?);
     let issuer = Author { device, incarnation: Incarnation::from_bytes(said.array_of().ok()?) };
     let n = said.uint().ok()?;
-    Some((id, kind, issuer, n, said))
+    Some((payload, kind, issuer, n, said))
 }
