@@ -21,6 +21,7 @@ pub(super) struct Snapshot {
     statements: Vec<StatementId>,
     records: Vec<RecordId>,
     fingerprints: BTreeMap<SubSls, Fingerprint>,
+    alone: Vec<Vec<u64>>,
     peers: Vec<(DeviceKey, PeerState)>,
     waiting: Vec<(DeviceKey, ChangeId)>,
     waiting_counts: Vec<usize>,
@@ -39,12 +40,14 @@ impl Snapshot {
 
     fn read(store: &mut Store) -> Result<Self, StoreError> {
         let blob = |file: u8| store.blob_offset(&Digest::of(&[file; 30]));
+        let fingerprints = store.fingerprints(&["1811".parse().unwrap()])?;
         Ok(Self {
+            alone: fingerprints.keys().map(|home| store.alone_in(home)).collect::<Result<_, _>>()?,
             incarnation: store.incarnation(),
             entries: store.scan(0, usize::MAX)?,
             statements: store.statement_ids()?,
             records: store.records(None, None, usize::MAX)?,
-            fingerprints: store.fingerprints(&["1811".parse().unwrap()])?,
+            fingerprints,
             peers: store.peers()?,
             waiting: store.waiting()?.into_iter().map(|(from, id, _)| (from, id)).collect(),
             views: store.derived_range(None, None, usize::MAX)?,
