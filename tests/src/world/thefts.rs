@@ -144,6 +144,17 @@ impl World {
         let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
         let (change, upheld) = (among[at], chance.one_in(2));
+        self.decide(node, change, upheld)?;
+        // Another of the same tier thinks otherwise, before it has heard of it.
+        let other = node ^ 1;
+        if chance.one_in(2) && self.truth.held[other].contains(&change) {
+            self.come_up(other)?;
+            self.decide(other, change, !upheld)?;
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, node: usize, change: ChangeId, upheld: bool) -> Checked {
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         let decided = replica.decide(None, &[change], upheld);
         self.trace.note((node, decided.is_ok()), || format!("{node} settles, {upheld}: {decided:?}"));
