@@ -1,6 +1,6 @@
-//! Claims become [`VerifiedChange`]s and [`VerifiedStatement`]s on any thread, each signature checked once however many peers bring
-//! it: a relay gets most changes from several. Only what held is remembered, so that nobody who sends
-//! forgeries can push it out.
+//! Claims become [`VerifiedChange`]s and [`VerifiedStatement`]s on any thread, each signature checked once
+//! however many peers bring it: a relay gets most of them from several. Only what held is remembered, so
+//! that nobody who sends forgeries can push it out.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
