@@ -121,6 +121,40 @@ fn what_was_written_since_is_not_covered_by_the_receipt_for_what_was_there_befor
     assert_eq!(written, BTreeMap::from([(Reached::Supervisor, 1), (Reached::District, 1)]));
 }
 
+/// A receipt by hand, in the supervisor's name, is told to somebody; gives its bytes.
+fn say_by_hand(world: &mut World, to: Node, fingerprint: EncodedFingerprint) -> Vec<u8> {
+    let keypair = rukun_authority::Keypair::from_seed(&[10; 32]);
+    let trust = world.replicas[to.0].trust().unwrap();
+    let (parent, _) = trust.receipt_grant(&keypair.key(), &HOME.parse().unwrap()).unwrap();
+    let said =
+        Said::Receipt(rukun_authority::Receipt { parent, sub_sls: HOME.parse().unwrap(), fingerprint });
+    let incarnation = rukun_change::Incarnation::from_bytes([10; 4]);
+    let statement = Statement::sign(&keypair, incarnation, 1, Some(trust.survey()), said).to_bytes();
+    let link = world.session_by_hand(to, keypair.key());
+    world.say(to, link, &Message::Statements { items: vec![statement.clone()], last: true });
+    statement
+}
+
+#[test]
+fn a_receipt_whose_sum_is_no_point_proves_nothing_and_stands_in_nobodys_way() {
+    let Survey { mut world, office, supervisor, ani } = survey();
+    meet(&mut world, ani, supervisor);
+    let record = add(&mut world, ani);
+    let mut bytes = [0xff; Fingerprint::BYTES];
+    bytes[..8].copy_from_slice(&1_u64.to_be_bytes());
+    let before = reached(&world, ani, &record);
+    let statement = say_by_hand(&mut world, ani, EncodedFingerprint::from_bytes(bytes));
+    assert!(receipts(&world, ani).contains(&statement));
+    assert_eq!(reached(&world, ani, &record), before);
+    let other = add(&mut world, ani);
+    meet(&mut world, ani, supervisor);
+    meet(&mut world, supervisor, office);
+    meet(&mut world, ani, supervisor);
+    for record in [record, other] {
+        assert_eq!(reached(&world, ani, &record), [Reached::District]);
+    }
+}
+
 #[test]
 fn what_a_receipt_proved_stays_proved_when_one_that_proves_nothing_here_takes_its_place() {
     let Survey { mut world, office, supervisor, ani } = survey();
@@ -129,21 +163,13 @@ fn what_a_receipt_proved_stays_proved_when_one_that_proves_nothing_here_takes_it
     meet(&mut world, supervisor, office);
     meet(&mut world, ani, supervisor);
     let first = receipts(&world, ani);
-    // A receipt by hand, in the supervisor's name, for a set that nobody holds.
-    let keypair = rukun_authority::Keypair::from_seed(&[10; 32]);
-    let trust = world.replicas[ani.0].trust().unwrap();
-    let (parent, _) = trust.receipt_grant(&keypair.key(), &HOME.parse().unwrap()).unwrap();
-    let fingerprint = EncodedFingerprint::from(&[[7; 32], [8; 32], [9; 32]].iter().collect::<Fingerprint>());
-    let said =
-        Said::Receipt(rukun_authority::Receipt { parent, sub_sls: HOME.parse().unwrap(), fingerprint });
-    let incarnation = rukun_change::Incarnation::from_bytes([10; 4]);
-    let statement = Statement::sign(&keypair, incarnation, 1, Some(trust.survey()), said);
-    let link = world.session_by_hand(ani, keypair.key());
-    world.say(ani, link, &Message::Statements { items: vec![statement.to_bytes()], last: true });
-    assert!(receipts(&world, ani).contains(&statement.to_bytes()));
+    let nobodys = EncodedFingerprint::from(&[[7; 32], [8; 32], [9; 32]].iter().collect::<Fingerprint>());
+    let statement = say_by_hand(&mut world, ani, nobodys);
+    assert!(receipts(&world, ani).contains(&statement));
     assert_ne!(receipts(&world, ani), first);
     assert_eq!(reached(&world, ani, &record), [Reached::District]);
-    let supervisors_word = world.replicas[ani.0].revoke(None, &keypair.key(), "lost");
+    let supervisors_word =
+        world.replicas[ani.0].revoke(None, &rukun_authority::Keypair::from_seed(&[10; 32]).key(), "lost");
     assert!(supervisors_word.is_err(), "an enumerator revokes nobody");
 }
 
