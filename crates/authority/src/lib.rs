@@ -34,6 +34,8 @@ mod grants;
 
 mod succession;
 
+mod fork;
+
 mod losses;
 
 mod effects;

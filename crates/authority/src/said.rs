@@ -163,7 +163,7 @@ pub struct KeptList {
 }
 
 /// Proof of delivery. It takes no number of its own: it carries the last one that its issuer gave, or 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The issuer's own grant.
     pub parent: StatementId,

@@ -29,8 +29,8 @@ pub struct Statement {
     pub(crate) signature: Signature,
 }
 
-/// A statement that its issuer signed in one survey, or a charter signed in none. Whether it may say so is
-/// judged by [`crate::Trust`].
+/// A statement that its issuer signed in one survey, or a charter signed in none, and with it whoever else's
+/// signature it carries. Whether it may say so is judged by [`crate::Trust`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedStatement {
     statement: Statement,
@@ -38,7 +38,7 @@ pub struct VerifiedStatement {
 }
 
 impl VerifiedStatement {
-    /// Checks the signature, and that others can read the statement: it may have been made here, out of what
+    /// Checks the signatures, and that others can read the statement: it may have been made here, out of what
     /// a person typed.
     ///
     /// # Errors
@@ -56,13 +56,23 @@ impl VerifiedStatement {
         survey: &SurveyId,
         known: impl FnOnce(&StatementId, &Signature) -> bool,
     ) -> Result<Self, StatementRefusal> {
-        let survey = if matches!(statement.said, Said::Charter(_)) { None } else { Some(survey) };
-        let signed = statement.to_be_signed(survey);
+        let within = if matches!(statement.said, Said::Charter(_)) { None } else { Some(survey) };
+        let signed = statement.to_be_signed(within);
         let id = StatementId::from_bytes(Sha256::digest(&signed).into());
-        let holds = known(&id, &statement.signature)
-            || verifies(&statement.issuer.device, &signed, &statement.signature)
-            || cfg!(planted = "statement-signature-unchecked");
-        if holds { Ok(Self { statement, id }) } else { Err(StatementRefusal::Signature) }
+        if known(&id, &statement.signature) {
+            return Ok(Self { statement, id });
+        }
+        let holds = verifies(&statement.issuer.device, &signed, &statement.signature);
+        if !holds && !cfg!(planted = "statement-signature-unchecked") {
+            return Err(StatementRefusal::Signature);
+        }
+        match &statement.said {
+            Said::Succession(said) if !said.is_consented(&statement.issuer.device, survey) => {
+                Err(StatementRefusal::NoConsent)
+            }
+            Said::ForkProof(proof) if !proof.is_signed(survey) => Err(StatementRefusal::NoProof),
+            _ => Ok(Self { statement, id }),
+        }
     }
 
     /// What is said.

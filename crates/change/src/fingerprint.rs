@@ -9,7 +9,8 @@ use std::ops::AddAssign;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::traits::Identity;
 use data_encoding::HEXLOWER;
-use sha2::{Digest as _, Sha512};
+
+use crate::point::point;
 
 /// How many ids a set has, and their collision-resistant sum.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,11 +140,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({:.20})", self.to_string())
     }
-}
-
-fn point(id: &[u8; 32]) -> RistrettoPoint {
-    let wide = Sha512::new().chain_update(b"rukun fingerprint 1").chain_update(id).finalize();
-    RistrettoPoint::from_uniform_bytes(&wide.into())
 }
 
 /// Bytes that are no fingerprint.

@@ -48,6 +48,8 @@ pub use header::{
 mod change;
 pub use change::{Change, SignedChange};
 
+mod point;
+
 mod fingerprint;
 pub use fingerprint::{EncodedFingerprint, Fingerprint, FingerprintError};
 

@@ -7,6 +7,8 @@
 mod input;
 pub use input::{Event, Frame, Input, LinkId, Output};
 
+mod rank;
+
 mod replica;
 pub use replica::{Replica, ReplicaError};
 

@@ -3,21 +3,13 @@
 //! of it is in `custody`.
 
 use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict, VerifiedStatement};
-use rukun_change::{DeviceKey, EncodedFingerprint, StatementId, SubSls};
+use rukun_change::{DeviceKey, EncodedFingerprint, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
 use rukun_store::{HeldItem, Proof};
 
 use crate::input::{Event, LinkId};
+use crate::rank::Rank;
 use crate::replica::{Replica, ReplicaError};
-
-/// By what the latest of several receipts of one issuer for one place is known: it says most, and of two
-/// that say as much it has the higher number, then the higher id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank {
-    count: u64,
-    n: u64,
-    pub(crate) id: StatementId,
-}
 
 impl Replica {
     /// A peer was found to hold in these places just what we hold there.
@@ -149,6 +141,15 @@ impl Replica {
 
     /// The receipt, latest of its issuer or not, at a place in the log.
     pub(crate) fn read_receipt(&self, seq: u64) -> Result<(Receipt, Rank), ReplicaError> {
+        if let Some(read) = self.receipts_read.get(seq) {
+            return Ok(read);
+        }
+        let read = self.unseal_receipt(seq)?;
+        self.receipts_read.put(seq, read);
+        Ok(read)
+    }
+
+    fn unseal_receipt(&self, seq: u64) -> Result<(Receipt, Rank), ReplicaError> {
         let bytes = self.store.receipt_bytes(seq)?;
         let Ok(statement) = Statement::from_bytes(&bytes) else { return Err(ReplicaError::Receipt { seq }) };
         let (n, id) = (statement.n, statement.id(self.survey().as_ref()));

@@ -12,6 +12,7 @@ use rukun_enrolment::Tries;
 use rukun_store::{Store, StoreError};
 
 use crate::input::{Event, Input, LinkId, Output};
+use crate::rank::ReceiptsRead;
 use crate::session::Link;
 
 /// The most statements of one peer that may wait for what they rest on.
@@ -40,6 +41,8 @@ pub struct Replica {
     pub(crate) unproved: BTreeSet<SubSls>,
     /// Up to how many of a place's items it was tried what a receipt proves, by its place in the log.
     pub(crate) tried: BTreeMap<SubSls, BTreeMap<u64, usize>>,
+    /// Receipts that were read, by their place in the log.
+    pub(crate) receipts_read: ReceiptsRead,
     /// Where in the log changes stand that peers have acknowledged since custody was last written down.
     pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
     /// The numbers that statements carry. Those of changes are in the store.
@@ -73,6 +76,7 @@ impl Replica {
             receipts_due: BTreeSet::new(),
             unproved: BTreeSet::new(),
             tried: BTreeMap::new(),
+            receipts_read: ReceiptsRead::default(),
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),

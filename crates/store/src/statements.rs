@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, Table, WriteTransaction};
 use rukun_change::{DeviceKey, Fingerprint, StatementId, SubSls};
 
 use crate::entry::EntryKind;
@@ -63,7 +63,8 @@ impl Store {
     pub fn statement(&self, id: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|txn| {
             let seq = txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
-            seq.map(|seq| self.unseal_statement(txn, seq, id)).transpose()
+            let rows = Rows::open(txn)?;
+            seq.map(|seq| self.unseal_statement(&rows, seq, id)).transpose()
         })
     }
 
@@ -151,7 +152,8 @@ impl Store {
                 }
             }
             places.sort_unstable();
-            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(txn, seq, &id)?))).collect()
+            let rows = Rows::open(txn)?;
+            places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&rows, seq, &id)?))).collect()
         })
     }
 
@@ -164,7 +166,7 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(|txn| {
-            let entries = txn.open_table(ENTRY)?;
+            let rows = Rows::open(txn)?;
             let mut places = Vec::new();
             for row in txn.open_table(STATEMENT)?.iter()? {
                 let (id, seq) = row?;
@@ -173,34 +175,38 @@ impl Store {
                     continue;
                 }
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
-                let entry = entries.get(seq)?.ok_or_else(damaged)?;
+                let entry = rows.entries.get(seq)?.ok_or_else(damaged)?;
                 if self.memory.entry(seq, entry.value())?.from != Some(*but_from) {
                     places.push((seq, id));
                 }
             }
-            drop(entries);
             places.sort_unstable();
-            places.into_iter().map(|(seq, id)| self.unseal_statement(txn, seq, &id)).collect()
+            places.into_iter().map(|(seq, id)| self.unseal_statement(&rows, seq, &id)).collect()
         })
     }
 
     /// The statement at a place, if it is this one that stands there.
-    fn unseal_statement(
-        &self,
-        txn: &WriteTransaction,
-        seq: u64,
-        id: &StatementId,
-    ) -> Result<Vec<u8>, StoreError> {
+    fn unseal_statement(&self, rows: &Rows, seq: u64, id: &StatementId) -> Result<Vec<u8>, StoreError> {
         let row = seq.to_be_bytes();
-        let entries = txn.open_table(ENTRY)?;
-        let entry = entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &row))?;
+        let entry = rows.entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &row))?;
         if !matches!(self.memory.entry(seq, entry.value())?.kind, EntryKind::Statement { id: held } if held == *id)
         {
             return Err(StoreError::damaged(&STATEMENT, id.as_bytes()));
         }
-        let log = txn.open_table(LOG)?;
-        let sealed = log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
+        let sealed = rows.log.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
         self.vault.keys.statement.open(&LOG, &row, sealed.value())
+    }
+}
+
+/// The tables of the log, opened once for many statements.
+struct Rows<'txn> {
+    entries: Table<'txn, u64, &'static [u8]>,
+    log: Table<'txn, u64, &'static [u8]>,
+}
+
+impl<'txn> Rows<'txn> {
+    fn open(txn: &'txn WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self { entries: txn.open_table(ENTRY)?, log: txn.open_table(LOG)? })
     }
 }
 

@@ -318,7 +318,7 @@ fn a_key_that_another_follows_keeps_its_work_and_reads_no_more() {
     };
     let verdict = trust.judge_statement(&say(PPL, 1, unwilling));
     assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::NoConsent));
-    let verdict = trust.judge_statement(&say(NEW_KEY, 1, follow(ppl, NEW_KEY, PPL)));
+    let verdict = trust.judge_statement(&say(NEW_KEY, 1, follow(ppl, ACCOMPLICE, NEW_KEY)));
     assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::NotIssuers));
     let verdict = trust.judge_statement(&say(PML, 1, follow(pml, NEW_KEY, PML)));
     assert_eq!(verdict, StatementVerdict::Refuse(StatementRefusal::StandsAbove { role: Role::Supervisor }));

@@ -1,12 +1,10 @@
 //! Where a statement has its place among those held: what it rests on is looked up, and what it may not
-//! say is refused. That its signature holds is known.
+//! say is refused. That its signature holds is known, and that those within it do.
 
-use rukun_change::{ChangeId, DeviceKey, SignedHeader, StatementId};
+use rukun_change::{DeviceKey, StatementId};
 
 use super::Trust;
 use crate::grants::{Footing, Held};
-use crate::keypair::verifies;
-use crate::losses::Numbered;
 use crate::role::Role;
 use crate::said::{ForkProof, Grant, KeptList, Said, Succession};
 use crate::statement::Statement;
@@ -79,7 +77,7 @@ impl Trust {
             }
             Some(Footing::Grant(_)) => {}
         }
-        if !said.is_consented(issuer, &self.survey) || said.successor == *issuer {
+        if said.successor == *issuer {
             return Err(StatementRefusal::NoConsent);
         }
         self.reads.entry(said.successor).or_default();
@@ -113,23 +111,8 @@ impl Trust {
         if self.grants.footing(issuer, &proof.parent)?.is_none() {
             return Ok(Some(proof.parent));
         }
-        let (Ok(first), Ok(second)) =
-            (SignedHeader::from_bytes(&proof.first), SignedHeader::from_bytes(&proof.second))
-        else {
-            return Err(StatementRefusal::NoProof);
-        };
-        let mut branches = [&first, &second].map(|signed| {
-            let message = signed.header.to_be_signed(&self.survey);
-            let holds = verifies(&signed.header.author.device, &message, &signed.signature);
-            (holds, Numbered::of_header(ChangeId::of(&message), &signed.header))
-        });
-        branches.sort_by_key(|(_, branch)| branch.id);
-        let [(one_holds, one), (other_holds, other)] = branches;
-        let one_number = (one.author, one.n) == (other.author, other.n) && one.id != other.id;
-        if !(one_number && one_holds && other_holds) {
-            return Err(StatementRefusal::NoProof);
-        }
-        self.losses.prove(id, [one, other]);
+        let branches = proof.branches(&self.survey).ok_or(StatementRefusal::NoProof)?;
+        self.losses.prove(id, branches);
         Ok(None)
     }
 
