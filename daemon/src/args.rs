@@ -1,11 +1,15 @@
 //! The command line, as clap reads it. What each verb does is elsewhere; this is what it is called,
 //! what it takes, and an example of it.
 
+mod erasure;
 mod hand_over;
 mod loss;
+mod root;
 
+pub use erasure::Erasure;
 pub use hand_over::HandOver;
 pub use loss::{Loss, Settled};
+pub use root::Root;
 mod evidence;
 mod officers;
 
@@ -147,6 +151,12 @@ A new grant replaces what this device granted the same device before.")]
     /// A device that was lost or that lied
     #[command(flatten)]
     Loss(Loss),
+    /// A record that is to be forgotten
+    #[command(flatten)]
+    Erasure(Erasure),
+    /// The survey's root key: split, join
+    #[command(subcommand)]
+    Root(Root),
     /// Whom this node dials
     #[command(subcommand)]
     Peer(Peer),
@@ -446,7 +456,7 @@ mod tests {
         verbs(&Cli::command(), "rukun", &mut found);
         assert!(found.len() > 18);
         // A verb that only groups others has theirs.
-        let groups = ["rukun peer", "rukun record", "rukun key"];
+        let groups = ["rukun peer", "rukun record", "rukun key", "rukun root"];
         for (path, help) in found.iter().filter(|(path, _)| !groups.contains(&path.as_str())) {
             assert!(help.contains("Example:\n") && help.contains(path.as_str()), "{path}: {help}");
         }

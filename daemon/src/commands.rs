@@ -3,6 +3,7 @@
 
 mod backup;
 mod daemon;
+mod erasure;
 mod evidence;
 mod grant;
 mod import;
@@ -12,6 +13,7 @@ mod loss;
 mod officers;
 mod output;
 mod repair;
+mod root;
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ use crate::disk::{Folder, PassphraseFrom};
 use crate::node::Node;
 use crate::render;
 use crate::verbs::{
-    AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, LogShape, PeersShape, RecordShape,
+    AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, LogShape, MovedShape, PeersShape, RecordShape,
     RecordsShape, Request, StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
@@ -80,7 +82,14 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             let assigned: AssignedShape = Node::open(folder)?.ask(Request::Assign { region, from, to })?;
             output.show(&assigned, render::assigned);
         }
+        Verb::HandOver(HandOver::Transfer { record, to }) => {
+            let to = to.to_string();
+            let moved: MovedShape = Node::open(folder)?.ask(Request::Transfer { record, to })?;
+            output.show(&moved, render::moved);
+        }
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
+        Verb::Root(verb) => root::root(verb, folder, output)?,
+        Verb::Erasure(verb) => erasure::erasure(verb, folder, output)?,
         Verb::Peer(peer) => {
             let request = match peer {
                 Peer::Add { address } => Request::PeerAdd { address },

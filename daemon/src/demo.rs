@@ -41,7 +41,7 @@ impl Story {
     fn steps(self) -> u64 {
         match self {
             Self::Day => 10,
-            Self::LostPhone => 11,
+            Self::LostPhone => 12,
         }
     }
 }

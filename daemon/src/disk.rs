@@ -34,6 +34,10 @@ pub use backup::{Restored, back_up};
 
 mod lock;
 
+mod renewal;
+
+mod shares;
+
 /// A data folder: `rukun.redb`, `key` unless a passphrase locks the store, `root.key` where a survey was
 /// founded, and `daemon.json` while a daemon runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,12 +177,12 @@ impl Folder {
         if !self.has_store() {
             return Err(DiskError::NoStore { path: self.path.clone() });
         }
-        let path = self.store_path();
-        let opened = self.unlocked(self.key(), |unlock| self.open_file(&path, unlock))?;
+        let (store, secret) = self.open_settled()?;
         // A making that was cut off may have left a whole store, under a key that opens it. None is under
         // way: whoever makes one has this one open, or finds that it is there.
         remove_if_there(&self.fresh_path())?;
-        Ok(opened)
+        let due = store.renewal_due().map_err(|error| self.open_error(&self.store_path(), error.into()))?;
+        if due { self.renewed(store, &secret) } else { Ok((store, secret)) }
     }
 
     fn open_file(&self, path: &Path, unlock: Unlock<'_>) -> Result<Store, DiskError> {

@@ -13,8 +13,11 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::link::{Checks, FromLink, LinkHandle, LinkStats, Linker};
+use crate::news::told;
 use crate::verbs::{self, Request, TrafficShape, VerbError};
 
+/// How long after an erasure the store is made anew: others may follow.
+const RENEW_AFTER_MS: u64 = 2_000;
 /// The most inputs that share a commit.
 const BATCH_INPUTS_MAX: usize = 256;
 /// The most requests that share a commit.
@@ -39,9 +42,18 @@ pub struct Driven {
     /// What makes links to it.
     pub linker: Linker,
     /// How it ended, once it has.
-    pub ended: oneshot::Receiver<Result<(), ReplicaError>>,
+    pub ended: oneshot::Receiver<Result<Ended, ReplicaError>>,
     /// Ends it properly when something is sent.
     pub stop: oneshot::Sender<()>,
+}
+
+/// Why a core thread ended properly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// A record was erased: the store is to be made anew, and opening it does so.
+    ToRenew,
 }
 
 #[derive(Debug)]
@@ -54,6 +66,7 @@ enum Work {
     Ask(Ask),
     Link(FromLink),
     Tick,
+    Renew,
     Stop,
 }
 
@@ -69,6 +82,8 @@ struct Driver {
     survey: watch::Sender<Option<SurveyId>>,
     addresses: watch::Sender<Vec<String>>,
     now: fn() -> Moment,
+    /// When the store is to be made anew, by the steady clock.
+    renew_at_ms: Option<u64>,
 }
 
 struct OpenLink {
@@ -117,6 +132,7 @@ pub fn prepare(
         survey,
         addresses,
         now,
+        renew_at_ms: None,
     };
     let run = async {
         // Nobody listens any more only when the whole process is ending.
@@ -154,26 +170,28 @@ impl Core {
 }
 
 impl Driver {
-    async fn run(mut self) -> Result<(), ReplicaError> {
+    async fn run(mut self) -> Result<Ended, ReplicaError> {
         loop {
             match self.next().await {
-                Work::Stop => return self.end(),
+                Work::Stop => return self.end().map(|()| Ended::Stopped),
+                Work::Renew => return self.end().map(|()| Ended::ToRenew),
                 first => self.batch(first)?,
             }
         }
     }
 
     async fn next(&mut self) -> Work {
-        let deadline = self.replica.deadline();
-        let tick = async {
-            let Some(at_ms) = deadline else { return std::future::pending().await };
-            tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub((self.now)().steady_ms))).await;
+        let (deadline, renewal, now) = (self.replica.deadline(), self.renew_at_ms, self.now);
+        let at = async |at_ms: Option<u64>| {
+            let Some(at_ms) = at_ms else { return std::future::pending().await };
+            tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(now().steady_ms))).await;
         };
         // In this order, so that nothing is left to chance; a batch takes of all that waits anyhow.
         tokio::select! {
             biased;
             _ = &mut self.stop => Work::Stop,
-            () = tick => Work::Tick,
+            () = at(deadline) => Work::Tick,
+            () = at(renewal) => Work::Renew,
             Some(ask) = self.asks.recv() => Work::Ask(ask),
             Some(news) = self.from_links.recv() => Work::Link(news),
         }
@@ -238,7 +256,7 @@ impl Driver {
                 self.replica.handle(now, Input::LinkClosed { link, reason })?;
             }
             Work::Tick => self.replica.handle(now, Input::Tick)?,
-            Work::Stop => {}
+            Work::Renew | Work::Stop => {}
         }
         Ok(())
     }
@@ -262,8 +280,14 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: &Event) {
+    fn tell(&mut self, event: &Event) {
         match event {
+            Event::Erased { record } => {
+                tracing::info!(
+                    "record {record} was erased; its answers are gone, and the store is made anew"
+                );
+                self.renew_at_ms = Some((self.now)().steady_ms + RENEW_AFTER_MS);
+            }
             Event::PeerUp { peer } => tracing::info!(device = peer.short(), "session begins"),
             Event::PeerDown { peer, reason } => {
                 tracing::info!(device = peer.short(), "session ended: {reason}");
@@ -349,30 +373,6 @@ fn traffic_json(carried: LinkStats) -> Value {
     json!(TrafficShape { bytes_sent: carried.sent_bytes, bytes_received: carried.received_bytes })
 }
 
-/// An event as those who listen get it.
-fn told(event: &Event) -> Value {
-    match event {
-        Event::Changed { record, change } => {
-            json!({ "event": "changed", "record": record.to_string(), "change": change.to_string() })
-        }
-        Event::Trusted { statement } => json!({ "event": "trusted", "statement": statement.to_string() }),
-        Event::PeerUp { peer } => json!({ "event": "peer-up", "peer": peer.to_string() }),
-        Event::PeerDown { peer, reason } => {
-            json!({ "event": "peer-down", "peer": peer.to_string(), "reason": reason })
-        }
-        Event::InSync { peer } => json!({ "event": "in-sync", "peer": peer.to_string() }),
-        Event::Proved { sub_sls, issuer } => {
-            json!({ "event": "proved", "sub_sls": sub_sls.to_string(), "issuer": issuer.to_string() })
-        }
-        Event::Waits { peer, change } => {
-            json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() })
-        }
-        Event::Refused { peer, reason } => {
-            json!({ "event": "refused", "peer": peer.to_string(), "reason": reason })
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -381,7 +381,7 @@ mod tests {
 
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng;
-    use rukun_change::{ChangeId, Incarnation};
+    use rukun_change::Incarnation;
     use rukun_replica::{InMemoryBackend, NewStore, StorageBackend, Store, Unlock};
 
     use super::*;
@@ -461,14 +461,6 @@ mod tests {
         let status = driven.core.ask(Request::Status).await.unwrap();
         let status: StatusShape = serde_json::from_value(status).unwrap();
         assert_eq!(status.traffic, Some(TrafficShape::default()));
-    }
-
-    #[test]
-    fn a_change_that_waits_at_a_peer_is_told_to_listeners_as_waiting() {
-        let (peer, change) = (DeviceKey::from_bytes([1; 32]), ChangeId::from_bytes([2; 32]));
-        let told = told(&Event::Waits { peer, change });
-        let json = json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() });
-        assert_eq!(told, json);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,7 @@ pub mod drive;
 pub mod enrol;
 pub mod http;
 pub mod link;
+mod news;
 pub mod node;
 pub mod officers;
 pub mod people;

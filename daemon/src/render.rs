@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod custody;
+mod erasure;
 mod evidence;
 mod hand_over;
 mod loss;
@@ -16,8 +17,9 @@ mod status;
 mod table;
 
 pub use conflicts::{conflict_details, conflict_list};
+pub use erasure::{erased, erased_list, erasing};
 pub use evidence::evidence;
-pub use hand_over::assigned;
+pub use hand_over::{assigned, moved};
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
 pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;

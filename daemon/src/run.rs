@@ -12,22 +12,25 @@ use data_encoding::HEXLOWER;
 use rukun_authority::Keypair;
 use rukun_replica::{ActionError, OpenError, Replica, ReplicaError, StoreError};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
 use crate::dial::Dialer;
 use crate::disk::{DaemonNote, DiskError, Folder, random};
-use crate::drive::{self, Core, Driven};
+use crate::drive::{self, Core, Driven, Ended};
 use crate::enrol;
 use crate::http;
 use crate::link::Linker;
-use crate::quic::{CloseCode, Endpoint};
+use crate::quic::{CloseCode, Endpoint, QuicError};
 
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
 /// restart recovers it.
 pub const EXIT_DISK_FAULT: u8 = 74;
+/// How often and when a port is tried again that somebody has.
+const BIND_TRIES_MAX: usize = 10;
+const BIND_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long peers are told of the end: a connection that is still being made would hold it up.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
@@ -72,34 +75,47 @@ pub fn last_words(error: &anyhow::Error) -> String {
 ///
 /// # Errors
 /// If it can't start, or the disk fails.
-pub async fn run(options: RunOptions) -> anyhow::Result<()> {
+pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
     log_to_stderr();
     if !options.http.ip().is_loopback() {
         bail!("{} is no loopback address; the HTTP interface is for this device only", options.http);
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let folder = options.folder;
+    let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = HEXLOWER.encode(&*random::<32>()?);
+    while run_once(&mut options, &token, &mut signals).await? == Ended::ToRenew {
+        tracing::info!("starting anew on a store that was made anew");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Runs a node on its store until it is told to stop, or its store is to be made anew. Where it listens is
+/// written down, so that its peers find it there again.
+async fn run_once(
+    RunOptions { folder, listen, http, peers }: &mut RunOptions,
+    token: &str,
+    (terminate, interrupt): &mut (Signal, Signal),
+) -> anyhow::Result<Ended> {
     let store = folder.open_store()?;
     let keypair = Keypair::from_seed(store.device_seed());
     let replica = Replica::open(store, *random()?)?;
-    let endpoint = Endpoint::bind(options.listen, &keypair)?;
-    let listener =
-        TcpListener::bind(options.http).await.with_context(|| format!("http on {}", options.http))?;
+    let endpoint = bind(*listen, &keypair).await?;
+    let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
     let Driven { core, linker, mut ended, stop } = drive::start(replica)?;
 
-    let token = HEXLOWER.encode(&*random::<32>()?);
     let note = DaemonNote {
         pid: std::process::id(),
         http: listener.local_addr()?,
         quic: endpoint.local_addr()?,
-        token: token.clone(),
+        token: token.into(),
     };
     let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
     let dialer = Dialer::new(endpoint.clone(), linker, core.survey());
-    let dialing = tokio::spawn(dialer.run(options.peers, core.addresses()));
-    let router = http::router(core, keypair.key(), token);
+    let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses()));
+    let router = http::router(core, keypair.key(), token.into());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     folder.write_note(&note)?;
+    (*listen, *http) = (note.quic, note.http);
     tracing::info!("listening on {} for peers and on {} for this device", note.quic, note.http);
 
     let outcome = tokio::select! {
@@ -109,15 +125,29 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     };
     for task in [accepting, dialing] {
         task.abort();
+        let _ = task.await;
     }
     serving.abort();
+    let _ = serving.await;
     // The core has ended, and with it the store is free for the command line.
     let removed = folder.remove_note(note.pid);
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Stopping, "stopping")).await;
-    outcome.context("the core thread broke off")?.map_err(DiskFault)?;
+    let ended = outcome.context("the core thread broke off")?.map_err(DiskFault)?;
     removed?;
-    tracing::info!("stopped");
-    Ok(())
+    Ok(ended)
+}
+
+/// The last links of a store that was made anew may hold the port for a moment.
+async fn bind(listen: SocketAddr, keypair: &Keypair) -> anyhow::Result<Endpoint> {
+    for _ in 0..BIND_TRIES_MAX {
+        match Endpoint::bind(listen, keypair) {
+            Err(QuicError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+                sleep(BIND_AGAIN_AFTER).await;
+            }
+            bound => return Ok(bound?),
+        }
+    }
+    Ok(Endpoint::bind(listen, keypair)?)
 }
 
 /// Whether the disk failed, before the node ran or while it did. What is damaged or not permitted is no
@@ -149,8 +179,8 @@ fn is_disk_fault(cause: &(dyn Error + 'static)) -> bool {
 
 async fn stopped(
     stop: oneshot::Sender<()>,
-    ended: oneshot::Receiver<Result<(), ReplicaError>>,
-) -> Result<Result<(), ReplicaError>, oneshot::error::RecvError> {
+    ended: oneshot::Receiver<Result<Ended, ReplicaError>>,
+) -> Result<Result<Ended, ReplicaError>, oneshot::error::RecvError> {
     // A core that has just ended by itself needs no telling.
     let _ = stop.send(());
     ended.await

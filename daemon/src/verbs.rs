@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod custody;
+mod erasure;
 mod error;
 mod evidence;
 mod hand_over;
@@ -21,6 +22,7 @@ mod teller;
 mod typed;
 
 pub use answer::{answer, found, grant};
+pub use erasure::erase;
 pub use error::VerbError;
 pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use invite::take_enrolment;

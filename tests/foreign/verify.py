@@ -11,6 +11,8 @@ import random
 import sys
 
 import cbor2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pycose.algorithms import EdDSA
 from pycose.headers import Algorithm
 from pycose.keys import OKPKey
@@ -20,7 +22,8 @@ from pycose.messages import CoseMessage, Sign1Message
 EVIDENCE = "application/rukun-evidence; v=1"
 STATEMENT = "application/rukun-statement; v=1"
 CHANGE = "application/rukun-change; v=1"
-CHARTER, GRANT = 1, 2
+SUCCESSION_TYPE = "application/rukun-succession; v=1"
+CHARTER, ENUMERATOR = 1, 4
 INKS = ["printed", "pencil", "red", "green", "black"]
 ROLES = {1: "district", 2: "coordinator", 3: "supervisor", 4: "enumerator"}
 FLIPS = 200
@@ -126,28 +129,123 @@ def founded(first):
     return charter.check(root, b""), root
 
 
-def granted(statements, survey, root):
-    """The good grants by their ids."""
-    grants = {}
-    for statement in statements:
-        signed = Signed(statement, STATEMENT)
+class Said:
+    """What the statements after the charter say, each checked as it comes."""
+
+    def __init__(self, survey, root):
+        self.survey, self.root = survey, root
+        self.ids, self.grants, self.revocations, self.lists = set(), {}, {}, {}
+        self.decided, self.came, self.forks = {}, {}, 0
+
+    def take(self, data):
+        signed = Signed(data, STATEMENT)
         kind, issuer, _, n, said = decoded(signed.message.payload)
-        need(kind == GRANT and n > 0, f"kind {kind} has no rules")
-        statement_id = signed.check(issuer, survey)
-        need(statement_id not in grants, "a statement twice")
+        need(n > 0 and kind in RULES, f"kind {kind} has no rules")
+        statement_id = signed.check(issuer, self.survey)
+        need(statement_id not in self.ids, "a statement twice")
+        RULES[kind](self, statement_id, issuer, said)
+        self.ids.add(statement_id)
+
+    def role(self, issuer, parent):
+        """The role of the issuer in the grant that it rests on; 0 is the root."""
+        if parent == self.survey:
+            need(issuer == self.root, "only the root rests on the charter")
+            return 0
+        need(parent in self.grants, "a statement that rests on none")
+        need(self.grants[parent]["subject"] == issuer, "a statement that rests on another's grant")
+        return self.grants[parent]["role"]
+
+    def within(self, parent, *homes):
+        inside = parent == self.survey or all(
+            any(home.startswith(region) for region in self.grants[parent]["regions"]) for home in homes
+        )
+        need(inside, "a word about a place that its issuer does not cover")
+
+    def grant(self, statement_id, issuer, said):
         parent, subject, role, regions, _, name = said
-        need(regions and role in ROLES, "a grant of nothing")
-        if parent == survey:
-            need(issuer == root and role == 1, "only the root grants a district, and nothing else")
-        else:
-            need(parent in grants, "a grant that rests on none")
-            above = grants[parent]
-            need(above["subject"] == issuer, "a grant that rests on another's")
-            need(above["role"] < role, "a role that may not grant this one")
-            inside = all(any(region.startswith(wide) for wide in above["regions"]) for region in regions)
+        above = self.role(issuer, parent)
+        need(role in ROLES and (role == 1) == (above == 0), "only the root grants a district, and nothing else")
+        need(above < role, "a role that may not grant this one")
+        if above:
+            wide = self.grants[parent]["regions"]
+            inside = all(any(region.startswith(one) for one in wide) for region in regions)
             need(inside, "a grant that is wider than the one that it rests on")
-        grants[statement_id] = {"subject": subject, "role": role, "regions": regions, "name": name}
-    return grants
+        self.grants[statement_id] = {"subject": subject, "role": role, "regions": regions, "name": name}
+
+    def revocation(self, statement_id, issuer, said):
+        parent, _, _, _, lists, _ = said
+        need(self.role(issuer, parent) != ENUMERATOR, "an enumerator revokes nobody")
+        self.revocations[statement_id] = (issuer, {bytes(home): digest for home, digest in lists})
+
+    def fork(self, _, issuer, said):
+        parent, first, second = said
+        self.role(issuer, parent)
+        branches = [self.header(first), self.header(second)]
+        need(branches[0][:2] == branches[1][:2] and branches[0] != branches[1], "no fork")
+        self.forks += 1
+
+    def header(self, data):
+        """Device and incarnation, number, and hash of a signed header."""
+        *payload, signature = decoded(data)
+        signed = structure(CHANGE, self.survey, encoded(payload))
+        held(payload[0], signature, signed)
+        return (payload[0] + payload[1], payload[2], hashlib.sha256(signed).digest())
+
+    def decision(self, _, issuer, said):
+        parent, home, upheld, changes, _ = said
+        need(self.role(issuer, parent) != ENUMERATOR, "an enumerator decides nothing")
+        self.within(parent, home.hex())
+        for change in changes:
+            self.decided.setdefault(change, []).append(bool(upheld))
+
+    def transfer(self, _, issuer, said):
+        parent, origin, goal = said
+        need(self.role(issuer, parent) <= 1 and origin != goal, "only a district moves a record")
+        self.within(parent, origin[:8].hex(), goal[:8].hex())
+        self.came[goal] = origin
+
+    def erasure(self, _, issuer, said):
+        parent, record, _ = said
+        need(self.role(issuer, parent) <= 1, "only a district erases a record")
+        self.within(parent, record[:8].hex())
+
+    def kept(self, _, issuer, said):
+        revocation, home, changes = said
+        need(revocation in self.revocations, "a list of no revocation")
+        by, lists = self.revocations[revocation]
+        digest = hashlib.sha256(b"".join(changes)).digest()
+        need(by == issuer and lists.get(bytes(home)) == digest, "not the list that its revocation names")
+
+    def succession(self, statement_id, issuer, said):
+        parent, successor, consent = said
+        need(self.role(issuer, parent) == ENUMERATOR, "only an enumerator's key is followed by another")
+        held(successor, consent, structure(SUCCESSION_TYPE, self.survey, issuer))
+        need(successor != issuer, "a key that follows itself")
+        self.grants[statement_id] = {**self.grants[parent], "subject": successor}
+
+
+RULES = {
+    2: Said.grant,
+    3: Said.revocation,
+    4: Said.fork,
+    6: Said.decision,
+    7: Said.transfer,
+    8: Said.erasure,
+    9: Said.kept,
+    11: Said.succession,
+}
+
+
+def structure(typ, external, payload):
+    """What a COSE_Sign1 of this type signs."""
+    return encoded(["Signature1", encoded({1: -8, 16: typ}), external, payload])
+
+
+def held(device, signature, message):
+    try:
+        Ed25519PublicKey.from_public_bytes(device).verify(signature, message)
+    except InvalidSignature:
+        raise Fault("a signature within a statement does not hold") from None
 
 
 def covered(grants, device, home):
@@ -159,7 +257,7 @@ def covered(grants, device, home):
     ]
 
 
-def checked(changes, record, survey, grants):
+def checked(changes, record, said):
     """The changes, each behind those that it follows."""
     home, causes_held, ids, told = record[:8].hex(), set(), set(), []
     for device, incarnation, n, of_record, ink, seen, body, sign1 in changes:
@@ -167,19 +265,24 @@ def checked(changes, record, survey, grants):
         need(n > 0 and ink in range(len(INKS)), "a number or an ink that there is not")
         cause, causes, actor = opened(body)
         payload = encoded([device, incarnation, n, record, ink, cause, seen])
-        change_id = Signed(sign1, CHANGE).check(device, survey, payload)
+        change_id = Signed(sign1, CHANGE).check(device, said.survey, payload)
         need(change_id not in ids, "a change twice")
         need(actor == hashlib.sha256(device + incarnation).digest()[:16], "an actor that is not the author's")
         need(all((ink, named) in causes_held for named in causes), "a cause that is not before it")
         lower = [{(below, head) for below in range(ink)} & causes_held for head in seen]
         need(all(lower) and seen == sorted(set(seen)), "a head that is not before it")
-        by = covered(grants, device, home)
+        by = covered(said.grants, device, home)
         need(by, "an author who was never granted the place")
         causes_held.add((ink, cause))
         ids.add(change_id)
-        told.append({"change": change_id.hex(), "ink": INKS[ink], "author": by[-1]["name"], "n": n})
+        line = {"change": change_id.hex(), "ink": INKS[ink], "author": by[-1]["name"], "n": n}
+        told.append({**line, "decided": said.decided.get(change_id, [])})
     need(told, "no change")
     return told
+
+
+def shown(record):
+    return f"{record[:8].hex()}-{record[8:].hex()}"
 
 
 def verified(data, expected):
@@ -191,18 +294,23 @@ def verified(data, expected):
         survey, root = founded(statements[0])
         need(check_text(survey) == expected, f"it is of survey {check_text(survey)}")
         file.check(exporter, survey)
-        grants = granted(statements[1:], survey, root)
-        need(covered(grants, exporter, record[:8].hex()), "an exporter who was never granted the place")
-        told = checked(changes, record, survey, grants)
+        said = Said(survey, root)
+        for statement in statements[1:]:
+            said.take(statement)
+        need(covered(said.grants, exporter, record[:8].hex()), "an exporter who was never granted the place")
+        told = checked(changes, record, said)
     except Fault:
         raise
     except Exception as error:  # Libraries say in many ways that bytes are not what they should be.
         raise Fault(f"malformed: {error!r}") from error
     return {
-        "record": f"{record[:8].hex()}-{record[8:].hex()}",
+        "record": shown(record),
         "survey": check_text(survey),
         "exporter": check_text(exporter),
         "statements": len(statements),
+        "revocations": len(said.revocations),
+        "forks": said.forks,
+        "came": shown(said.came[record]) if record in said.came else None,
         "changes": told,
     }
 

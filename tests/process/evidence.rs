@@ -102,6 +102,7 @@ impl Written {
             record: proof.record.clone(),
             name: proof.name.clone(),
             reached: String::new(),
+            came: None,
             changes: proof.changes.iter().map(|change| change.line.clone()).collect(),
         };
         assert_eq!(changes(&proven), changes(&self.log));

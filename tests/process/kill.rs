@@ -273,7 +273,7 @@ fn write(daemon: &Daemon, node: usize, over: &AtomicBool, first: Option<&AtomicB
                 set: Vec::new(),
             },
             Some(record) => {
-                let patch = Some(json!({"r302": 20 + step, "r304": 2 + step % 5}));
+                let patch = Some(json!({"r302": 20 + step % 900, "r304": 2 + step % 5}));
                 Request::RecordSet(Edit { record: String::clone(record), ink: None, patch, set: Vec::new() })
             }
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rukun::verbs::{LogShape, RecordShape, RecordsShape, SetAsideShape, StatusShape};
+use rukun::verbs::{ErasedListShape, LogShape, RecordShape, RecordsShape, SetAsideShape, StatusShape};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -16,6 +16,8 @@ const FOLDERS: [&str; 4] = ["district", "coordinator", "supervisor", "enumerator
 const LOST: &str = "enumerator-1";
 /// Where the phone's families live.
 const REGION: &str = "18110100050001";
+/// How many there are in the end: one of 32 was erased.
+const FAMILIES: usize = 31;
 /// Records compared by the command line at each node.
 const COMPARED: usize = 8;
 
@@ -32,6 +34,7 @@ fn a_lost_phone_is_set_aside_settled_and_handed_over_alike_at_every_node() {
     left.what_came_late_counts_nowhere_but_for_what_was_upheld();
     left.every_node_says_the_same();
     left.the_families_have_changed_hands();
+    left.one_family_is_forgotten_at_every_node_that_goes_on();
 }
 
 impl Left {
@@ -44,7 +47,8 @@ impl Left {
         assert!(played.status.success(), "the story ended with {}: {told}\n{errors}", played.status);
         let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
         let expected = json!({
-            "converged": true, "lost": 0, "set_aside": 5, "upheld": 1, "dismissed": 1, "agree": true,
+            "converged": true, "lost": 0, "set_aside": 5, "upheld": 1, "dismissed": 1, "erased": 1,
+            "agree": true,
         });
         for (field, value) in expected.as_object().unwrap() {
             assert_eq!(&last[field], value, "{field}: {last}");
@@ -105,7 +109,7 @@ impl Left {
 
     fn every_node_says_the_same(&self) {
         let listed: RecordsShape = self.ask("district", &["record", "list", "--region", REGION]);
-        assert_eq!(listed.records.len(), 32);
+        assert_eq!(listed.records.len(), FAMILIES);
         for line in listed.records.iter().take(COMPARED) {
             let log: LogShape = self.ask("district", &["log", &line.record]);
             let read: RecordShape = self.ask("district", &["record", "show", &line.record]);
@@ -117,13 +121,29 @@ impl Left {
         }
     }
 
+    fn one_family_is_forgotten_at_every_node_that_goes_on(&self) {
+        let office: ErasedListShape = self.ask("district", &["erased"]);
+        assert_eq!((office.records.len(), office.records[0].reason.as_str()), (1, "the family asked for it"));
+        let record = &office.records[0].record;
+        for folder in FOLDERS {
+            assert_eq!(self.ask::<ErasedListShape>(folder, &["erased"]), office, "{folder}");
+            let shown = rukun().args(["record", "show", record, "--dir"]).arg(self.dir.join(folder)).output();
+            let shown = shown.unwrap();
+            let said = String::from_utf8_lossy(&shown.stderr);
+            assert!(
+                !shown.status.success() && said.contains("was erased by the district"),
+                "{folder}: {said}"
+            );
+        }
+    }
+
     fn the_families_have_changed_hands(&self) {
         let heir: StatusShape = self.ask("enumerator-2", &["status"]);
         let in_force: Vec<&str> =
             heir.grants.iter().flat_map(|grant| &grant.in_force).map(String::as_str).collect();
         assert_eq!(in_force, [REGION, "18110100050002", "18110100060001"]);
         let listed: RecordsShape = self.ask("enumerator-2", &["record", "list", "--region", REGION]);
-        assert_eq!(listed.records.len(), 32);
+        assert_eq!(listed.records.len(), FAMILIES);
         let lost: StatusShape = self.ask(LOST, &["status"]);
         assert!(lost.grants.iter().all(|grant| grant.in_force.is_empty()));
         assert!(lost.grants.iter().any(|grant| grant.regions.is_empty()), "its grant was taken back");

@@ -154,7 +154,8 @@ impl Relay {
     async fn stop(mut self) -> anyhow::Result<()> {
         let driven = self.driven.take().context("it runs once")?;
         let _ = driven.stop.send(());
-        Ok(driven.ended.await??)
+        driven.ended.await??;
+        Ok(())
     }
 }
 

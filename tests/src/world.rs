@@ -35,6 +35,8 @@ use rukun_change::SurveyId;
 
 mod acts;
 
+mod arrivals;
+
 mod calm;
 pub use calm::CONVERGE_MS_MAX;
 
@@ -171,6 +173,9 @@ fn live(plan: &Plan, print: bool, world: &mut Option<sim::World>, step: &mut usi
         world.run_until(world.now_ms + next.wait_ms)?;
         world.act(&next.act)?;
     }
+    for victim in 0..NODES {
+        world.lie_again(victim)?;
+    }
     world.heal()?;
     world.converge()?;
     world.judge()
@@ -199,6 +204,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         heard: BTreeMap::new(),
         liars: BTreeSet::new(),
         mallories: Vec::new(),
+        untold: Vec::new(),
         lost: BTreeSet::new(),
         news_ms: 0,
     };

@@ -38,6 +38,10 @@ mod fork;
 
 mod losses;
 
+mod erasures;
+
+mod transfers;
+
 mod effects;
 mod vouch;
 pub use vouch::{EVIDENCE_TYPE, vouch, vouches};
@@ -53,6 +57,9 @@ pub use hand_over::{HandOver, HandOverError};
 
 mod gate;
 pub use gate::{AdmittedChange, Missing, RecallError, Verdict};
+
+mod stub;
+pub use stub::{AdmittedHeader, VerifiedHeader};
 
 mod standing;
 pub use standing::{Reason, Standing};

@@ -129,7 +129,7 @@ pub struct Decision {
     pub supersedes: Vec<StatementId>,
 }
 
-/// A family's record goes on in another.
+/// A family's record goes on in another, whose place holds this word. The one that ends says so in an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// The issuer's own grant.
@@ -191,7 +191,7 @@ impl Said {
             Self::Decision(decision) => Some(decision.sub_sls),
             Self::KeptList(list) => Some(list.sub_sls),
             Self::Receipt(receipt) => Some(receipt.sub_sls),
-            Self::Transfer(transfer) => Some(transfer.from.home()),
+            Self::Transfer(transfer) => Some(transfer.to.home()),
             Self::Erasure(erasure) => Some(erasure.record.home()),
             Self::Charter(_)
             | Self::Grant(_)

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::gate::AdmittedChange;
 use crate::losses::Numbered;
+use crate::stub::AdmittedHeader;
 use crate::trust::Trust;
 
 /// Whether a change counts in reading. Set-aside work stays in the set and in sync.
@@ -50,7 +51,7 @@ impl fmt::Display for Standing {
 impl Trust {
     /// The standing of a change as far as statements and numbers tell. `same_number` are the other
     /// changes held that carry its author's number.
-    pub fn standing(&self, change: &AdmittedChange, same_number: &[AdmittedChange]) -> Standing {
+    pub fn standing(&self, change: &AdmittedChange, same_number: &[AdmittedHeader]) -> Standing {
         let this = numbered(change);
         match self.decided(&this) {
             Some(true) => return Standing::Upheld,
@@ -66,7 +67,7 @@ impl Trust {
         let counts = |branch: &Numbered| {
             self.decided(branch).unwrap_or_else(|| !revoked(branch)) || cfg!(planted = "fork-beats-kept")
         };
-        let held = same_number.iter().map(numbered);
+        let held = same_number.iter().map(|other| Numbered::of_header(other.id(), other.header()));
         let proved = self.losses().proved(&this.author, this.n).copied();
         let proved = proved.filter(|_| !cfg!(planted = "fork-proof-ignored"));
         if held.chain(proved).any(|branch| branch.id != this.id && counts(&branch)) {

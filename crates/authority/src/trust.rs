@@ -6,15 +6,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use rukun_change::{Author, ChangeId, DeviceKey, Ink, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{Author, ChangeId, DeviceKey, Ink, RecordId, Region, StatementId, SubSls, SurveyId};
 
 use crate::effects::Effects;
+use crate::erasures::Erasures;
 use crate::grants::{Grants, Held};
 use crate::losses::Losses;
 use crate::places::{cover, cover_region, intersection, union};
 use crate::role::Role;
 use crate::said::{Charter, Grant, Said};
 use crate::statement::{Statement, VerifiedStatement};
+use crate::transfers::Transfers;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod place;
@@ -26,6 +28,8 @@ pub struct Trust {
     charter: Charter,
     grants: Grants,
     losses: Losses,
+    erasures: Erasures,
+    transfers: Transfers,
     /// What the losses come to, once somebody asked; forgotten whenever a statement comes.
     effects: OnceLock<Effects>,
     /// What each device may read, likewise.
@@ -93,6 +97,8 @@ impl Trust {
             charter: said.clone(),
             grants: Grants::new(survey, charter.issuer.device),
             losses: Losses::default(),
+            erasures: Erasures::default(),
+            transfers: Transfers::default(),
             effects: OnceLock::new(),
             reads: BTreeMap::new(),
         })
@@ -180,7 +186,39 @@ impl Trust {
 
     /// Whether this statement was taken in. The charter was, by its hash.
     pub fn holds(&self, id: &StatementId) -> bool {
-        id.as_bytes() == self.survey.as_bytes() || self.grants.get(id).is_some() || self.losses.has(id)
+        let founds = id.as_bytes() == self.survey.as_bytes();
+        let moved = self.erasures.has(id) || self.transfers.has(id);
+        founds || moved || self.grants.get(id).is_some() || self.losses.has(id)
+    }
+
+    /// The erasure of a record, if one is held: the first of several. It is for ever.
+    pub fn erased_by(&self, record: &RecordId) -> Option<StatementId> {
+        self.erasures.of(record)
+    }
+
+    /// The records of which an erasure is held, whether or not anything of them is.
+    pub fn erased(&self) -> impl Iterator<Item = &RecordId> {
+        self.erasures.records()
+    }
+
+    /// The record from which this one goes on, and whose word it is; none if nobody moved it, or whoever did
+    /// was revoked and the word is not kept. The first of several.
+    pub fn came_from(&self, record: &RecordId) -> Option<(StatementId, RecordId)> {
+        let counts = |id: &StatementId, parent: &StatementId| {
+            self.effects().speaks(&self.grants, &self.losses, parent, id)
+        };
+        let mut words = self.transfers.of(record);
+        words.find(|(id, came)| counts(id, &came.parent)).map(|(id, came)| (*id, came.from))
+    }
+
+    /// The grant on which the device can rest a word about records there that is the district's: one as
+    /// district, in force. The root rests it on the charter.
+    pub fn district_grant(&self, device: &DeviceKey, home: &SubSls) -> Option<StatementId> {
+        if device == self.grants.root() {
+            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
+        }
+        let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role == Role::District);
+        own.find(|(_, held)| cover(&self.narrowed(held), home)).map(|(id, _)| *id)
     }
 
     /// Whether a grant is known by which the device ever covered this place, whatever replaced it.

@@ -45,6 +45,11 @@ pub enum StatementRefusal {
     /// A word about others' work by who stands above nobody.
     #[error("an enumerator stands above nobody, so it can neither revoke nor decide")]
     AboveNobody,
+    /// An erasure or a transfer by who is no district.
+    #[error(
+        "the district alone erases and moves records, and its issuer is no district by the grant that it names"
+    )]
+    NotTheDistrict,
     /// A receipt by who keeps nobody's work.
     #[error("it is a receipt, and its issuer is no supervisor or above by the grant that it names")]
     NoReceipts,
@@ -62,6 +67,9 @@ pub enum StatementRefusal {
     /// A key that did not agree to follow.
     #[error("the key that it names has not consented to follow its issuer")]
     NoConsent,
+    /// A record that goes on in itself.
+    #[error("it moves a record to where it is")]
+    NotMoved,
     /// Branches that prove no fork.
     #[error("it proves no fork: two changes under one number, each signed by the same device")]
     NoProof,

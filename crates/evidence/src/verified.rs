@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use rukun_authority::{
-    AdmittedChange, GrantView, Missing, Refusal, Said, Standing, StatementRefusal, StatementVerdict, Trust,
-    TrustError, Verdict, VerifiedChange,
+    AdmittedChange, AdmittedHeader, GrantView, Missing, Refusal, Said, Standing, StatementRefusal,
+    StatementVerdict, Trust, TrustError, Verdict, VerifiedChange,
 };
 use rukun_change::{
     Author, CauseHash, ChangeId, DeviceKey, Ink, RecordId, Region, SignedChange, StatementId, SurveyId,
@@ -140,7 +140,7 @@ pub(crate) fn subject(evidence: &Evidence, held: &[(AdmittedChange, Standing)]) 
 fn admit(trust: &Trust, evidence: &Evidence) -> Result<Vec<(AdmittedChange, Standing)>, Flaw> {
     let mut ids: BTreeSet<ChangeId> = BTreeSet::new();
     let mut causes: BTreeSet<(Ink, CauseHash)> = BTreeSet::new();
-    let mut numbers: BTreeMap<(Author, u64), Vec<AdmittedChange>> = BTreeMap::new();
+    let mut numbers: BTreeMap<(Author, u64), Vec<AdmittedHeader>> = BTreeMap::new();
     let mut admitted = Vec::with_capacity(evidence.changes.len());
     for (at, signed) in (1..).zip(&evidence.changes) {
         let SignedChange { change, .. } = signed;
@@ -159,7 +159,7 @@ fn admit(trust: &Trust, evidence: &Evidence) -> Result<Vec<(AdmittedChange, Stan
             Verdict::Wait(_, missing) => return Err(Flaw::Missing { at, missing }),
         };
         causes.insert((change.ink, admitted_change.body().hash));
-        numbers.entry((change.author, change.n)).or_default().push(admitted_change.clone());
+        numbers.entry((change.author, change.n)).or_default().push(admitted_change.to_header());
         admitted.push(admitted_change);
     }
     if admitted.is_empty() {

@@ -188,6 +188,13 @@ impl Outgoing {
         self.frames
     }
 
+    /// Of what [`Work::Changes`] asked for these need another frame.
+    pub fn wanted_still(&mut self, ids: &[ChangeId]) {
+        for id in ids.iter().rev() {
+            self.wanted.push_front(*id);
+        }
+    }
+
     /// Statements about the work of these sub-SLS are on their way. They are not acknowledged one by one:
     /// the next comparison tells whether they are held.
     pub fn told(&mut self, places: impl IntoIterator<Item = SubSls>) {

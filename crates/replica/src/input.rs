@@ -1,7 +1,9 @@
 //! What can happen to a node and what it does, as two closed enums. A peer's bytes become a
 //! [`Frame`] by a pure and costly function that runs on any thread, before `handle` sees them.
 
-use rukun_authority::{Refusal, Statement, StatementRefusal, VerifiedChange, VerifiedStatement, Verifier};
+use rukun_authority::{
+    Refusal, Statement, StatementRefusal, VerifiedChange, VerifiedHeader, VerifiedStatement, Verifier,
+};
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls, SurveyId};
 use rukun_wire::{Message, WireError};
 
@@ -70,6 +72,11 @@ pub enum Event {
         /// The change.
         change: ChangeId,
     },
+    /// A record was erased: nothing of its answers is held any more.
+    Erased {
+        /// The record.
+        record: RecordId,
+    },
     /// A statement is held.
     Trusted {
         /// The statement.
@@ -129,11 +136,34 @@ pub(crate) enum Content {
     Statements { items: Vec<CheckedStatement>, last: bool },
 }
 
-/// A change and what is wrong with it, if anything.
+/// A change, or what is left of one, and what is wrong with it, if anything.
 #[derive(Debug)]
 pub(crate) enum Checked {
-    Good(Box<VerifiedChange>),
+    Good(Arrived),
     Bad(ChangeId, Refusal),
+}
+
+/// A change whose signature held, whole or without its answers.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    Change(Box<VerifiedChange>),
+    Stub(Box<VerifiedHeader>),
+}
+
+impl Arrived {
+    pub(crate) fn id(&self) -> ChangeId {
+        match self {
+            Self::Change(change) => change.id(),
+            Self::Stub(stub) => stub.id(),
+        }
+    }
+
+    pub(crate) fn record(&self) -> RecordId {
+        match self {
+            Self::Change(change) => change.change().record,
+            Self::Stub(stub) => stub.header().record,
+        }
+    }
 }
 
 /// A statement and what is wrong with it, if anything.
@@ -155,11 +185,21 @@ impl Frame {
                     let message = signed.change.to_be_signed(&survey);
                     let id = ChangeId::of(message.as_deref().unwrap_or(&signed.change.body));
                     match verifier.verify(signed, &survey) {
-                        Ok(change) => Checked::Good(Box::new(change)),
+                        Ok(change) => Checked::Good(Arrived::Change(Box::new(change))),
                         Err(refusal) => Checked::Bad(id, refusal),
                     }
                 });
                 Content::Changes { frame: changes.frame, upto: changes.upto, items: items.collect() }
+            }
+            Message::Stubs(stubs) => {
+                let items = stubs.items.into_iter().map(|signed| {
+                    let id = signed.header.id(&survey);
+                    match VerifiedHeader::verify(signed, &survey) {
+                        Ok(stub) => Checked::Good(Arrived::Stub(Box::new(stub))),
+                        Err(refusal) => Checked::Bad(id, refusal),
+                    }
+                });
+                Content::Changes { frame: stubs.frame, upto: stubs.upto, items: items.collect() }
             }
             Message::Statements { items, last } => {
                 let items = items.iter().map(|bytes| match Statement::from_bytes(bytes) {

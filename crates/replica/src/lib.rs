@@ -9,6 +9,9 @@ pub use input::{Event, Frame, Input, LinkId, Output};
 
 mod rank;
 
+mod erased;
+pub use erased::Erased;
+
 mod replica;
 pub use replica::{Replica, ReplicaError};
 
@@ -17,6 +20,8 @@ mod session;
 mod link;
 
 mod greet;
+
+mod batch;
 
 mod send;
 
@@ -32,6 +37,11 @@ pub use local::{ActionError, Choice};
 
 mod loss;
 pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};
+
+mod erasure;
+
+mod transfer;
+pub use transfer::Moved;
 
 mod rotation;
 

@@ -7,6 +7,7 @@ use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writ
 use rukun_evidence::ExportError;
 use serde_json::Value;
 
+use crate::erased::Erased;
 use crate::replica::{Replica, ReplicaError};
 use crate::take::Admission;
 
@@ -50,6 +51,9 @@ impl Replica {
         patch: &Value,
     ) -> Result<Option<ChangeId>, ActionError> {
         let writer = self.writer(now, record, ink)?;
+        if let Some(erased) = self.erasure_of(record)? {
+            return Err(ActionError::Erased(Box::new(erased)));
+        }
         let (held, reading) = self.held(record)?;
         let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let entropy = &mut self.entropy;
@@ -158,7 +162,8 @@ impl Replica {
         let digits = text.split('-').next().unwrap_or_default();
         let region = (2..=digits.len().min(16)).rev().find_map(|len| digits.get(..len)?.parse().ok());
         let records = self.store.records(region.as_ref(), None, usize::MAX).map_err(ReplicaError::from)?;
-        let mut found = records.into_iter().filter(|record| {
+        let erased = self.trust.iter().flat_map(|trust| trust.erased().copied());
+        let mut found = records.into_iter().chain(erased).filter(|record| {
             let id = record.to_string();
             id.starts_with(text) || id.split_once('-').is_some_and(|(_, salt)| salt.starts_with(text))
         });
@@ -181,9 +186,9 @@ impl Replica {
     pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
         let mut held = Vec::new();
         for change in self.store.record_changes(record)? {
-            let mut same_number = self.same_number(&change)?;
+            let made = change.change();
+            let mut same_number = self.others_of_number(&change.id(), &made.author, made.n)?;
             if cfg!(planted = "fork-first-kept") {
-                let made = change.change();
                 let first = self.store.same_number(&made.author, made.n)?.first().copied();
                 same_number.retain(|_| first != Some(change.id()));
             }
@@ -196,6 +201,9 @@ impl Replica {
 
     pub(crate) fn held_known(&self, record: &RecordId) -> Result<(Held, Reading), ActionError> {
         let (held, reading) = self.held(record)?;
+        if let Some(erased) = self.erasure_of(record)? {
+            return Err(ActionError::Erased(Box::new(erased)));
+        }
         if held.is_empty() {
             return Err(ActionError::NoRecord { text: record.to_string() });
         }
@@ -234,7 +242,9 @@ impl Replica {
         let id = verified.id();
         match self.admit(verified, None)? {
             Admission::Done(_) => Ok(id),
-            Admission::Waits | Admission::NoRoom => Err(ActionError::Own("a cause of it is missing".into())),
+            Admission::Waits | Admission::NoRoom | Admission::NoStub => {
+                Err(ActionError::Own("a cause of it is missing".into()))
+            }
         }
     }
 }
@@ -323,6 +333,34 @@ pub enum ActionError {
     NoRecord {
         /// What was given.
         text: String,
+    },
+    /// A record of which nothing is left to read.
+    #[error(
+        "record {} was erased by the district ({}); its history is left, and nothing that anybody answered",
+        .0.record, .0.reason
+    )]
+    Erased(Box<Erased>),
+    /// An erasure or a transfer by who may not.
+    #[error(
+        "the district alone erases and moves records, and this device has no grant as district in {home}; ask the office"
+    )]
+    NotTheDistrict {
+        /// Where.
+        home: SubSls,
+    },
+    /// A record that is moved to where it is.
+    #[error("record {record} lives there already; name another sub-SLS")]
+    LivesThere {
+        /// The record.
+        record: RecordId,
+    },
+    /// A record that has ended.
+    #[error("record {record} is gone: {reason}; move the one that goes on")]
+    Gone {
+        /// The record.
+        record: RecordId,
+        /// Why it is gone.
+        reason: String,
     },
     /// More than one such record.
     #[error("{text} begins more than one record id, {first} and {second} among them; type more of it")]

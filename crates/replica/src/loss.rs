@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::{
-    AdmittedChange, Decision, ForkProof, Kept, KeptList, Keypair, Revocation, Said, Statement,
-};
+use rukun_authority::{Decision, ForkProof, Kept, KeptList, Keypair, Revocation, Said, Statement};
 use rukun_change::{ChangeId, DeviceKey, Incarnation, RecordId, Region, StatementId, SubSls};
 use rukun_document::{ConflictKind, Logged};
 use rukun_store::EntryKind;
@@ -200,6 +198,10 @@ impl Replica {
                 let (record, name) = (line.id, line.name);
                 lines.insert(record, HeldLine { record, name, own: 0, sent: 0, maybe: 0 });
             }
+            for erased in self.erased(Some(region)).map_err(ActionError::from)? {
+                let record = erased.record;
+                lines.insert(record, HeldLine { record, name: "(erased)".into(), own: 0, sent: 0, maybe: 0 });
+            }
         }
         let mut after = 0;
         loop {
@@ -230,15 +232,12 @@ impl Replica {
         let mut news = false;
         for (one, other) in std::mem::take(&mut self.forks) {
             let Some(trust) = &self.trust else { return Ok(()) };
-            let (author, n) = (one.change().author, one.change().n);
+            let (author, n) = (one.header().author, one.header().n);
             let parent = trust.grants_of(&self.device()).first().map(|grant| grant.id);
             let told = trust.is_proved(&author, n) || trust.forks_of(&author.device) >= PROOFS_MAX;
             let Some(parent) = parent.filter(|_| !told) else { continue };
-            let header = |change: &AdmittedChange| {
-                let header = change.signed().signed_header();
-                header.expect("the body of an admitted change has a hash").to_bytes()
-            };
-            let said = Said::ForkProof(ForkProof { parent, first: header(&one), second: header(&other) });
+            let (first, second) = (one.signed().to_bytes(), other.signed().to_bytes());
+            let said = Said::ForkProof(ForkProof { parent, first, second });
             let statement = self.signed(None, said)?;
             news |= self.take_claim(statement, None)?;
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rukun_authority::{AdmittedChange, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
+use rukun_authority::{AdmittedHeader, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
 use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
@@ -34,7 +34,7 @@ pub struct Replica {
     /// What each peer ever met could read when statements last changed.
     pub(crate) scopes: BTreeMap<DeviceKey, Vec<Region>>,
     /// Changes found under one number, and not told of yet.
-    pub(crate) forks: Vec<(AdmittedChange, AdmittedChange)>,
+    pub(crate) forks: Vec<(AdmittedHeader, AdmittedHeader)>,
     /// Where a peer was found to hold just what we hold, and a receipt may be due.
     pub(crate) receipts_due: BTreeSet<SubSls>,
     /// Where receipts may prove more than they did.
@@ -237,6 +237,9 @@ impl Replica {
                 }
                 self.statement_numbers.entry(statement.issuer).or_default().insert(statement.n);
                 self.unproved.extend(about);
+                if let Said::Erasure(erasure) = &statement.said {
+                    self.erase_held(&erasure.record, &id)?;
+                }
                 self.mark_what_it_judges(statement)?;
                 self.tell(Event::Trusted { statement: id });
                 self.place_what_waits_for(id)?;
@@ -264,7 +267,7 @@ impl Replica {
         self.store.mark_stale(Some(&home.region()))?;
         let Said::Decision(decision) = &statement.said else { return Ok(()) };
         for id in &decision.changes {
-            let Some(change) = self.store.change(id)? else { continue };
+            let Some(change) = self.store.header(id)? else { continue };
             self.mark_same_number(&change)?;
         }
         Ok(())

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use rukun_change::{ChangeId, Fingerprint, Region, StatementId, SubSls};
 use rukun_reconcile::Work;
 use rukun_store::EntryKind;
-use rukun_wire::limits::{BATCH_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
+use rukun_wire::limits::{CHANGE_IDS_MAX, SUMMARY_SUB_SLS_MAX};
 use rukun_wire::{Changes, Exception, Message};
 
+use crate::batch::{Batch, Item};
 use crate::input::{Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::Outcome;
@@ -131,39 +132,56 @@ impl Replica {
         let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let peer = open.peer;
+        let reads = |home: &SubSls| covers(&open.reads, home) || cfg!(planted = "sender-scope-unchecked");
         let mut upto = after;
-        let (mut changes, mut statements, mut receipts) = (Vec::new(), Vec::new(), Vec::new());
-        for entry in entries {
-            if changes.len() == FRAME_CHANGES_MAX {
-                break;
-            }
-            upto = entry.seq;
-            if entry.from == Some(peer) {
-                continue;
-            }
+        let (mut batch, mut statements, mut receipts) = (Batch::default(), Vec::new(), Vec::new());
+        for entry in entries.iter().filter(|entry| entry.from != Some(peer)) {
             match entry.kind {
-                EntryKind::Change { id, .. } if cfg!(planted = "sender-scope-unchecked") => changes.push(id),
-                EntryKind::Change { id, record } if covers(&open.reads, &record.home()) => changes.push(id),
+                EntryKind::Change { id, record } if reads(&record.home()) => {
+                    // What needs another frame goes with the next step.
+                    if self.item(&id)?.is_some_and(|item| !batch.push(item)) {
+                        upto = entry.seq - 1;
+                        break;
+                    }
+                }
                 EntryKind::Change { .. } => {}
                 // What everyone holds has gone before, whatever its place.
                 EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
                 EntryKind::Receipt { .. } => receipts.push(entry.seq),
             }
         }
+        if upto == after {
+            upto = entries.last().map_or(after, |entry| entry.seq);
+        }
         let told = self.send_about(link, statements)? | self.send_receipts(link, &receipts)?;
-        if told && changes.is_empty() {
+        if told && batch.is_empty() {
             self.send_mark(link, upto);
             return Ok(());
         }
-        self.send_changes(link, Some(upto), changes)
+        self.send_batch(link, Some(upto), batch)
     }
 
+    /// The peer may have asked for changes when it could still read them: what it can't read now stays here.
     fn send_wanted(&mut self, link: LinkId, ids: Vec<ChangeId>) -> Result<(), ReplicaError> {
         let as_statement = |id: &ChangeId| StatementId::from_bytes(*id.as_bytes());
         let (statements, changes): (Vec<ChangeId>, Vec<ChangeId>) =
             ids.into_iter().partition(|id| self.store.about(&as_statement(id)).is_some());
         self.send_about(link, statements.iter().map(as_statement).collect())?;
-        self.send_changes(link, None, changes)
+        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
+        let unchecked = cfg!(planted = "sender-scope-unchecked") || cfg!(planted = "differ-unchecked");
+        let mut batch = Batch::default();
+        for (at, id) in changes.iter().enumerate() {
+            let Some(item) = self.item(id)? else { continue };
+            let readable = covers(&reads, &item.record().home()) || unchecked;
+            if readable && !batch.push(item) {
+                let (_, rest) = changes.split_at(at);
+                if let Some(open) = self.links.get_mut(&link) {
+                    open.outgoing.wanted_still(rest);
+                }
+                break;
+            }
+        }
+        self.send_batch(link, None, batch)
     }
 
     /// Sends statements about work that the peer may read, before the work itself. Gives whether there
@@ -209,51 +227,34 @@ impl Replica {
         self.send(link, &Message::Changes(Changes { frame, upto: Some(upto), items: Vec::new() }));
     }
 
-    /// Sends changes in frames that keep their limit. Only the last says how far the log is sent. The
-    /// peer may have asked for them when it could still read them: what it can't read now stays here.
-    fn send_changes(
-        &mut self,
-        link: LinkId,
-        upto: Option<u64>,
-        ids: Vec<ChangeId>,
-    ) -> Result<(), ReplicaError> {
-        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
-        let mut frames: Vec<Vec<_>> = Vec::new();
-        let mut bytes = BATCH_BYTES_MAX;
-        for id in ids {
-            let Some(change) = self.store.change(&id)? else { continue };
-            let good = || self.trust.as_ref().is_none_or(|trust| trust.standing(&change, &[]).is_good());
-            if cfg!(planted = "set-aside-not-sent") && !good() {
-                continue;
-            }
-            let unchecked = cfg!(planted = "sender-scope-unchecked") || cfg!(planted = "differ-unchecked");
-            if !covers(&reads, &change.change().record.home()) && !unchecked {
-                continue;
-            }
-            let size = change.change().body.len() + 256 + 34 * change.change().seen.len();
-            if bytes + size > BATCH_BYTES_MAX {
-                frames.push(Vec::new());
-                bytes = 0;
-            }
-            bytes += size;
-            frames.last_mut().expect("the first change begins a frame").push(change);
-        }
-        let Some(last) = frames.len().checked_sub(1) else {
+    /// Sends a frame, after the erasures of what is left of. It says how far the log is sent by it.
+    fn send_batch(&mut self, link: LinkId, upto: Option<u64>, batch: Batch) -> Result<(), ReplicaError> {
+        if batch.is_empty() {
             self.pass(link, upto);
             return Ok(());
-        };
-        for (index, frame) in frames.into_iter().enumerate() {
-            let upto = upto.filter(|_| index == last);
-            let homes = frame.iter().map(|change| (change.id(), change.change().record.home()));
-            let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-            let number = open.outgoing.sent(upto, homes.clone());
-            if cfg!(planted = "custody-cleared-when-sent") {
-                self.found_elsewhere(&homes.collect())?;
-            }
-            let items = frame.iter().map(|change| change.signed().clone()).collect();
-            self.send(link, &Message::Changes(Changes { frame: number, upto, items }));
         }
+        let erasures: BTreeSet<StatementId> =
+            batch.erased().filter_map(|record| self.store.erased(&record)).collect();
+        self.send_about(link, erasures.into_iter().collect())?;
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let frame = open.outgoing.sent(upto, batch.homes());
+        if cfg!(planted = "custody-cleared-when-sent") {
+            self.found_elsewhere(&batch.homes().collect())?;
+        }
+        self.send(link, &batch.message(frame, upto));
         Ok(())
+    }
+
+    /// A change as it goes to a peer, if it is held.
+    fn item(&self, id: &ChangeId) -> Result<Option<Item>, ReplicaError> {
+        let Some(change) = self.store.change(id)? else {
+            return Ok(self.store.header(id)?.map(Item::Stub));
+        };
+        let good = || self.trust.as_ref().is_none_or(|trust| trust.standing(&change, &[]).is_good());
+        if cfg!(planted = "set-aside-not-sent") && !good() {
+            return Ok(None);
+        }
+        Ok(Some(Item::Change(change)))
     }
 
     /// Nothing goes to the peer for this part of the log.

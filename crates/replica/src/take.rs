@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use rukun_authority::{AdmittedChange, Trust, Verdict, VerifiedChange};
-use rukun_change::{Change, ChangeId, DeviceKey, Fingerprint, SignedChange, StatementId, SubSls};
+use rukun_authority::{AdmittedChange, AdmittedHeader, Trust, Verdict, VerifiedChange};
+use rukun_change::{Author, Change, ChangeId, DeviceKey, Fingerprint, SignedChange, StatementId, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
-use crate::input::{Checked, Event, LinkId};
+use crate::input::{Arrived, Checked, Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome};
 
@@ -37,15 +37,15 @@ impl Replica {
         let mut homes = BTreeSet::new();
         let mut admitted = false;
         for item in items {
-            let change = match item {
-                Checked::Good(change) => *change,
+            let arrived = match item {
+                Checked::Good(arrived) => arrived,
                 Checked::Bad(id, refusal) => {
                     self.count_refused(peer, format!("change {id:.12} refused: {refusal}"));
                     exceptions.push((id, Exception::Refused(refusal.to_string())));
                     continue;
                 }
             };
-            let home = change.change().record.home();
+            let (id, home) = (arrived.id(), arrived.record().home());
             homes.insert(home);
             let Some(trust) = &self.trust else { return Ok(Ok(())) };
             if !trust.ever_covered(&device, &home) && !cfg!(planted = "receiver-scope-unchecked") {
@@ -56,16 +56,24 @@ impl Replica {
             let readable = trust.may_read(&device, &home) || cfg!(planted = "receiver-scope-unchecked");
             if !readable || stranded {
                 let why = format!("{home} is outside what this device may read now");
-                exceptions.push((change.id(), Exception::Refused(why)));
+                exceptions.push((id, Exception::Refused(why)));
                 continue;
             }
-            let id = change.id();
-            match self.admit(change, Some(&peer))? {
+            let admission = match arrived {
+                Arrived::Change(change) => self.admit(*change, Some(&peer))?,
+                Arrived::Stub(stub) => self.admit_stub(*stub, Some(&peer))?,
+            };
+            match admission {
                 Admission::Done(new) => admitted |= new,
                 Admission::Waits if cfg!(planted = "waiting-counted-as-held") => {}
                 Admission::Waits => exceptions.push((id, Exception::Waiting)),
                 Admission::NoRoom => {
                     let why = format!("more than {WAITING_MAX} changes of this peer wait already");
+                    exceptions.push((id, Exception::Refused(why)));
+                }
+                Admission::NoStub => {
+                    let why =
+                        "no erasure of its record is known here, or no grant of its author there".into();
                     exceptions.push((id, Exception::Refused(why)));
                 }
             }
@@ -123,7 +131,12 @@ impl Replica {
         change: VerifiedChange,
         from: Option<&DeviceKey>,
     ) -> Result<Admission, ReplicaError> {
-        let id = change.id();
+        let (id, record) = (change.id(), change.change().record);
+        // What comes back by whatever way becomes the stub again.
+        let erased = self.trust.as_ref().is_some_and(|trust| trust.erased_by(&record).is_some());
+        if erased && !cfg!(planted = "erased-comes-back") {
+            return self.admit_stub(change.into_stub(), from);
+        }
         match self.judge(change)? {
             None => Ok(Admission::Done(false)),
             Some(Verdict::Admit(change)) => {
@@ -210,30 +223,49 @@ impl Replica {
         if from.is_some() {
             self.unproved.insert(change.change().record.home());
         }
-        let same = self.same_number(change)?;
-        if let Some(other) = same.into_iter().next() {
-            self.mark_same_number(change)?;
-            self.forks.push((change.clone(), other));
+        let made = change.change();
+        if !self.others_of_number(&change.id(), &made.author, made.n)?.is_empty() {
+            self.note_fork(&change.to_header())?;
         }
         self.tell(Event::Changed { record: change.change().record, change: change.id() });
         Ok(())
     }
 
-    /// A number used twice sets aside what it was used for before, in whatever record that is.
-    pub(crate) fn mark_same_number(&mut self, change: &AdmittedChange) -> Result<(), ReplicaError> {
-        for same in self.same_number(change)? {
-            self.store.mark_record_stale(&same.change().record)?;
+    /// A number that is used twice is told to everybody.
+    pub(crate) fn note_fork(&mut self, change: &AdmittedHeader) -> Result<(), ReplicaError> {
+        let same = self.same_number(change)?;
+        if let Some(other) = same.into_iter().next() {
+            self.mark_same_number(change)?;
+            self.forks.push((change.clone(), other));
         }
         Ok(())
     }
 
-    /// The other changes held that carry this one's number.
-    pub(crate) fn same_number(&self, change: &AdmittedChange) -> Result<Vec<AdmittedChange>, ReplicaError> {
-        let made = change.change();
+    /// A number used twice sets aside what it was used for before, in whatever record that is.
+    pub(crate) fn mark_same_number(&mut self, change: &AdmittedHeader) -> Result<(), ReplicaError> {
+        for same in self.same_number(change)? {
+            self.store.mark_record_stale(&same.header().record)?;
+        }
+        Ok(())
+    }
+
+    /// The other changes held that carry this one's number, those of erased records among them.
+    pub(crate) fn same_number(&self, change: &AdmittedHeader) -> Result<Vec<AdmittedHeader>, ReplicaError> {
+        let (id, made) = (change.id(), change.header());
+        self.others_of_number(&id, &made.author, made.n)
+    }
+
+    /// The changes held that carry a number, but this one.
+    pub(crate) fn others_of_number(
+        &self,
+        id: &ChangeId,
+        author: &Author,
+        n: u64,
+    ) -> Result<Vec<AdmittedHeader>, ReplicaError> {
         let mut same = Vec::new();
-        for id in self.store.same_number(&made.author, made.n)? {
-            if id != change.id() {
-                same.extend(self.store.change(&id)?);
+        for other in self.store.same_number(author, n)? {
+            if other != *id {
+                same.extend(self.store.header(&other)?);
             }
         }
         Ok(same)
@@ -248,4 +280,6 @@ pub(crate) enum Admission {
     Waits,
     /// It would wait, but there is no room.
     NoRoom,
+    /// It is what is left of a change, and can't be placed.
+    NoStub,
 }

@@ -59,11 +59,14 @@ impl Store {
         })
     }
 
-    /// Marks one record as changed since its view was put.
+    /// Marks one record as changed since its view was put. One that was erased has no view any more.
     ///
     /// # Errors
     /// If the medium fails.
     pub fn mark_record_stale(&mut self, record: &RecordId) -> Result<(), StoreError> {
+        if self.erased(record).is_some() {
+            return Ok(());
+        }
         self.write(|txn, _, _| {
             txn.open_table(STALE)?.insert(&record.to_bytes(), ())?;
             Ok(())
@@ -74,7 +77,7 @@ impl Store {
     /// clears its mark.
     ///
     /// # Errors
-    /// [`StoreError::UnknownRecord`] if the record has no changes, or if the medium fails.
+    /// [`StoreError::UnknownRecord`] if the record has no changes or was erased, or if the medium fails.
     pub fn put_derived(
         &mut self,
         record: &RecordId,
@@ -168,7 +171,7 @@ impl Store {
 }
 
 /// Puts the tags of a record in place of those it had.
-fn put_identities(
+pub(crate) fn put_identities(
     txn: &WriteTransaction,
     record: &[u8; 16],
     mut tags: BTreeMap<[u8; 16], u8>,

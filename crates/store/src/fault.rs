@@ -48,6 +48,12 @@ pub enum StoreError {
     /// A view of a record that has no changes.
     #[error("record {0} has no changes in this store")]
     UnknownRecord(RecordId),
+    /// A whole change of a record that was erased: the caller's fault.
+    #[error("record {record} was erased; of its changes only headers are kept")]
+    Erased {
+        /// Which.
+        record: RecordId,
+    },
     /// A file larger than the store takes, or a piece that is not where it says.
     #[error(
         "a piece of {bytes} bytes at {offset} does not lie in a file of {total} bytes, of which {max} are allowed"

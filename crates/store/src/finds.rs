@@ -31,6 +31,8 @@ pub(crate) struct Finds {
     /// By place in the log. More than one at a place: an old page outlived a loss of power.
     pub(crate) statements: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     pub(crate) changes: BTreeMap<u64, BTreeSet<Vec<u8>>>,
+    /// What was left of changes whose records were erased.
+    pub(crate) stubs: BTreeMap<u64, BTreeSet<Vec<u8>>>,
     /// Digest -> offset -> piece.
     pub(crate) pieces: BTreeMap<[u8; 32], BTreeMap<u64, Vec<u8>>>,
     pub(crate) waiting: BTreeSet<(DeviceKey, Vec<u8>)>,
@@ -68,6 +70,7 @@ impl Finds {
             settings: BTreeMap::new(),
             statements: BTreeMap::new(),
             changes: BTreeMap::new(),
+            stubs: BTreeMap::new(),
             pieces: BTreeMap::new(),
             waiting: BTreeSet::new(),
             records: BTreeMap::new(),
@@ -84,7 +87,8 @@ impl Finds {
 
     /// How many places of the log are known to have been filled and gave nothing.
     pub(crate) fn lost(&self) -> u64 {
-        let found: BTreeSet<u64> = self.statements.keys().chain(self.changes.keys()).copied().collect();
+        let found = self.statements.keys().chain(self.changes.keys()).chain(self.stubs.keys());
+        let found: BTreeSet<u64> = found.copied().collect();
         let gaps = found.last().map_or(0, |last| last - found.len() as u64);
         let past = self.hints.keys().filter(|seq| found.last().is_none_or(|last| *seq > last));
         gaps + past.count() as u64
@@ -116,13 +120,17 @@ impl Finds {
         })?)
     }
 
-    /// A row of the log opens under the statements' key or under its record's. Where the hint at the
+    /// A row of the log opens under the statements' key, the stubs' or its record's. Where the hint at the
     /// record is lost, every record's key is tried.
     fn take_from_log(&mut self, row: &Row<'_>, keys: &Keys) -> bool {
         let Some(seq) = place(row.key) else { return false };
         let aad = seq.to_be_bytes();
         if let Ok(bytes) = keys.statement.open(&LOG, &aad, row.value) {
             self.statements.entry(seq).or_default().insert(bytes);
+            return true;
+        }
+        if let Ok(bytes) = keys.stub.open(&LOG, &aad, row.value) {
+            self.stubs.entry(seq).or_default().insert(bytes);
             return true;
         }
         let hinted = self.hints.get(&seq).and_then(|hint| self.records.get(hint));

@@ -163,14 +163,16 @@ impl Store {
     }
 }
 
-/// Where in the log the changes of a record stand, by ink and cause.
+/// Where in the log the changes of a record stand, ascending.
 pub(crate) fn record_places(txn: &WriteTransaction, record: &RecordId) -> Result<Vec<u64>, StoreError> {
     let mut first = [0; 57];
     let mut last = [0xff; 57];
     for bound in [&mut first, &mut last] {
         bound.split_at_mut(16).0.copy_from_slice(&record.to_bytes());
     }
-    places(txn, &first..=&last)
+    let mut places = places(txn, &first..=&last)?;
+    places.sort_unstable();
+    Ok(places)
 }
 
 fn places(txn: &WriteTransaction, rows: RangeInclusive<&[u8; 57]>) -> Result<Vec<u64>, StoreError> {

@@ -27,6 +27,8 @@ pub use open::NewStore;
 
 mod copy;
 
+mod renewal;
+
 mod pages;
 
 mod finds;
@@ -38,6 +40,8 @@ mod entry;
 pub use entry::{EntryKind, LogEntry};
 
 mod log;
+
+mod erasure;
 
 mod statements;
 

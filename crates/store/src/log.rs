@@ -1,10 +1,11 @@
 //! The log: admitted changes and statements are appended, dense and in one sequence, each sealed,
-//! with the index rows that find them again. Nothing is ever taken out.
+//! with the index rows that find them again. Nothing is ever taken out; of an erased record's changes
+//! `erasure` leaves the headers where they stood.
 
 use std::ops::Bound;
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
-use rukun_authority::AdmittedChange;
+use rukun_authority::{AdmittedChange, AdmittedHeader};
 use rukun_change::{ChangeId, DeviceKey, RecordId};
 
 use crate::entry::{EntryKind, LogEntry};
@@ -18,45 +19,30 @@ impl Store {
     /// Appends a change, unless it is held, and gives its place in the log.
     ///
     /// # Errors
-    /// If the medium fails or the record's key is damaged.
+    /// [`StoreError::Erased`] if the record was erased: a stub is appended in its place. Else if the medium
+    /// fails or the record's key is damaged.
     pub fn append_change(
         &mut self,
         change: &AdmittedChange,
         from: Option<&DeviceKey>,
     ) -> Result<Option<u64>, StoreError> {
-        let id = change.id();
-        if self.has_change(&id)? {
+        if self.has_change(&change.id())? {
             return Ok(None);
         }
         let record = change.change().record;
+        if self.erased(&record).is_some() {
+            return Err(StoreError::Erased { record });
+        }
         let held = self.record_key(&record)?;
         self.write(|txn, vault, memory| {
-            let seq = memory.head + 1;
             let key = match held {
                 Some(key) => key,
                 None => vault.new_record_key(txn, &record)?,
             };
-            let bytes = change.signed().to_bytes();
-            let sealed = key.seal(&mut vault.entropy, &LOG, &seq.to_be_bytes(), &bytes);
-            txn.open_table(LOG)?.insert(seq, sealed.as_slice())?;
-            let from = memory.number_from(txn, from)?;
-            let entry = [&[0][..], id.as_bytes(), &record.to_bytes(), &from.to_be_bytes()].concat();
-            txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
-            txn.open_table(CHANGE)?.insert(id.as_bytes(), seq)?;
-            let cause = cause_key(&record, change.change().ink, &change.body().hash, seq);
-            txn.open_table(CAUSE)?.insert(&cause, ())?;
-            let author = &change.change().author;
-            let device = memory.number_of(txn, &author.device)?;
-            let number = author_key(device, &author.incarnation, change.change().n, seq);
-            txn.open_table(AUTHOR)?.insert(&number, ())?;
+            let row = (memory.head + 1).to_be_bytes();
+            let sealed = key.seal(&mut vault.entropy, &LOG, &row, &change.signed().to_bytes());
             txn.open_table(STALE)?.insert(&record.to_bytes(), ())?;
-            if from == 0 {
-                memory.made_here(txn, &record.home(), seq)?;
-            }
-            memory.fingerprints.entry(record.home()).or_default().insert(id.as_bytes());
-            memory.grown.insert(record.home());
-            memory.head = seq;
-            Ok(Some(seq))
+            memory.append(txn, &change.to_header(), &sealed, from).map(Some)
         })
     }
 
@@ -81,20 +67,16 @@ impl Store {
         })
     }
 
-    /// A change.
+    /// A change, if it is held and its record was not erased.
     ///
     /// # Errors
     /// If the medium fails or the row is damaged.
     pub fn change(&self, id: &ChangeId) -> Result<Option<AdmittedChange>, StoreError> {
         self.read(|txn| {
-            let Some(seq) = txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value()) else {
+            let Some((seq, record)) = self.find(txn, id)? else { return Ok(None) };
+            if self.erased(&record).is_some() {
                 return Ok(None);
-            };
-            let entries = txn.open_table(ENTRY)?;
-            let entry = entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &seq.to_be_bytes()))?;
-            let EntryKind::Change { record, .. } = self.memory.entry(seq, entry.value())?.kind else {
-                return Err(StoreError::damaged(&ENTRY, &seq.to_be_bytes()));
-            };
+            }
             let key = self.vault.record_key(txn, &record)?;
             let key = key.ok_or_else(|| StoreError::damaged(&RECORD, &record.to_bytes()))?;
             let change = self.recall(&txn.open_table(LOG)?, seq, &key)?;
@@ -103,15 +85,14 @@ impl Store {
         })
     }
 
-    /// All changes of a record, in log order.
+    /// All changes of a record, in log order; none if it was erased.
     ///
     /// # Errors
     /// If the medium fails or a row is damaged.
     pub fn record_changes(&self, record: &RecordId) -> Result<Vec<AdmittedChange>, StoreError> {
         self.read(|txn| {
             let Some(key) = self.vault.record_key(txn, record)? else { return Ok(Vec::new()) };
-            let mut places = record_places(txn, record)?;
-            places.sort_unstable();
+            let places = record_places(txn, record)?;
             let log = txn.open_table(LOG)?;
             places.into_iter().map(|seq| self.recall(&log, seq, &key)).collect()
         })
@@ -146,6 +127,24 @@ impl Store {
         self.read(|txn| self.vault.record_key(txn, record))
     }
 
+    /// Where a change stands that is held, whole or as a stub, and of which record it is.
+    pub(crate) fn find(
+        &self,
+        txn: &WriteTransaction,
+        id: &ChangeId,
+    ) -> Result<Option<(u64, RecordId)>, StoreError> {
+        let Some(seq) = txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value()) else {
+            return Ok(None);
+        };
+        let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
+        let entries = txn.open_table(ENTRY)?;
+        let entry = entries.get(seq)?.ok_or_else(damaged)?;
+        match self.memory.entry(seq, entry.value())?.kind {
+            EntryKind::Change { record, .. } => Ok(Some((seq, record))),
+            EntryKind::Statement { .. } | EntryKind::Receipt { .. } => Err(damaged()),
+        }
+    }
+
     fn recall(
         &self,
         log: &impl ReadableTable<u64, &'static [u8]>,
@@ -178,6 +177,34 @@ impl crate::store::Vault {
 }
 
 impl Memory {
+    /// Puts a sealed change or stub at the end of the log, with the rows that find it again.
+    pub(crate) fn append(
+        &mut self,
+        txn: &WriteTransaction,
+        change: &AdmittedHeader,
+        sealed: &[u8],
+        from: Option<&DeviceKey>,
+    ) -> Result<u64, StoreError> {
+        let (id, header, seq) = (change.id(), change.header(), self.head + 1);
+        let (record, home) = (header.record, header.record.home());
+        txn.open_table(LOG)?.insert(seq, sealed)?;
+        let from = self.number_from(txn, from)?;
+        let entry = [&[0][..], id.as_bytes(), &record.to_bytes(), &from.to_be_bytes()].concat();
+        txn.open_table(ENTRY)?.insert(seq, entry.as_slice())?;
+        txn.open_table(CHANGE)?.insert(id.as_bytes(), seq)?;
+        txn.open_table(CAUSE)?.insert(&cause_key(&record, header.ink, &header.cause, seq), ())?;
+        let device = self.number_of(txn, &header.author.device)?;
+        let number = author_key(device, &header.author.incarnation, header.n, seq);
+        txn.open_table(AUTHOR)?.insert(&number, ())?;
+        if from == 0 {
+            self.made_here(txn, &home, seq)?;
+        }
+        self.fingerprints.entry(home).or_default().insert(id.as_bytes());
+        self.grown.insert(home);
+        self.head = seq;
+        Ok(seq)
+    }
+
     pub(crate) fn number_from(
         &mut self,
         txn: &WriteTransaction,

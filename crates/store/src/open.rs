@@ -145,7 +145,7 @@ fn write_first(db: &Database, rows: &[(&str, Vec<u8>)]) -> Result<(), StoreError
 pub(crate) struct Header {
     lock: Vec<u8>,
     data_key: Vec<u8>,
-    device_seed: Vec<u8>,
+    pub(crate) device_seed: Vec<u8>,
     incarnation: Incarnation,
     survey: Option<SurveyId>,
 }

@@ -1,14 +1,19 @@
 //! A damaged file becomes a new store: everything that still opens under its key is taken out of the
 //! pages one by one and goes through the gate again, in the order of the old log. What can't be placed
-//! because something before it was lost waits, as if it had just come. Nothing is written to the file.
+//! because something before it was lost waits, as if it had just come. What was erased stays erased, though
+//! old pages may still have all of it. Nothing is written to the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use rand_chacha::ChaCha20Rng;
 use redb::StorageBackend;
-use rukun_authority::{Keypair, Said, Statement, StatementVerdict, Trust, Verdict, VerifiedChange};
-use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, SurveyId};
+use rukun_authority::{
+    Keypair, Said, Statement, StatementVerdict, Trust, Verdict, VerifiedChange, VerifiedHeader,
+};
+use rukun_change::{
+    ChangeId, DeviceKey, Digest, Incarnation, RecordId, SignedChange, SignedHeader, SurveyId,
+};
 use zeroize::Zeroizing;
 
 use crate::blob::BLOB_BYTES_MAX;
@@ -24,7 +29,7 @@ const COMMIT_EVERY: usize = 500;
 /// What was taken out of a damaged file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Salvaged {
-    /// Changes that are in the new store's log.
+    /// Changes that are in the new store's log, those of erased records as stubs.
     pub changes: u64,
     /// Of these, changes by this device.
     pub own: u64,
@@ -32,7 +37,7 @@ pub struct Salvaged {
     pub waiting: u64,
     /// Statements that are in the new store's log.
     pub statements: u64,
-    /// Statements that opened and rest on lost ones.
+    /// Statements and stubs that opened and rest on lost statements.
     pub unplaced: u64,
     /// Places of the old log whose row did not open any more, as far as can be told.
     pub lost: u64,
@@ -67,6 +72,7 @@ impl Store {
             store: Self::create(new, unlock, &new_store, entropy)?,
             own: Keypair::from_seed(&device_seed).key(),
             trust: None,
+            erased: BTreeSet::new(),
             salvaged: Salvaged { settings: finds.settings.clone(), ..Salvaged::default() },
         };
         filling.fill(&finds)?;
@@ -80,6 +86,8 @@ struct Filling {
     store: Store,
     own: DeviceKey,
     trust: Option<Trust>,
+    /// The records of which an erasure or a stub was found: with a stub alone, the statement is lost.
+    erased: BTreeSet<RecordId>,
     salvaged: Salvaged,
 }
 
@@ -95,6 +103,10 @@ impl Filling {
                     self.place(change, *from)?;
                 }
             }
+        }
+        // Old pages may have all that was erased, and the damaged file is kept.
+        if !self.erased.is_empty() {
+            self.store.set_renewal_due()?;
         }
         self.salvaged.lost = finds.lost();
         Ok(())
@@ -135,6 +147,9 @@ impl Filling {
                         _ => self.store.append_statement(&id, &bytes, about, None)?,
                     };
                     self.salvaged.statements += u64::from(new.is_some());
+                    if let Said::Erasure(erasure) = &claim.said {
+                        self.erased.insert(erasure.record);
+                    }
                 }
                 StatementVerdict::Wait(_) | StatementVerdict::Refuse(_) => self.salvaged.unplaced += 1,
             }
@@ -143,10 +158,17 @@ impl Filling {
     }
 
     fn place_changes(&mut self, finds: &Finds, survey: &SurveyId) -> Result<(), OpenError> {
+        let found = finds.stubs.values().flatten();
+        let stubs: Vec<_> = found.filter_map(|bytes| verified_header(bytes, survey)).collect();
         let found = finds.changes.values().flatten();
         let mut changes: Vec<_> = found.filter_map(|bytes| verified(bytes, survey)).collect();
-        let superseded = self.superseded(&changes);
-        changes.retain(|change| !superseded.contains(&change.id()));
+        let mut dropped = self.superseded(&changes, &stubs);
+        dropped.extend(stubs.iter().map(VerifiedHeader::id));
+        changes.retain(|change| !dropped.contains(&change.id()));
+        self.erased.extend(stubs.iter().map(|stub| stub.header().record));
+        for stub in stubs {
+            self.place_stub(stub)?;
+        }
         for (at, change) in changes.into_iter().enumerate() {
             self.place(change, self.own)?;
             if at % COMMIT_EVERY == COMMIT_EVERY - 1 {
@@ -159,6 +181,9 @@ impl Filling {
     /// Through the gate, or to what waits from this peer.
     fn place(&mut self, change: VerifiedChange, from: DeviceKey) -> Result<(), OpenError> {
         let (record, own) = (change.change().record, change.change().author.device == self.own);
+        if self.erased.contains(&record) {
+            return self.place_stub(change.into_stub());
+        }
         if self.store.has_change(&change.id())? {
             return Ok(());
         }
@@ -181,10 +206,35 @@ impl Filling {
         Ok(())
     }
 
+    /// What is left of an erased record's change. It does not wait: whoever brings the lost statement brings
+    /// it, too.
+    fn place_stub(&mut self, stub: VerifiedHeader) -> Result<(), OpenError> {
+        if self.store.has_change(&stub.id())? {
+            return Ok(());
+        }
+        let own = stub.header().author.device == self.own;
+        let placed = self.trust.as_ref().and_then(|trust| {
+            let by = trust.erased_by(&stub.header().record)?;
+            Some((trust.judge_header(stub)?, by))
+        });
+        let Some((stub, by)) = placed else {
+            self.salvaged.unplaced += 1;
+            return Ok(());
+        };
+        self.store.append_stub(&stub, &by, None)?;
+        self.salvaged.changes += 1;
+        self.salvaged.own += u64::from(own);
+        Ok(())
+    }
+
     /// Of two changes that this device made under one number, the earlier was never committed: its page
-    /// outlived a loss of power. To bring it back would be to fork.
-    fn superseded(&self, changes: &[VerifiedChange]) -> BTreeSet<ChangeId> {
-        let mut latest: BTreeMap<_, (i64, ChangeId)> = BTreeMap::new();
+    /// outlived a loss of power. To bring it back would be to fork. A stub is the later one: it tells no
+    /// time, and its change was committed long before its record was erased.
+    fn superseded(&self, changes: &[VerifiedChange], stubs: &[VerifiedHeader]) -> BTreeSet<ChangeId> {
+        let own = stubs.iter().filter(|stub| stub.header().author.device == self.own);
+        let number = |stub: &VerifiedHeader| (stub.header().author.incarnation, stub.header().n);
+        let mut latest: BTreeMap<_, (i64, ChangeId)> =
+            own.map(|stub| (number(stub), (i64::MAX, stub.id()))).collect();
         let mut superseded = BTreeSet::new();
         for change in changes.iter().filter(|change| change.change().author.device == self.own) {
             let number = (change.change().author.incarnation, change.change().n);
@@ -230,4 +280,8 @@ fn present_seed(finds: &Finds) -> Zeroizing<[u8; 32]> {
 
 fn verified(bytes: &[u8], survey: &SurveyId) -> Option<VerifiedChange> {
     VerifiedChange::verify(SignedChange::from_bytes(bytes).ok()?, survey).ok()
+}
+
+fn verified_header(bytes: &[u8], survey: &SurveyId) -> Option<VerifiedHeader> {
+    VerifiedHeader::verify(SignedHeader::from_bytes(bytes).ok()?, survey).ok()
 }

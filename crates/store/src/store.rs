@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction,
 };
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, StatementId, SubSls, SurveyId};
+use rukun_change::{DeviceKey, Fingerprint, Incarnation, RecordId, StatementId, SubSls, SurveyId};
 use zeroize::Zeroizing;
 
 use crate::fault::StoreError;
@@ -74,6 +74,8 @@ pub(crate) struct Memory {
     /// How many changes nobody else is known to hold, by sub-SLS.
     pub(crate) alone: BTreeMap<SubSls, u64>,
     pub(crate) waiting: BTreeMap<DeviceKey, usize>,
+    /// The records that were erased, and by which statement.
+    pub(crate) erased: BTreeMap<RecordId, StatementId>,
     /// Number and sum of statements as they were last written. Each table that a commit touches costs
     /// three pages.
     saved: Option<(u64, Fingerprint)>,
@@ -374,6 +376,7 @@ impl Memory {
             memory.receipts.insert(seq.value(), home_of(&RECEIPT, key.value())?);
         }
         memory.load_alone(txn)?;
+        memory.load_erased(txn)?;
         memory.statements = memory.statement_fingerprint(txn)?;
         for row in txn.open_table(STATEMENT)?.iter()? {
             memory.statement_head = memory.statement_head.max(row?.1.value());

@@ -10,9 +10,9 @@ use redb::TableDefinition;
 macro_rules! every_table {
     ($act:ident) => {
         $act!(
-            ABOUT ALONE AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY FINGERPRINT
-            HEADER HEADER_COPY IDENTITY INVITATION INVITED LOG PEER PROOF RECEIPT RECORD RECORD_IDENTITY
-            SETTING STALE STATEMENT SUM WAITING
+            ABOUT ALONE AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY ERASED
+            FINGERPRINT HEADER HEADER_COPY IDENTITY INVITATION INVITED LOG PEER PROOF RECEIPT RECORD
+            RECORD_IDENTITY SETTING STALE STATEMENT SUM WAITING
         );
     };
 }
@@ -30,11 +30,13 @@ pub(crate) const HEADER: TableDefinition<&str, &[u8]> = TableDefinition::new("he
 /// not take them. Never read by who opens a store; looked for by who repairs one.
 pub(crate) const HEADER_COPY: TableDefinition<&str, &[u8]> = TableDefinition::new("header_copy");
 
-/// Running numbers. `n`: the last number this device gave itself.
+/// Running numbers. `n`: the last number this device gave itself; `erased`: how many records were erased
+/// since the file was last made anew.
 pub(crate) const COUNTER: TableDefinition<&str, u64> = TableDefinition::new("counter");
 
 /// Log sequence number, from 1, dense -> what was appended: a signed change sealed under its
-/// record's key, or a statement sealed under the statement key.
+/// record's key; where the record was erased, the change's signed header sealed under the stub key; or a
+/// statement sealed under the statement key.
 pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
 /// Log sequence number -> what stands there, not sealed. A change: 0, change id (32), record (16),
@@ -78,6 +80,10 @@ pub(crate) const DEVICE: TableDefinition<&[u8; 32], u32> = TableDefinition::new(
 /// Record -> its own key, sealed under the record lock key. Without this row the record's changes
 /// and view are noise.
 pub(crate) const RECORD: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("record");
+
+/// Record that was erased -> id of the statement that erased it (32). No such record is in [`RECORD`]. Made
+/// empty where an earlier program made the store.
+pub(crate) const ERASED: TableDefinition<&[u8; 16], &[u8; 32]> = TableDefinition::new("erased");
 
 /// Sub-SLS -> fingerprint of the ids of its changes and of the statements about them.
 pub(crate) const FINGERPRINT: TableDefinition<&[u8; 8], &[u8; 40]> = TableDefinition::new("fingerprint");

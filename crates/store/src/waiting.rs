@@ -1,11 +1,11 @@
 //! Changes that wait for a grant or a cause: outside the set, in no index and no fingerprint, kept
 //! by the peer that sent them. How many one peer may leave here is the caller's to bound.
 
-use redb::ReadableTable;
-use rukun_change::{ChangeId, DeviceKey};
+use redb::{ReadableTable, WriteTransaction};
+use rukun_change::{ChangeId, DeviceKey, RecordId, SignedChange};
 
 use crate::fault::StoreError;
-use crate::store::Store;
+use crate::store::{Memory, Store};
 use crate::tables::WAITING;
 
 impl Store {
@@ -42,6 +42,15 @@ impl Store {
         })
     }
 
+    /// The changes of a record that wait. Only the values tell whose they are.
+    pub(crate) fn waiting_of(&self, record: &RecordId) -> Result<Vec<(DeviceKey, ChangeId)>, StoreError> {
+        let is_of_it =
+            |bytes: &[u8]| SignedChange::from_bytes(bytes).is_ok_and(|claim| claim.change.record == *record);
+        let mut waiting = self.waiting()?;
+        waiting.retain(|(_, _, bytes)| is_of_it(bytes));
+        Ok(waiting.into_iter().map(|(from, id, _)| (from, id)).collect())
+    }
+
     /// Forgets a change that waited; whether it was there.
     ///
     /// # Errors
@@ -50,21 +59,30 @@ impl Store {
         if self.waiting_count(from) == 0 {
             return Ok(false);
         }
-        self.write(|txn, _, memory| {
-            let removed = txn.open_table(WAITING)?.remove(&key(from, id))?.is_some();
-            if let Some(count) = memory.waiting.get_mut(from).filter(|_| removed) {
-                *count -= 1;
-                if *count == 0 {
-                    memory.waiting.remove(from);
-                }
-            }
-            Ok(removed)
-        })
+        self.write(|txn, _, memory| memory.forget_waiting(txn, from, id))
     }
 
     /// How many changes from this peer wait.
     pub fn waiting_count(&self, from: &DeviceKey) -> usize {
         self.memory.waiting.get(from).copied().unwrap_or_default()
+    }
+}
+
+impl Memory {
+    pub(crate) fn forget_waiting(
+        &mut self,
+        txn: &WriteTransaction,
+        from: &DeviceKey,
+        id: &ChangeId,
+    ) -> Result<bool, StoreError> {
+        let removed = txn.open_table(WAITING)?.remove(&key(from, id))?.is_some();
+        if let Some(count) = self.waiting.get_mut(from).filter(|_| removed) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(from);
+            }
+        }
+        Ok(removed)
     }
 }
 

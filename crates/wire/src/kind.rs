@@ -16,10 +16,11 @@ pub(crate) enum Kind {
     Ids = 10,
     Want = 11,
     Close = 12,
+    Stubs = 13,
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Hello,
         Self::StatementIds,
         Self::Statements,
@@ -32,6 +33,7 @@ impl Kind {
         Self::Ids,
         Self::Want,
         Self::Close,
+        Self::Stubs,
     ];
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {
@@ -40,7 +42,7 @@ impl Kind {
 
     /// Whether its fields are compressed.
     pub(crate) fn is_packed(self) -> bool {
-        matches!(self, Self::Statements | Self::Changes)
+        matches!(self, Self::Statements | Self::Changes | Self::Stubs)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Kind {
             Self::Ids => "ids",
             Self::Want => "want",
             Self::Close => "close",
+            Self::Stubs => "stubs",
         }
     }
 }

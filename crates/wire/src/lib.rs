@@ -20,6 +20,9 @@ pub use hello::{Cursor, Hello};
 mod changes;
 pub use changes::Changes;
 
+mod stubs;
+pub use stubs::Stubs;
+
 mod notice;
 pub use notice::{CloseCode, CloseReason, Exception};
 

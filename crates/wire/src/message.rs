@@ -13,7 +13,7 @@ use crate::limits::{
 };
 use crate::pack::{pack, unpack};
 use crate::rows::{check_ascending, read_rows, read_strings, read_yes, write_rows, write_strings, write_yes};
-use crate::{Changes, CloseReason, Exception, Fault, Hello, WireError};
+use crate::{Changes, CloseReason, Exception, Fault, Hello, Stubs, WireError};
 
 const SUB_SLS_BYTES: usize = 8;
 const SUMMARY_ROW_BYTES: usize = SUB_SLS_BYTES + Fingerprint::BYTES;
@@ -52,7 +52,9 @@ pub enum Message {
     },
     /// Changes.
     Changes(Changes),
-    /// That a frame of changes is durable, with these exceptions.
+    /// What is left of changes whose records were erased.
+    Stubs(Stubs),
+    /// That a frame of changes or stubs is durable, with these exceptions.
     Ack {
         /// The frame.
         frame: u64,
@@ -118,6 +120,7 @@ impl Message {
             Self::BlobWant { .. } => Kind::BlobWant,
             Self::Blob { .. } => Kind::Blob,
             Self::Changes(_) => Kind::Changes,
+            Self::Stubs(_) => Kind::Stubs,
             Self::Ack { .. } => Kind::Ack,
             Self::Summary(_) => Kind::Summary,
             Self::Differ(_) => Kind::Differ,
@@ -143,6 +146,7 @@ impl Message {
                 out.array(4).bytes(digest.as_bytes()).uint(*offset).uint(*total).bytes(bytes);
             }
             Self::Changes(changes) => changes.write(&mut out),
+            Self::Stubs(stubs) => stubs.write(&mut out),
             Self::Ack { frame, exceptions } => write_ack(&mut out, *frame, exceptions),
             Self::Summary(rows) => write_rows(&mut out, rows.iter().map(summary_row)),
             Self::Differ(codes) => write_rows(&mut out, codes.iter().map(|code| *code.as_bytes())),
@@ -169,6 +173,7 @@ impl Message {
             Kind::BlobWant => read_blob_want(&mut reader)?,
             Kind::Blob => read_blob(&mut reader)?,
             Kind::Changes => Self::Changes(Changes::read(&mut reader)?),
+            Kind::Stubs => Self::Stubs(Stubs::read(&mut reader)?),
             Kind::Ack => read_ack(&mut reader)?,
             Kind::Summary => Self::Summary(read_summary(&mut reader)?),
             Kind::Differ => Self::Differ(read_differ(&mut reader)?),
@@ -322,7 +327,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_told_from_a_malformed_message() {
         assert_eq!(Message::decode(&[]), Err(WireError::EmptyFrame));
-        assert_eq!(Message::decode(&[13]), Err(WireError::UnknownType { number: 13 }));
+        assert_eq!(Message::decode(&[14]), Err(WireError::UnknownType { number: 14 }));
         let error = Message::decode(&[Kind::Want as u8, 0x41, 0]).unwrap_err().to_string();
         assert_eq!(error, "peer sent a malformed want: 1 bytes are no whole number of rows of 32");
     }

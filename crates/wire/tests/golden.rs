@@ -5,11 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_change::{
-    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, RecordId,
-    SignedChange, StatementId, SubSls, SurveyId,
+    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Header, Incarnation, Ink, RecordId,
+    SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
 use rukun_wire::limits::UNPACKED_BYTES_MAX;
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
 
 /// Length and type in front of the fields.
 const HEAD_BYTES: usize = 5;
@@ -177,6 +177,28 @@ fn bytes_of_changes_of_a_repair() {
     let message = Message::Changes(Changes { frame: 8, upto: None, items: Vec::new() });
     let literal = "068a08f68080804080808040";
     check_packed(&message, literal, include_str!("../golden/v1/changes-of-a-repair.hex"));
+}
+
+#[test]
+fn bytes_of_stubs() {
+    let header = |device, n, ink, seen: &[u8]| {
+        let SignedChange { change, signature } = change(device, n, ink, seen);
+        let Change { author, n, record, ink, seen, .. } = change;
+        let cause = CauseHash::from_bytes([0x90; 32]);
+        SignedHeader { header: Header { author, n, record, ink, cause, seen }, signature }
+    };
+    let items = vec![header(5, 300, Ink::Pencil, &[]), header(6, 12, Ink::Red, &[0x71, 0x72])];
+    let message = Message::Stubs(Stubs { frame: 7, upto: Some(900), items });
+    let literal = "0d83071903848258a2885820050505050505050505050505050505050505050505050505050505050505050544a0 \
+         a0a0a019012c5018110100050003002c2c2c2c2c2c2c2c0158209090909090909090909090909090909090909090 \
+         909090909090909090909090805840e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e558e48858200606060606060606 \
+         06060606060606060606060606060606060606060606060644a0a0a0a00c5018110100050003000c0c0c0c0c0c0c \
+         0c025820909090909090909090909090909090909090909090909090909090909090909082582071717171717171 \
+         71717171717171717171717171717171717171717171717171582072727272727272727272727272727272727272 \
+         727272727272727272727272725840e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6 \
+         e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6";
+    check_packed(&message, literal, include_str!("../golden/v1/stubs.hex"));
 }
 
 #[test]

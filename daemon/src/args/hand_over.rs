@@ -1,7 +1,7 @@
-//! The verb by which work goes to another device.
+//! The verbs by which work goes to another device, and a family to another place.
 
 use clap::Subcommand;
-use rukun_change::Region;
+use rukun_change::{Region, SubSls};
 
 /// How work goes to another device.
 #[derive(Debug, Subcommand)]
@@ -24,5 +24,21 @@ still taken when it arrives, as its own. A larger region hands over all that the
         /// Who takes: a device's id, a unique beginning of it, or its owner's name
         #[arg(long, value_name = "DEVICE")]
         to: String,
+    },
+    /// Move a family's record to another sub-SLS
+    #[command(after_help = "\
+Example:
+  rukun transfer 1811010005000300-3f2a --to 1811010005000400
+
+The district alone can do it. What is read in the record is written into a new one there, in printed
+ink, for whoever works there; the old one is marked gone, and its history stays where it is. rukun log
+follows a family from the new record to the old one.")]
+    Transfer {
+        /// The record, or a unique beginning of its id
+        #[arg(value_name = "RECORD")]
+        record: String,
+        /// Where the family lives: all 16 digits
+        #[arg(long, value_name = "SUB-SLS")]
+        to: SubSls,
     },
 }

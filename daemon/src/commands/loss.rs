@@ -1,8 +1,6 @@
 //! Losing a device: a revocation is asked for once more before it is made, since nothing takes it back.
 
-use std::io::{BufRead, IsTerminal, Write};
-
-use super::output::Output;
+use super::output::{Output, confirm};
 use crate::args::{Loss, Settled};
 use crate::disk::Folder;
 use crate::node::Node;
@@ -48,7 +46,7 @@ fn revoke(
         None => node.ask(Request::Losing { device: device.into() })?,
     };
     if !yes {
-        confirm(&loss)?;
+        confirm(&render::losing(&loss), "Revoke it?", "a revocation", "revoked")?;
     }
     match &root {
         Some(root) => node.with_root(|replica| verbs::revoke(replica, Some(root), &loss.device, &reason)),
@@ -63,20 +61,4 @@ fn settle(folder: &Folder, settled: Settled, upheld: bool, output: Output) -> Re
     let settled: SettledShape = Node::open(folder)?.ask(request)?;
     output.show(&settled, |settled, _| render::settled(settled));
     Ok(())
-}
-
-/// Asks whoever sits there; a script must say --yes.
-fn confirm(loss: &LossShape) -> Result<(), VerbError> {
-    let remedy = "nothing was written; to revoke without being asked, add --yes";
-    if !std::io::stdin().is_terminal() {
-        return Err(VerbError::new("a revocation can't be taken back, and nobody is here to ask", remedy));
-    }
-    eprint!("{}Revoke it? It can't be taken back. [y/N] ", render::losing(loss));
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match read.map(|_| answer.trim().to_ascii_lowercase()) {
-        Ok(answer) if ["y", "yes", "ya"].contains(&answer.as_str()) => Ok(()),
-        _ => Err(VerbError::new("not revoked", "nothing was written")),
-    }
 }

@@ -1,6 +1,6 @@
 //! The terminal, or the script that reads us.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -41,5 +41,21 @@ impl Output {
         } else {
             eprintln!("rukun: {error}");
         }
+    }
+}
+
+/// Asks whoever sits there before something is done that nothing takes back; a script must say --yes.
+pub(super) fn confirm(shown: &str, question: &str, noun: &str, done: &str) -> Result<(), VerbError> {
+    let remedy = "nothing was written; to do it without being asked, add --yes";
+    if !std::io::stdin().is_terminal() {
+        return Err(VerbError::new(format!("{noun} can't be taken back, and nobody is here to ask"), remedy));
+    }
+    eprint!("{shown}{question} It can't be taken back. [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    match read.map(|_| answer.trim().to_ascii_lowercase()) {
+        Ok(answer) if ["y", "yes", "ya"].contains(&answer.as_str()) => Ok(()),
+        _ => Err(VerbError::new(format!("not {done}"), "nothing was written")),
     }
 }

@@ -4,7 +4,7 @@
 use super::cast::DISTRICT;
 use super::scene::Scene;
 use crate::render::Paint;
-use crate::verbs::{LogShape, RecordShape, RecordsShape, Request, VerbError};
+use crate::verbs::{ErasedListShape, LogShape, RecordShape, RecordsShape, Request, VerbError};
 
 /// What became of the work of a lost phone, and whether all nodes say so.
 pub(super) struct Agreement {
@@ -14,6 +14,8 @@ pub(super) struct Agreement {
     pub(super) upheld: usize,
     /// and dismissed.
     pub(super) dismissed: usize,
+    /// Records that every node has forgotten that held them.
+    pub(super) erased: usize,
     /// Records compared, each counted once a node.
     compared: usize,
     /// The first that a node tells otherwise than the district.
@@ -23,7 +25,7 @@ pub(super) struct Agreement {
 impl Agreement {
     /// Compares all nodes but the lost one with the district.
     pub(super) fn of(scene: &mut Scene, set_aside: usize) -> Result<Self, VerbError> {
-        let mut found = Self { set_aside, upheld: 0, dismissed: 0, compared: 0, difference: None };
+        let mut found = Self { set_aside, upheld: 0, dismissed: 0, erased: 0, compared: 0, difference: None };
         let list = Request::RecordList { region: None, after: None, limit: Some(1_000) };
         let listed: RecordsShape = scene.officer(DISTRICT).ask(list)?;
         let others: Vec<usize> = scene.those_not_lost().into_iter().filter(|at| *at != DISTRICT).collect();
@@ -45,7 +47,28 @@ impl Agreement {
                 }
             }
         }
+        found.look_for_the_erased(scene)?;
         Ok(found)
+    }
+
+    /// The record that was erased: at every node that held it as much of it is left, and nothing to read.
+    fn look_for_the_erased(&mut self, scene: &mut Scene) -> Result<(), VerbError> {
+        let Some(record) = scene.erased.clone() else { return Ok(()) };
+        let office: ErasedListShape = scene.officer(DISTRICT).ask(Request::Erased { region: None })?;
+        self.erased = office.records.iter().filter(|line| line.record == record && line.changes > 0).count();
+        for at in scene.those_not_lost() {
+            let part = &scene.officer(at).part;
+            if !part.regions.iter().any(|region| record.starts_with(region.as_str())) {
+                continue;
+            }
+            let name = part.name;
+            let list: ErasedListShape = scene.officer(at).ask(Request::Erased { region: None })?;
+            let shown = scene.officer(at).ask::<RecordShape>(Request::RecordShow { record: record.clone() });
+            if list != office || shown.is_ok() {
+                self.difference.get_or_insert_with(|| format!("{name} has not forgotten record {record}"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether every node says the same.
@@ -53,9 +76,10 @@ impl Agreement {
         self.difference.is_none() && self.compared > 0
     }
 
-    /// Whether the story went as it was written: some work set aside, one change upheld, one dismissed.
+    /// Whether the story went as it was written: some work set aside, one change upheld, one dismissed, one
+    /// family erased.
     pub(super) fn is_good(&self) -> bool {
-        self.agrees() && self.set_aside > 2 && self.upheld == 1 && self.dismissed == 1
+        self.agrees() && self.set_aside > 2 && self.upheld == 1 && self.dismissed == 1 && self.erased == 1
     }
 
     /// In a line.

@@ -1,6 +1,6 @@
 //! The story of a lost phone, step by step: it is revoked while somebody goes on with it, what it
 //! delivers later is set aside, one change of that is upheld and one dismissed, and its families go to
-//! another enumerator.
+//! another enumerator. At last a family asks to be forgotten.
 
 use serde_json::json;
 
@@ -10,9 +10,8 @@ use super::agreement::Agreement;
 use super::cast::{COORDINATOR, DISTRICT, ENUMERATORS, Place, SUPERVISOR};
 use super::scene::Scene;
 use super::verdict::{self, Verdict};
-use crate::people::Family;
 use crate::render::{self, Cell, Table};
-use crate::verbs::{AssignedShape, LossShape, Request, SetAsideShape, SettledShape, VerbError};
+use crate::verbs::{AssignedShape, ErasedShape, LossShape, Request, SetAsideShape, SettledShape, VerbError};
 
 /// Whose phone is lost,
 const LOSER: usize = ENUMERATORS[0];
@@ -40,6 +39,7 @@ pub(super) fn play(scene: &mut Scene, narrator: &Narrator) -> Result<Verdict, Ve
     settle(scene, narrator)?;
     hand_over(scene, narrator)?;
     take_over(scene, narrator)?;
+    erase(scene, narrator)?;
     narrator.step("Compare what they hold and read, and look for every edit");
     let converged = scene.settle()?;
     scene.write_script()?;
@@ -183,13 +183,34 @@ fn take_over(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     Ok(())
 }
 
-/// A family asks to be forgotten: the last act, once there is a verb for it.
-#[expect(dead_code, reason = "joined to the story together with the verb")]
+/// A family asks to be forgotten.
 fn erase(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
-    narrator.step("A family is erased");
-    let asking: Option<Family> = families(scene, Place::Own(LOSER)).into_iter().next();
-    let record = asking.map(|family| scene.record(&family)).unwrap_or_default();
-    narrator.line(&said(scene, DISTRICT, &format!("erase {}", render::short_record(&record))));
+    narrator.step("A family asks to be forgotten, and is");
+    let own = families(scene, Place::Own(LOSER));
+    let record = own.last().map(|family| scene.record(family)).unwrap_or_default();
+    let holders = [DISTRICT, COORDINATOR, SUPERVISOR, HEIR];
+    let mut keys = Vec::new();
+    for at in holders {
+        scene.officer(at).count_anew()?;
+        keys.push(scene.officer(at).folder().key()?);
+    }
+    let reason = "the family asked for it";
+    let command = format!("erase {} --reason '{reason}'", render::short_record(&record));
+    narrator.line(&said(scene, DISTRICT, &command));
+    let request = Request::Erase { record: record.clone(), reason: reason.into() };
+    let erased: ErasedShape = scene.officer(DISTRICT).ask(request)?;
+    narrator.line(render::erased(&erased, narrator.paint).trim_end());
+    scene.erased = Some(record);
+    scene.wait_until("every store to be made anew", |scene| {
+        for (at, old) in holders.into_iter().zip(&keys) {
+            let is_new = scene.officer(at).folder().key()? != *old;
+            if !is_new || scene.fingerprints(at).is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })?;
+    narrator.line("each node that held it has made its file anew, under a new key");
     scene.settle()?;
     Ok(())
 }

@@ -112,6 +112,12 @@ impl Officer {
         Ok(())
     }
 
+    /// What its daemon carried before its store was made anew is added up from here.
+    pub(super) fn count_anew(&mut self) -> Result<(), VerbError> {
+        self.carried = self.traffic()?;
+        Ok(())
+    }
+
     /// Where its daemon takes peers.
     pub(super) fn address(&self) -> Result<String, VerbError> {
         let note = self.folder.note()?;

@@ -32,6 +32,8 @@ pub(super) struct Scene {
     pub(super) script: Script,
     /// The record of each family, by its KK number.
     pub(super) records: BTreeMap<String, String>,
+    /// The record that was erased, in the story that has one.
+    pub(super) erased: Option<String>,
 }
 
 impl Scene {
@@ -42,7 +44,7 @@ impl Scene {
         let officers: Result<Vec<Officer>, VerbError> =
             parts.into_iter().map(|part| Officer::new(part, home)).collect();
         let (script, records) = (Script::default(), BTreeMap::new());
-        let mut scene = Self { officers: officers?, stage, home: home.into(), script, records };
+        let mut scene = Self { officers: officers?, stage, home: home.into(), script, records, erased: None };
         let founded = scene.found()?;
         narrator.line(&format!("survey {} founded by {}", founded.name, scene.officer(DISTRICT).part.name));
         scene.officer(DISTRICT).start()?;

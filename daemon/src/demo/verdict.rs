@@ -72,6 +72,7 @@ impl Verdict {
             told.insert("set_aside".into(), settled.set_aside.into());
             told.insert("upheld".into(), settled.upheld.into());
             told.insert("dismissed".into(), settled.dismissed.into());
+            told.insert("erased".into(), settled.erased.into());
             told.insert("agree".into(), settled.agrees().into());
         }
         told
@@ -165,7 +166,9 @@ fn look_for_edits(scene: &mut Scene) -> Result<(usize, usize), VerbError> {
     for at in 0..scene.officers.len() {
         let regions = scene.officer(at).part.regions.clone();
         let covered = |record: &str| regions.iter().any(|region| record.starts_with(region.as_str()));
-        for (record, edits) in by_record.iter().filter(|(record, _)| covered(record)) {
+        let there = |record: &String| covered(record) && scene.erased.as_ref() != Some(record);
+        let sought: Vec<_> = by_record.iter().filter(|(record, _)| there(record)).collect();
+        for (record, edits) in sought {
             looked_for += edits.len();
             let log: Result<LogShape, VerbError> =
                 scene.officer(at).ask(Request::Log { record: record.clone() });

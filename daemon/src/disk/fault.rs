@@ -79,6 +79,23 @@ pub enum DiskError {
         /// What it should be.
         called: &'static str,
     },
+    /// Shares of different root keys.
+    #[error("{path} is a share of another root key than the one before it")]
+    OtherShares {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Too few shares.
+    #[error("{given} shares are given, and {needed} different ones are needed")]
+    FewShares {
+        /// How many.
+        given: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// Shares that make another key than the one that they name.
+    #[error("these shares do not make the root key that they name: one of them was changed")]
+    SpoiltShares,
     /// The store can't be opened.
     #[error("{path}: {source}")]
     Open {
@@ -132,6 +149,9 @@ impl DiskError {
             ),
             Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
             Self::NoKey { .. } => Some("put back the file as it was made, from a backup".into()),
+            Self::OtherShares { .. } | Self::FewShares { .. } | Self::SpoiltShares => {
+                Some("name two shares that were made together; the third will do for one that is spoilt".into())
+            }
             Self::Note { path, .. } => Some(format!("if no daemon runs there, remove {}", path.display())),
             Self::Open { .. } | Self::Io { .. } | Self::Terminal(_) | Self::Entropy(_) => None,
         }

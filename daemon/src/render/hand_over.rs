@@ -1,9 +1,9 @@
-//! Regions that changed hands.
+//! Regions that changed hands, and families that moved.
 
 use std::fmt::Write as _;
 
-use super::{Paint, clean};
-use crate::verbs::{AssignedShape, HolderShape};
+use super::{Paint, clean, short_record};
+use crate::verbs::{AssignedShape, HolderShape, MovedShape};
 
 /// What was handed over.
 pub fn assigned(assigned: &AssignedShape, paint: Paint) -> String {
@@ -22,5 +22,14 @@ pub fn assigned(assigned: &AssignedShape, paint: Paint) -> String {
     let late = if assigned.from.revoked { "is set aside" } else { "is still taken, under that name" };
     let _ =
         writeln!(text, "\nWhat {from} delivered there comes to {to} by itself; what arrives later {late}.");
+    text
+}
+
+/// A family that moved.
+pub fn moved(moved: &MovedShape, paint: Paint) -> String {
+    let to = short_record(&moved.to);
+    let mut text = format!("{}\n", paint.strong(&clean(&moved.to)));
+    let _ = writeln!(text, "goes on from {}, which is marked gone", clean(&moved.from));
+    let _ = writeln!(text, "\n{}", paint.faint(&format!("rukun log {to} tells both histories.")));
     text
 }

@@ -14,9 +14,15 @@ pub fn log(log: &LogShape, paint: Paint) -> String {
     let mut text = heading(&log.name, &log.record, paint);
     let all = if log.changes.len() > 1 { "all of it is " } else { "" };
     let _ = writeln!(text, "{}", paint.faint(&format!("{all}{}", clean(&log.reached))));
+    if let Some(came) = &log.came {
+        let _ = writeln!(text, "goes on from {}, moved by {}", clean(&came.from), clean(&came.by));
+    }
     for change in &log.changes {
         text.push('\n');
         text.push_str(&change_line(change, paint));
+    }
+    if let Some(before) = log.came.as_ref().and_then(|came| came.log.as_ref()) {
+        let _ = write!(text, "\nbefore it moved\n\n{}", self::log(before, paint));
     }
     text
 }

@@ -16,7 +16,7 @@ use super::shape::{
     PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, evidence, hand_over, import, invite, loss, provenance, record, typed};
+use super::{custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, typed};
 use crate::disk;
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
@@ -41,6 +41,7 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             json(GrantsShape { grants: grants.iter().map(|grant| teller.grant(grant)).collect() })
         }
         Request::Assign { region, from, to } => json(hand_over::assign(replica, &region, &from, &to)?),
+        Request::Transfer { record, to } => json(hand_over::transfer(replica, now, &record, &to)?),
         Request::Losing { device } => json(loss::losing(replica, None, &device)?),
         Request::Revoke { device, reason } => json(loss::revoke(replica, None, &device, &reason)?),
         Request::SetAside { region } => json(loss::set_aside(replica, region.as_deref())?),
@@ -48,6 +49,8 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             json(loss::settle(replica, &changes, device.as_deref(), region.as_deref(), upheld)?)
         }
         Request::Held { device } => json(loss::held(replica, &device)?),
+        Request::Erase { record, reason } => json(erasure::erase(replica, None, &record, &reason)?),
+        Request::Erased { region } => json(erasure::erased(replica, region.as_deref())?),
         Request::PeerAdd { address } => json(PeersShape { peers: add_addresses(replica, vec![address])? }),
         Request::PeerRemove { address } => json(remove_address(replica, &address)?),
         Request::PeerList => json(PeersShape { peers: replica.addresses()? }),

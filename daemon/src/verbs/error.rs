@@ -62,7 +62,12 @@ impl From<ActionError> for VerbError {
             | E::NoCandidate { .. }
             | E::NoChange { .. }
             | E::UnknownDevice { .. } => 404,
-            E::NotGranted { .. } | E::Ink { .. } | E::MayNotGrant { .. } | E::NotAbove { .. } => 403,
+            E::NotGranted { .. }
+            | E::Ink { .. }
+            | E::MayNotGrant { .. }
+            | E::NotAbove { .. }
+            | E::NotTheDistrict { .. } => 403,
+            E::Erased(_) => 410,
             E::NoCharter
             | E::NoQuestionnaire
             | E::InSurvey { .. }

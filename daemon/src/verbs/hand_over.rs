@@ -1,12 +1,12 @@
-//! The verb that hands a region over: assign.
+//! The verbs that hand a region over and move a family: assign, transfer.
 
 use std::collections::BTreeSet;
 
-use rukun_change::{DeviceKey, Region};
+use rukun_change::{DeviceKey, Moment, Region};
 use rukun_replica::Replica;
 
 use super::error::VerbError;
-use super::shape::{AssignedShape, HolderShape};
+use super::shape::{AssignedShape, HolderShape, MovedShape};
 use super::teller::owner;
 use super::typed;
 
@@ -25,6 +25,22 @@ pub(super) fn assign(
         from: holder(replica, &from),
         to: holder(replica, &to),
         others: over.others.iter().map(|issuer| owner(replica, issuer)).collect(),
+    })
+}
+
+pub(super) fn transfer(
+    replica: &mut Replica,
+    now: Moment,
+    record: &str,
+    to: &str,
+) -> Result<MovedShape, VerbError> {
+    let record = replica.find_record(record)?;
+    let home = to.parse().map_err(|error| VerbError::new(error, "name all 16 digits of the sub-SLS"))?;
+    let moved = replica.transfer(now, &record, home)?;
+    Ok(MovedShape {
+        from: moved.from.to_string(),
+        to: moved.to.to_string(),
+        transfer: moved.statement.to_string(),
     })
 }
 

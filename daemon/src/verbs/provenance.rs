@@ -3,22 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, Moment};
+use rukun_change::{ChangeId, Moment, RecordId};
 use rukun_document::{ConflictKind, Logged, Place, Reading};
 use rukun_replica::{Choice, Replica};
 
 use super::custody;
 use super::error::VerbError;
 use super::record::questionnaire;
-use super::shape::{BlameShape, ConflictsShape, LogLine, LogShape, WriteShape, WrittenShape};
-use super::teller::{Teller, head_name, members, rfc3339, value};
+use super::shape::{BlameShape, CameShape, ConflictsShape, LogLine, LogShape, WriteShape, WrittenShape};
+use super::teller::{Teller, head_name, members, owner, rfc3339, value};
 use super::typed;
 
+/// How many transfers back a history is followed: whoever signs one can sign a ring.
+const TRANSFERS_MAX: usize = 16;
 /// What the message of a resolution begins with.
 const RESOLVE: &str = "resolve ";
 
 pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError> {
-    let reading = replica.reading(&replica.find_record(record)?)?;
+    log_since(replica, &replica.find_record(record)?, TRANSFERS_MAX)
+}
+
+/// The history of a record, and of those from which it goes on.
+fn log_since(replica: &Replica, record: &RecordId, transfers_max: usize) -> Result<LogShape, VerbError> {
+    let reading = replica.reading(record)?;
     let (reached, least) = custody::reached(replica, reading.id())?;
     let mut log = log_of(&Teller::of(replica), &reading);
     let reached: BTreeMap<String, String> =
@@ -27,7 +34,19 @@ pub(super) fn log(replica: &Replica, record: &str) -> Result<LogShape, VerbError
     for line in &mut log.changes {
         line.reached = reached.get(&line.change).unwrap_or(&log.reached).clone();
     }
+    log.came = came(replica, record, transfers_max)?.map(Box::new);
     Ok(log)
+}
+
+fn came(replica: &Replica, record: &RecordId, max: usize) -> Result<Option<CameShape>, VerbError> {
+    let Some((statement, from)) = replica.came_from(record).filter(|_| max > 0) else { return Ok(None) };
+    // Not every place may be read here.
+    let log = match log_since(replica, &from, max - 1) {
+        Err(error) if [404, 410].contains(&error.status) => None,
+        log => Some(log?),
+    };
+    let by = replica.issuer_of(&statement)?.map(|issuer| owner(replica, &issuer)).unwrap_or_default();
+    Ok(Some(CameShape { from: from.to_string(), by, transfer: statement.to_string(), log }))
 }
 
 /// The history of a record as read. How far it has come is not told.
@@ -48,7 +67,7 @@ pub(super) fn log_of(teller: &Teller<'_>, reading: &Reading) -> LogShape {
     };
     let changes = in_telling_order(reading).into_iter().map(line).collect();
     let (record, name) = (reading.id().to_string(), head_name(reading));
-    LogShape { record, name, reached: String::new(), changes }
+    LogShape { record, name, reached: String::new(), came: None, changes }
 }
 
 pub(super) fn writes(teller: &Teller<'_>, logged: &Logged) -> Vec<WriteShape> {

@@ -50,6 +50,13 @@ pub enum Request {
         /// The device that takes, likewise.
         to: String,
     },
+    /// Move a record to another sub-SLS.
+    Transfer {
+        /// The record, or a unique beginning.
+        record: String,
+        /// Where to, all 16 digits.
+        to: String,
+    },
     /// What a revocation of this device would keep. Nothing is written.
     Losing {
         /// The device: its id, a unique beginning of it, or its owner's name.
@@ -86,6 +93,19 @@ pub enum Request {
     Held {
         /// The device: its id, a unique beginning of it, or its owner's name.
         device: String,
+    },
+    /// Forget a record for ever.
+    Erase {
+        /// The record, or a unique beginning.
+        record: String,
+        /// Why.
+        reason: String,
+    },
+    /// Records that were erased.
+    Erased {
+        /// Only in this region.
+        #[serde(default)]
+        region: Option<String>,
     },
     /// Dial this address from now on.
     PeerAdd {

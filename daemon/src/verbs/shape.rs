@@ -2,11 +2,13 @@
 //! whole texts; times are RFC 3339 beside milliseconds since 1970, by the author's clock.
 
 mod custody;
+mod erasure;
 mod hand_over;
 mod loss;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
-pub use hand_over::{AssignedShape, HolderShape};
+pub use erasure::{ErasedListShape, ErasedShape};
+pub use hand_over::{AssignedShape, CameShape, HolderShape, MovedShape};
 pub use loss::{
     HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
 };
@@ -126,6 +128,9 @@ pub struct LogShape {
     pub name: String,
     /// How far all of it is proved to have come.
     pub reached: String,
+    /// The record from which this one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came: Option<Box<CameShape>>,
     /// Its changes.
     pub changes: Vec<LogLine>,
 }

@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
 use automerge::{ChangeHash, ExpandedChange, ObjType, ScalarValue};
-use rukun_authority::{AdmittedChange, Standing, sign};
+use rukun_authority::{AdmittedChange, AdmittedHeader, Standing, sign};
 use rukun_change::{Author, CauseHash, Change, Ink, MemberId, RecordId, Scalar, SignedChange};
 use rukun_document::{Place, Reading, write};
 
@@ -58,9 +58,9 @@ pub(super) fn admitted(data: &[u8]) -> Held {
 }
 
 fn stand(held: &mut Held) {
-    let mut numbers: BTreeMap<(Author, u64), Vec<AdmittedChange>> = BTreeMap::new();
+    let mut numbers: BTreeMap<(Author, u64), Vec<AdmittedHeader>> = BTreeMap::new();
     for (change, _) in held.iter() {
-        numbers.entry((change.change().author, change.change().n)).or_default().push(change.clone());
+        numbers.entry((change.change().author, change.change().n)).or_default().push(change.to_header());
     }
     for (change, standing) in held {
         let same = &numbers[&(change.change().author, change.change().n)];

@@ -6,8 +6,8 @@ use rukun_wire::{Deframer, Message};
 
 use super::people;
 
-/// The types whose fields are compressed: statements and changes.
-const PACKED: [u8; 2] = [3, 6];
+/// The types whose fields are compressed: statements, changes and stubs.
+const PACKED: [u8; 3] = [3, 6, 13];
 
 /// The first byte says whether a stream follows, or one message of a compressed type, its fields
 /// plain: a fuzzer does not learn to compress.

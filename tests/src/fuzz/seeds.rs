@@ -10,7 +10,7 @@ use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_enrolment::{Fate, Invitation, granted, refused};
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message,
+    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message, Stubs,
 };
 
 use super::chunk;
@@ -56,6 +56,7 @@ fn messages() -> Vec<Message> {
         chain: statements.iter().take(2).cloned().collect(),
     };
     let items = work.iter().map(|change| change.signed().clone()).collect();
+    let stubs = work.iter().map(|change| change.to_header().signed().clone()).collect();
     vec![
         Message::Hello(hello),
         Message::StatementIds(statement_ids),
@@ -63,6 +64,7 @@ fn messages() -> Vec<Message> {
         Message::BlobWant { digest, offset: 9 },
         Message::Blob { digest, offset: 9, total: 99, bytes: vec![7; 40] },
         Message::Changes(Changes { frame: 1, upto: Some(12), items }),
+        Message::Stubs(Stubs { frame: 2, upto: None, items: stubs }),
         Message::Ack {
             frame: 1,
             exceptions: vec![(ids[0], Exception::Waiting), (ids[1], Exception::Refused("no".into()))],
@@ -84,6 +86,7 @@ pub(super) fn frame() -> Seeds {
         let kind = match message {
             Message::Statements { .. } => 0,
             Message::Changes(_) => 1,
+            Message::Stubs(_) => 2,
             _ => {
                 all.extend(frame);
                 continue;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use rukun_authority::{Grant, Keypair, Role, Said, Verifier, sign};
+use rukun_authority::{Erasure, Grant, Keypair, Role, Said, Transfer, Verifier, sign};
 use rukun_change::{
     CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, Moment, RecordId,
-    SignedChange, StatementId, SubSls, SurveyId,
+    SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
 use rukun_replica::{Deframer, Event, Frame, Input as Happening, LinkId, Output, Replica};
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
 
 use super::input::Input;
 use super::people::{self, ANI, Device, LIARS, MALLORY, OFFICE, QUESTIONNAIRE, SUPERVISOR};
@@ -153,11 +153,12 @@ impl Session {
             }
             11..=13 => {
                 let upto = Some(small_or_large(input)).filter(|_| input.below(4) != 3);
-                Message::Changes(Changes {
-                    frame: small_or_large(input),
-                    upto,
-                    items: some(input, &pool.changes),
-                })
+                let frame = small_or_large(input);
+                if kind == 13 {
+                    Message::Stubs(Stubs { frame, upto, items: some(input, &pool.stubs) })
+                } else {
+                    Message::Changes(Changes { frame, upto, items: some(input, &pool.changes) })
+                }
             }
             14 => {
                 let exception = |id| match input.below(2) {
@@ -241,6 +242,7 @@ impl Session {
 fn check_told(message: &Message, reads: impl Fn(&SubSls) -> bool) {
     let scoped = match message {
         Message::Changes(changes) => changes.items.iter().all(|item| reads(&item.change.record.home())),
+        Message::Stubs(stubs) => stubs.items.iter().all(|item| reads(&item.header.record.home())),
         Message::Summary(rows) => rows.iter().all(|(place, _)| reads(place)),
         Message::Ids { sub_sls, .. } => reads(sub_sls),
         _ => true,
@@ -291,6 +293,7 @@ struct Pool {
     statements: Vec<Vec<u8>>,
     statement_ids: Vec<StatementId>,
     changes: Vec<SignedChange>,
+    stubs: Vec<SignedHeader>,
     change_ids: Vec<ChangeId>,
 }
 
@@ -300,6 +303,7 @@ fn pool() -> &'static Pool {
         let mut said = vec![survey.charter.clone()];
         said.extend(survey.grants.iter().cloned());
         said.extend(liars_grants());
+        said.extend(words_about_records());
         let mut statements: Vec<Vec<u8>> = said.iter().map(rukun_authority::Statement::to_bytes).collect();
         statements.push(b"no statement".to_vec());
         let mut statement_ids: Vec<StatementId> =
@@ -311,7 +315,8 @@ fn pool() -> &'static Pool {
         let id = |signed: &SignedChange| ChangeId::of(&signed.change.to_be_signed(&survey.id).unwrap());
         let mut change_ids: Vec<ChangeId> = changes.iter().map(id).collect();
         change_ids.push(ChangeId::from_bytes([1; 32]));
-        Pool { statements, statement_ids, changes, change_ids }
+        let stubs = changes.iter().filter_map(|signed| signed.signed_header().ok()).collect();
+        Pool { statements, statement_ids, changes, stubs, change_ids }
     });
     &POOL
 }
@@ -341,6 +346,19 @@ fn liars_grants() -> Vec<rukun_authority::Statement> {
         grant(MALLORY, StatementId::from_bytes([3; 32]), Role::Enumerator, "1811", 4),
         LIARS[4].say(5, Said::Grant(again)),
         OFFICE.say(6, Said::Charter(people::charter())),
+    ]
+}
+
+/// The office forgets what liars wrote in one record, and moves another.
+fn words_about_records() -> Vec<rukun_authority::Statement> {
+    let survey = people::survey();
+    let parent = survey.trust.statement_id(&survey.grants[0]);
+    let theirs = |place: usize| RecordId::new(PLACES[place].parse().unwrap(), [9; 8]);
+    let (record, reason) = (theirs(0), "asked for".into());
+    vec![
+        OFFICE.say(7, Said::Erasure(Erasure { parent, record, reason })),
+        OFFICE.say(8, Said::Transfer(Transfer { parent, from: people::record(5), to: theirs(1) })),
+        MALLORY.say(8, Said::Erasure(Erasure { parent, record: people::record(5), reason: "x".into() })),
     ]
 }
 

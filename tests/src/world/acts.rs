@@ -50,6 +50,8 @@ impl World {
             Act::LoseDevice { luck } => self.lose_device(luck),
             Act::Rotate { node } => self.rotate(node),
             Act::Settle { luck } => self.settle(luck),
+            Act::Transfer { luck } => self.transfer(luck),
+            Act::Erase { luck } => self.erase(luck),
             Act::Move { node, luck } => self.move_on(node, luck),
             Act::Burst { node, luck } => self.burst(node, luck),
             Act::Lie { victim, lie, luck } => self.lie(victim, lie, luck),
@@ -234,6 +236,9 @@ impl World {
         self.truth.held[node].clear();
         self.tally.hit(if node == RELAY { Fault::RelayRebuilt } else { Fault::DeviceLost });
         self.trace.note(node, || format!("{node} is rebuilt from nothing"));
+        if node != RELAY && self.chance.one_in(3) && self.enrol(node)? {
+            return Ok(());
+        }
         self.take_part(node)
     }
 

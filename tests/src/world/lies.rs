@@ -54,8 +54,22 @@ impl World {
         self.grant(granter, false, key, Role::Supervisor, &[region])
     }
 
-    /// A peer lies to a node, or to the next one that can hear this lie.
+    /// A peer lies to a node, or to the next one that can hear this lie. What nobody can hear now is told
+    /// with the next lie.
     pub(super) fn lie(&mut self, victim: usize, lie: Lie, luck: u64) -> Checked {
+        self.lie_again(victim)?;
+        self.lie_to_some(victim, lie, luck)
+    }
+
+    /// What nobody could hear is told once more.
+    pub(super) fn lie_again(&mut self, victim: usize) -> Checked {
+        for (lie, luck) in std::mem::take(&mut self.untold) {
+            self.lie_to_some(victim, lie, luck)?;
+        }
+        Ok(())
+    }
+
+    fn lie_to_some(&mut self, victim: usize, lie: Lie, luck: u64) -> Checked {
         for victim in (victim..victim + NODES).map(|at| at % NODES) {
             self.come_up(victim)?;
             let mut chance = Chance::new(luck);
@@ -75,8 +89,12 @@ impl World {
             };
             let telling = mallory.liar.tell(lie, &mut chance, &truth);
             let greeting = if telling.greet { self.greeting(&truth) } else { Vec::new() };
-            return self.tell(victim, lie, &telling, &greeting);
+            if self.tell(victim, lie, &telling, &greeting)? {
+                return Ok(());
+            }
+            break;
         }
+        self.untold.push((lie, luck));
         Ok(())
     }
 
@@ -92,7 +110,14 @@ impl World {
         (in_far == may_read(&mallory.far)).then_some((own, mallory, in_far))
     }
 
-    fn tell(&mut self, victim: usize, lie: Lie, telling: &Telling, greeting: &[Vec<u8>]) -> Checked {
+    /// Gives whether the victim lived to react.
+    fn tell(
+        &mut self,
+        victim: usize,
+        lie: Lie,
+        telling: &Telling,
+        greeting: &[Vec<u8>],
+    ) -> Result<bool, String> {
         for signed in &telling.admitted {
             let id = Fact::in_survey(signed, &self.truth.survey).map_err(|error| format!("{error:?}"))?.id;
             self.truth.made(id, signed, false)?;
@@ -116,13 +141,14 @@ impl World {
         let heard = self.say(victim, link, &telling.frames.concat())?;
         if self.nodes[victim].replica.is_none() {
             // The victim died of something else, before it could react.
-            return Ok(());
+            return Ok(false);
         }
         reacted(telling, heard.as_deref()).map_err(|found| {
             format!("{victim} reacts wrongly to {}: {found}, not {:?}", lie.name(), telling.expect)
         })?;
         self.tally.hit_named(class(lie));
-        self.hang_up(victim, link)
+        self.hang_up(victim, link)?;
+        Ok(true)
     }
 
     fn hang_up(&mut self, victim: usize, link: LinkId) -> Checked {
@@ -157,7 +183,10 @@ impl World {
         let held = &self.truth.held[node];
         let of_home = self.truth.signed.iter().filter(|signed| signed.change.record.home() == home);
         let held = of_home.filter(|signed| self.truth.id_of(signed).is_some_and(|id| held.contains(&id)));
-        held.take(6).cloned().collect()
+        // What was erased there can't be told from what comes back.
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        let erased = |record| trust.is_some_and(|trust| trust.erased_by(record).is_some());
+        held.filter(|signed| !erased(&signed.change.record)).take(6).cloned().collect()
     }
 }
 
@@ -226,7 +255,7 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
             Lie::MalformedStatement,
             Lie::FutureStatement,
             Lie::StatementFlood,
-            Lie::MalformedStatement,
+            Lie::FalseErasure,
         ],
     ),
     ("lie: counts of 2^63", &[Lie::HugeCount, Lie::HugeCountInChange, Lie::HugeFrame, Lie::Bomb]),
@@ -244,7 +273,7 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
     ),
     ("lie: compressed chunk", &[Lie::Compressed]),
     ("lie: malformed chunk", &[Lie::Malformed, Lie::SeenInPencil]),
-    ("lie: causes that are not there", &[Lie::Dangling, Lie::NoCause, Lie::NoHead]),
+    ("lie: causes that are not there", &[Lie::Dangling, Lie::NoCause, Lie::NoHead, Lie::StubUnasked]),
     ("lie: stranger", &[Lie::StrangerHello, Lie::WrongSurvey, Lie::WrongVersion]),
     ("lie: bytes without meaning", &[Lie::GarbageBytes, Lie::TruncatedFrame, Lie::ControlText]),
 ];

@@ -13,7 +13,7 @@ mod said;
 pub use said::{number_of, statement_id};
 
 mod losses;
-pub use losses::Loss;
+pub use losses::{Erasure, Loss};
 
 mod grants;
 pub use grants::{Granted, Grants, Role};

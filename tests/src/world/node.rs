@@ -126,13 +126,25 @@ impl Node {
     /// Starts the program on a disk with its troubles.
     pub(super) fn start_on(&mut self, disk: Disk) -> Result<(), StartError> {
         let entropy = ChaCha20Rng::from_seed(self.entropy.bytes());
-        let store = Store::open(disk.clone(), Unlock::KeyFile(&KEY_FILE), entropy)?;
+        let mut store = Store::open(disk.clone(), Unlock::KeyFile(&KEY_FILE), entropy)?;
+        let mut disk = disk;
+        if store.renewal_due().map_err(ReplicaError::from)? {
+            (store, disk) = self.renewed(&store)?;
+        }
         let replica = Replica::open(store, self.entropy.bytes())?;
         self.key = replica.device();
         self.replica = Some(replica);
         self.disk = disk;
         self.image.clear();
         Ok(())
+    }
+
+    /// The same store in another file, after an erasure.
+    fn renewed(&mut self, store: &Store) -> Result<(Store, Disk), StartError> {
+        let (disk, key) = (Disk::default(), Unlock::KeyFile(&KEY_FILE));
+        let mut luck = ChaCha20Rng::from_seed(self.entropy.bytes());
+        store.renew_to(disk.clone(), key, key, |_| None, &mut luck)?;
+        Ok((Store::open(disk.clone(), key, luck)?, disk))
     }
 
     /// The file that the program left behind.

@@ -22,7 +22,7 @@ r403,IV,member,NIK,National identity number,digits16,,,optional
 r407,IV,member,Umur,Age,integer,0,98,always
 k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,count of members = r112
 ";
-const HOMES: [&str; 5] =
+pub(super) const HOMES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
 const FIRST_FAMILIES: usize = 108;
 /// More writes than frames may be in flight.
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// What a node has written in a record becomes known to the world.
-    fn made(&mut self, node: usize, record: &RecordId) -> Checked {
+    pub(super) fn made(&mut self, node: usize, record: &RecordId) -> Checked {
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let changes = replica.changes_of(record).map_err(|error| error.to_string())?;
         for change in changes {

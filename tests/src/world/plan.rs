@@ -17,6 +17,10 @@ const LIES_OF_KIND: usize = 10;
 const HANDED_OVER: usize = 8;
 /// How many devices are lost and revoked.
 const LOST: usize = 6;
+/// How many records are moved.
+const MOVED: usize = 3;
+/// How many records are erased.
+const ERASED: usize = 3;
 /// How often work is upheld or dismissed.
 const SETTLED: usize = 14;
 
@@ -82,6 +86,10 @@ pub enum Act {
     Rotate { node: usize },
     /// Somebody upholds or dismisses work.
     Settle { luck: u64 },
+    /// The district moves a record to another place.
+    Transfer { luck: u64 },
+    /// The district erases a record.
+    Erase { luck: u64 },
     /// An officer writes out of reach, its regions change, and it delivers.
     Move { node: usize, luck: u64 },
     /// Somebody writes faster than the network carries.
@@ -139,7 +147,7 @@ enum Kind {
 fn deck(chance: &mut Chance) -> Vec<Kind> {
     let mut deck = Vec::new();
     deck.extend((0..50).map(|_| Kind::Write));
-    deck.extend((0..116).map(|_| Kind::Pulse));
+    deck.extend((0..117).map(|_| Kind::Pulse));
     deck.extend((0..16).map(|_| Kind::Link));
     let enumerator = |chance: &mut Chance| chance.below(NODES - 6) + 6;
     deck.extend((0..3).map(|_| Kind::Act(Act::Move { node: enumerator(chance), luck: chance.u64() })));
@@ -147,6 +155,8 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
     deck.extend((0..HANDED_OVER).map(|_| Kind::Act(Act::HandOver { luck: chance.u64() })));
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
     deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
+    deck.extend((0..MOVED).map(|_| Kind::Act(Act::Transfer { luck: chance.u64() })));
+    deck.extend((0..ERASED).map(|_| Kind::Act(Act::Erase { luck: chance.u64() })));
     deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));
     let any = |chance: &mut Chance| chance.below(NODES);
     // These meet somebody whenever they come.

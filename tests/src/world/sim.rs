@@ -11,6 +11,7 @@ use rukun_wire::Message;
 
 use super::Chance;
 use super::disk::Trouble;
+use super::liar::Lie;
 use super::links::{End, Links};
 use super::mallory::Mallory;
 use super::node::{self, Node};
@@ -22,6 +23,7 @@ use super::truth::Truth;
 const STATEMENTS: u8 = 3;
 const CHANGES: u8 = 6;
 const ACK: u8 = 7;
+const STUBS: u8 = 13;
 const LATE_MS: u64 = 5_000;
 /// A promise that was broken, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub(super) struct World {
     /// The keys of those who lie.
     pub(super) liars: BTreeSet<DeviceKey>,
     pub(super) mallories: Vec<Mallory>,
+    /// Lies that nobody could hear so far.
+    pub(super) untold: Vec<(Lie, u64)>,
     /// Nodes whose devices were revoked, and whose officers have no other yet.
     pub(super) lost: BTreeSet<usize>,
     /// When something last arrived that was new to somebody.
@@ -185,6 +189,7 @@ impl World {
         }
         match bytes.get(4) {
             Some(&CHANGES) => self.follow_changes(from, &bytes)?,
+            Some(&STUBS) => self.follow_stubs(from, &bytes)?,
             Some(&ACK) => self.follow_ack(from, &bytes)?,
             Some(&STATEMENTS) => self.follow_statements(from, &bytes)?,
             _ => {}

@@ -54,6 +54,8 @@ pub enum Fault {
     RelayRebuilt,
     /// A device was lost and its officer got a new one.
     DeviceLost,
+    /// A new device was enrolled by a code.
+    Enrolled,
     /// A place went from one officer to another.
     HandedOver,
     /// An officer's last place went to another.
@@ -66,6 +68,12 @@ pub enum Fault {
     Rotated,
     /// Work was upheld or dismissed.
     Settled,
+    /// A family's record was moved to another place.
+    Moved,
+    /// A record was erased by the district.
+    Erased,
+    /// A node forgot a record that it held.
+    Forgotten,
     /// A device came back after a day.
     Away1Day,
     /// A device came back after a month.
@@ -76,7 +84,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -100,12 +108,16 @@ impl Fault {
         Self::RestoredSilently,
         Self::RelayRebuilt,
         Self::DeviceLost,
+        Self::Enrolled,
         Self::HandedOver,
         Self::HandedOverAll,
         Self::Revoked,
         Self::GrantedOn,
         Self::Rotated,
         Self::Settled,
+        Self::Moved,
+        Self::Erased,
+        Self::Forgotten,
         Self::Away1Day,
         Self::Away30Days,
         Self::Away400Days,
@@ -137,12 +149,16 @@ impl Fault {
             Self::RestoredSilently => "old backup put back silently",
             Self::RelayRebuilt => "relay rebuilt from nothing",
             Self::DeviceLost => "device lost and replaced",
+            Self::Enrolled => "new device enrolled by code",
             Self::HandedOver => "place handed over",
             Self::HandedOverAll => "last place handed over",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
             Self::Rotated => "key rotated",
             Self::Settled => "work upheld or dismissed",
+            Self::Moved => "record moved",
+            Self::Erased => "record erased",
+            Self::Forgotten => "erased record forgotten by a node",
             Self::Away1Day => "device away 1 day",
             Self::Away30Days => "device away 30 days",
             Self::Away400Days => "device away 400 days",

@@ -4,6 +4,7 @@
 use rukun_change::{ChangeId, RecordId};
 use rukun_replica::ActionError;
 
+use super::people::HOMES;
 use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::{Chance, NODES, OFFICE, RELAY};
@@ -127,8 +128,7 @@ impl World {
         self.come_up(node)?;
         let records = self.truth.records_of(node);
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        let mut aside: Vec<ChangeId> = Vec::new();
-        let mut good: Vec<ChangeId> = Vec::new();
+        let (mut aside, mut good) = (Vec::new(), Vec::new());
         let start = chance.below(records.len().max(1));
         let some: Vec<&RecordId> = records.iter().cycle().skip(start).take(records.len().min(12)).collect();
         for record in some {
@@ -138,18 +138,21 @@ impl World {
                 Err(_) => continue,
             };
             for logged in reading.log() {
-                if logged.standing.is_good() { &mut good } else { &mut aside }.push(logged.change);
+                let work = (logged.change, logged.author.device, record.home());
+                if logged.standing.is_good() { &mut good } else { &mut aside }.push(work);
             }
         }
         let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
-        let (change, upheld) = (among[at], chance.one_in(2));
+        let ((change, author, home), upheld) = (among[at], chance.one_in(2));
         self.decide(node, change, upheld)?;
-        // Another of the same tier thinks otherwise, before it has heard of it.
-        let other = node ^ 1;
-        if chance.one_in(2) && self.truth.held[other].contains(&change) {
-            self.come_up(other)?;
-            self.decide(other, change, !upheld)?;
+        // The other district thinks otherwise, before it has heard of it. It has granted the author something
+        // there, or else it has no say.
+        if node == OFFICE && chance.one_in(2) && self.truth.held[RELAY].contains(&change) {
+            self.come_up(RELAY)?;
+            let region = home.region().to_string();
+            self.grant(RELAY, false, author, rukun_authority::Role::Enumerator, &[&region])?;
+            self.decide(RELAY, change, !upheld)?;
         }
         Ok(())
     }
@@ -164,6 +167,52 @@ impl World {
             Err(_) => {}
         }
         self.commit(node)
+    }
+
+    /// A district moves a record to another place.
+    pub(super) fn transfer(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let node = *chance.pick(&[OFFICE, RELAY]);
+        self.come_up(node)?;
+        let records = self.truth.records_of(node);
+        let Some(record) = chance.place(records.len()).map(|at| records[at]) else { return Ok(()) };
+        let home = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
+        let now = self.nodes[node].clock(self.now_ms);
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let moved = replica.transfer(now, &record, home);
+        self.trace.note((node, moved.is_ok()), || format!("{node} moves {record}: {moved:?}"));
+        match moved {
+            Ok(moved) => {
+                self.tally.hit(Fault::Moved);
+                self.made(node, &moved.from)?;
+                self.made(node, &moved.to)?;
+            }
+            Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
+            Err(_) => {}
+        }
+        self.commit(node)
+    }
+
+    /// One of the two districts erases a record, and the other one too, now and then.
+    pub(super) fn erase(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let both = [OFFICE, RELAY];
+        let by = if chance.one_in(6) { &both[..] } else { std::slice::from_ref(chance.pick(&both)) };
+        let records = self.truth.records_of(by[0]);
+        let Some(record) = chance.place(records.len()).map(|at| records[at]) else { return Ok(()) };
+        for node in by {
+            self.come_up(*node)?;
+            let Some(replica) = self.nodes[*node].replica.as_mut() else { continue };
+            let erased = replica.erase(None, &record, "diminta");
+            self.trace.note((*node, erased.is_ok()), || format!("{node} erases {record}: {erased:?}"));
+            match erased {
+                Ok(_) => self.tally.hit(Fault::Erased),
+                Err(ActionError::Replica(error)) => return self.disk_failed(*node, &error.to_string()),
+                Err(_) => {}
+            }
+            self.commit(*node)?;
+        }
+        Ok(())
     }
 
     /// Officers whose devices were lost begin with new ones, once the old ones have delivered.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls};
+use rukun_replica::{ActionError, Replica};
 
 use super::model::compare::{compare, compare_line, holdings};
 use super::model::{Grants, Held, Loss, read, statement_id};
@@ -150,7 +151,7 @@ impl World {
             return Ok(());
         };
         let lines = replica.records(None, None, usize::MAX).map_err(|error| error.to_string())?;
-        if !lines.iter().map(|line| &line.id).eq(held.records()) {
+        if !lines.iter().map(|line| &line.id).eq(held.records().filter(|record| !held.is_erased(record))) {
             return Err(format!("{node} does not list the records that it holds"));
         }
         for line in lines {
@@ -185,6 +186,10 @@ impl World {
             else {
                 continue;
             };
+            if held.is_erased(record) {
+                is_forgotten(replica, record).map_err(|why| format!("{node}: record {record} {why}"))?;
+                continue;
+            }
             let expected = read(record, held, grants);
             let reading = replica.reading(record).map_err(|error| error.to_string())?;
             let conflicts = reading.conflicts(replica.questionnaire());
@@ -193,4 +198,15 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Nothing of an erased record can be read, and nothing of it lies in the store.
+fn is_forgotten(replica: &Replica, record: &RecordId) -> Checked {
+    match replica.reading(record) {
+        Err(ActionError::Erased(_)) => {}
+        Err(error) => return Err(format!("is erased, and asked for it answers {error}")),
+        Ok(_) => return Err("is erased and can be read".into()),
+    }
+    let whole = replica.changes_of(record).map_err(|error| error.to_string())?;
+    if whole.is_empty() { Ok(()) } else { Err("is erased, and its changes are there whole".into()) }
 }

@@ -11,6 +11,7 @@ use rukun_wire::Message;
 use super::links::{End, Sent};
 use super::model::Loss;
 use super::sim::{Checked, World};
+use super::tally::Fault;
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
 const HONEST_REASONS: [&str; 8] = [
@@ -24,7 +25,8 @@ const HONEST_REASONS: [&str; 8] = [
     "this device goes on under another key",
 ];
 /// Why an honest node may not take what another sends: it does not know yet what the sender knows.
-const HONEST_REFUSALS: [&str; 1] = ["is outside what this device may read now"];
+const HONEST_REFUSALS: [&str; 2] =
+    ["is outside what this device may read now", "no erasure of its record is known here"];
 
 impl World {
     /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
@@ -44,9 +46,34 @@ impl World {
         }
         let homes = changes.items.iter().map(|signed| signed.change.record.home()).collect();
         self.peer_may_read(from, &homes)?;
+        self.is_on_its_way(from, changes.frame, Sent { of_log: changes.upto.is_some(), changes: ids })
+    }
+
+    /// A frame of stubs leaves a node: of records that it knows to be erased.
+    pub(super) fn follow_stubs(&mut self, from: End, bytes: &[u8]) -> Checked {
+        let Ok(Message::Stubs(stubs)) = Message::decode(&bytes[4..]) else {
+            return Err(format!("{} sends stubs that can't be read", from.0));
+        };
+        let trust = self.nodes[from.0].replica.as_ref().and_then(|replica| replica.trust());
+        let mut ids = Vec::with_capacity(stubs.items.len());
+        for signed in &stubs.items {
+            let (id, record) = (signed.header.id(&self.truth.survey), signed.header.record);
+            if !self.truth.held[from.0].contains(&id) {
+                return Err(format!("{} sends the stub of {id:.12}, which it has not said to hold", from.0));
+            }
+            if trust.is_some_and(|trust| trust.erased_by(&record).is_none()) {
+                return Err(format!("{} sends a stub of {record}, which nobody erased", from.0));
+            }
+            ids.push(id);
+        }
+        let homes = stubs.items.iter().map(|signed| signed.header.record.home()).collect();
+        self.peer_may_read(from, &homes)?;
+        self.is_on_its_way(from, stubs.frame, Sent { of_log: stubs.upto.is_some(), changes: ids })
+    }
+
+    fn is_on_its_way(&mut self, from: End, frame: u64, sent: Sent) -> Checked {
         let Some(wire) = self.links.get_mut(&from) else { return Ok(()) };
-        let of_log = changes.upto.is_some();
-        wire.unacknowledged.insert(changes.frame, Sent { of_log, changes: ids });
+        wire.unacknowledged.insert(frame, sent);
         if wire.unacknowledged.len() > FRAMES_IN_FLIGHT_MAX {
             return Err(format!("{} has {} frames in flight on one link", from.0, wire.unacknowledged.len()));
         }
@@ -129,6 +156,10 @@ impl World {
                     return Ok(());
                 }
                 Err(format!("{node} refuses what an honest peer sends: {reason}"))
+            }
+            Event::Erased { .. } => {
+                self.tally.hit(Fault::Forgotten);
+                Ok(())
             }
             Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
         }

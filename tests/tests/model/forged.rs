@@ -211,7 +211,7 @@ fn run(seed: u64, survey: &Survey, tally: &mut Tally) {
         let standing = |change: &AdmittedChange| {
             let number = (change.change().author, change.change().n);
             let same = admitted.iter().filter(|one| (one.change().author, one.change().n) == number);
-            survey.trust.standing(change, &same.cloned().collect::<Vec<_>>())
+            survey.trust.standing(change, &same.map(AdmittedChange::to_header).collect::<Vec<_>>())
         };
         let given: Vec<(AdmittedChange, Standing)> =
             admitted.iter().map(|change| (change.clone(), standing(change))).collect();

@@ -115,7 +115,7 @@ impl Node {
         let _until_then = stop;
         let ended = tokio::select! {
             biased;
-            ended = ended => ended?,
+            ended = ended => ended?.map(drop),
             ((), ()) = async { tokio::join!(self.work(&asked), self.roam(&socket)) } => Ok(()),
         };
         Err(format!("the core of {} ended: {ended:?}", self.name).into())

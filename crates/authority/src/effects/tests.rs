@@ -127,11 +127,7 @@ fn a_revocation_keeps_what_was_delivered_and_sets_the_rest_aside_back_dated_or_n
     assert_eq!(trust.standing(&delivered, &[]), Standing::Good);
     assert_eq!(trust.standing(&late, &[]), REVOKED);
     assert_eq!(trust.standing(&back_dated, &[]), REVOKED);
-    assert_eq!(
-        trust.standing(&delivered, std::slice::from_ref(&back_dated)),
-        Standing::Good,
-        "kept beats fork"
-    );
+    assert_eq!(trust.standing(&delivered, &[back_dated.to_header()]), Standing::Good, "kept beats fork");
     assert!(trust.reads(&key(PPL)).is_empty() && trust.ever_granted(&key(PPL)));
     assert!(!trust.reads(&key(PML)).is_empty());
 }
@@ -267,11 +263,15 @@ fn an_upheld_branch_of_a_fork_counts_and_the_other_stays_out() {
     phone.n = 0;
     let two = write(&trust, &mut phone, 2);
     take(&mut trust, &decide(koseka, KOSEKA, 1, true, &one));
-    assert_eq!(trust.standing(&one, std::slice::from_ref(&two)), Standing::Upheld);
-    assert_eq!(trust.standing(&two, std::slice::from_ref(&one)), FORK);
+    assert_eq!(trust.standing(&one, &[two.to_header()]), Standing::Upheld);
+    assert_eq!(trust.standing(&two, &[one.to_header()]), FORK);
     let upheld = trust.decisions_on(&one.id());
     take(&mut trust, &decide_over(koseka, KOSEKA, 2, false, &one, upheld));
-    assert_eq!(trust.standing(&two, &[one]), Standing::Good, "a dismissed branch is in nobody's way");
+    assert_eq!(
+        trust.standing(&two, &[one.to_header()]),
+        Standing::Good,
+        "a dismissed branch is in nobody's way"
+    );
 }
 
 #[test]

@@ -236,10 +236,14 @@ fn a_number_used_twice_sets_both_aside() {
     assert_eq!(first.change().n, second.change().n);
     assert_eq!(trust.standing(&first, &[]), Standing::Good);
     for (change, other) in [(&first, &second), (&second, &first)] {
-        assert_eq!(trust.standing(change, std::slice::from_ref(other)), Standing::SetAside(Reason::Fork));
+        assert_eq!(trust.standing(change, &[other.to_header()]), Standing::SetAside(Reason::Fork));
     }
     let red = admit(&trust, &device.write(Ink::Red, "r301", 1));
-    assert_eq!(trust.standing(&red, &[first]), Standing::SetAside(Reason::Ink), "the first reason stays");
+    assert_eq!(
+        trust.standing(&red, &[first.to_header()]),
+        Standing::SetAside(Reason::Ink),
+        "the first reason stays"
+    );
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Where a statement has its place among those held: what it rests on is looked up, and what it may not
 //! say is refused. That its signature holds is known, and that those within it do.
 
-use rukun_change::{DeviceKey, StatementId};
+use rukun_change::{DeviceKey, RecordId, StatementId};
 
 use super::Trust;
 use crate::grants::{Footing, Held};
+use crate::places::cover;
 use crate::role::Role;
-use crate::said::{ForkProof, Grant, KeptList, Said, Succession};
+use crate::said::{Erasure, ForkProof, Grant, KeptList, Said, Succession, Transfer};
 use crate::statement::Statement;
+use crate::transfers::Came;
 use crate::verdict::StatementRefusal;
 
 impl Trust {
@@ -37,9 +39,9 @@ impl Trust {
             Said::ForkProof(proof) => return self.place_proof(id, &issuer, proof),
             Said::Charter(_) => return Err(StatementRefusal::OtherSurvey),
             Said::Receipt(receipt) => return self.weigh_receipt(&issuer, receipt),
-            Said::Closing(_) | Said::Transfer(_) | Said::Erasure(_) => {
-                return Err(StatementRefusal::NotYet);
-            }
+            Said::Erasure(said) => return self.place_erasure(id, &issuer, said),
+            Said::Transfer(said) => return self.place_transfer(id, &issuer, said),
+            Said::Closing(_) => return Err(StatementRefusal::NotYet),
         }
         Ok(None)
     }
@@ -114,6 +116,54 @@ impl Trust {
         let branches = proof.branches(&self.survey).ok_or(StatementRefusal::NoProof)?;
         self.losses.prove(id, branches);
         Ok(None)
+    }
+
+    fn place_erasure(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        said: &Erasure,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        if !self.is_districts(issuer, &said.parent, &[said.record])? {
+            return Ok(Some(said.parent));
+        }
+        self.erasures.take(id, said.record);
+        Ok(None)
+    }
+
+    fn place_transfer(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        said: &Transfer,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        if said.from == said.to {
+            return Err(StatementRefusal::NotMoved);
+        }
+        if !self.is_districts(issuer, &said.parent, &[said.from, said.to])? {
+            return Ok(Some(said.parent));
+        }
+        self.transfers.take(id, said.to, Came { from: said.from, parent: said.parent });
+        Ok(None)
+    }
+
+    /// Whether what a word about records rests on is known. It is the district's, of its own places.
+    fn is_districts(
+        &self,
+        issuer: &DeviceKey,
+        parent: &StatementId,
+        records: &[RecordId],
+    ) -> Result<bool, StatementRefusal> {
+        let held = match self.grants.footing(issuer, parent)? {
+            None => return Ok(false),
+            Some(Footing::Root) => return Ok(true),
+            Some(Footing::Grant(held)) => held,
+        };
+        if held.grant.role != Role::District && !cfg!(planted = "erasure-by-anyone") {
+            return Err(StatementRefusal::NotTheDistrict);
+        }
+        let outside = records.iter().map(RecordId::home).find(|home| !cover(&held.grant.regions, home));
+        outside.map_or(Ok(true), |home| Err(StatementRefusal::Wider { region: home.region() }))
     }
 
     /// Whether what a word about others' work rests on is known. An enumerator stands above nobody.

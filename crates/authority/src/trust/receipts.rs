@@ -83,7 +83,7 @@ mod tests {
     fn receipt(issuer: u8, parent: StatementId, place: &str) -> (Statement, Receipt) {
         let fingerprint = EncodedFingerprint::from(&[[issuer; 32]].iter().collect::<Fingerprint>());
         let receipt = Receipt { parent, sub_sls: home(place), fingerprint };
-        (say(issuer, Said::Receipt(receipt.clone())), receipt)
+        (say(issuer, Said::Receipt(receipt)), receipt)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rukun_change::{Incarnation, RecordId};
 
 use super::*;
 use crate::fixture::{ROOT_SEED, admit, charter, charter_id, founded, grant, key, keypair, say, survey};
-use crate::{Closing, Erasure, StatementRefusal, Transfer};
+use crate::{Closing, StatementRefusal, Transfer};
 
 const OFFICE: u8 = 2;
 const KOSEKA: u8 = 3;
@@ -276,18 +276,35 @@ fn a_grant_rests_on_one_in_force_that_covers_it() {
 }
 
 #[test]
-fn kinds_without_rules_are_refused_as_not_known_yet() {
+fn a_kind_without_rules_is_refused_as_not_known_yet() {
     let Tiers { mut trust, office, .. } = tiers();
-    let record = RecordId::new(home(HOME), [5; 8]);
-    for said in [
-        Said::Closing(Closing { parent: office, regions: regions(&["1811"]) }),
-        Said::Transfer(Transfer { parent: office, from: record, to: record }),
-        Said::Erasure(Erasure { parent: office, record, reason: "asked for".into() }),
-    ] {
-        let before = trust.grants();
-        assert_refused(&trust.judge_statement(&say(OFFICE, said)), &StatementRefusal::NotYet);
-        assert_eq!(trust.grants(), before);
-    }
+    let said = Said::Closing(Closing { parent: office, regions: regions(&["1811"]) });
+    let before = trust.grants();
+    assert_refused(&trust.judge_statement(&say(OFFICE, said)), &StatementRefusal::NotYet);
+    assert_eq!(trust.grants(), before);
+}
+
+#[test]
+fn the_district_alone_moves_records_and_its_word_leads_from_the_new_one_to_the_old() {
+    let Tiers { mut trust, office, pml, .. } = tiers();
+    let here = |salt| RecordId::new(home(HOME), [salt; 8]);
+    let far = RecordId::new(home("9401010001000100"), [1; 8]);
+    let moves = |parent, from, to| Said::Transfer(Transfer { parent, from, to });
+    assert_refused(
+        &trust.judge_statement(&say(PML, moves(pml, here(1), here(2)))),
+        &StatementRefusal::NotTheDistrict,
+    );
+    assert_refused(
+        &trust.judge_statement(&say(OFFICE, moves(office, here(1), here(1)))),
+        &StatementRefusal::NotMoved,
+    );
+    let wide = StatementRefusal::Wider { region: far.home().region() };
+    assert_refused(&trust.judge_statement(&say(OFFICE, moves(office, here(1), far))), &wide);
+    assert_eq!(trust.came_from(&here(2)), None);
+    let statement = say(OFFICE, moves(office, here(1), here(2)));
+    assert!(matches!(trust.judge_statement(&statement), StatementVerdict::Admit(_)));
+    assert_eq!(trust.came_from(&here(2)), Some((trust.statement_id(&statement), here(1))));
+    assert!(trust.holds(&trust.statement_id(&statement)) && trust.came_from(&here(1)).is_none());
 }
 
 #[test]

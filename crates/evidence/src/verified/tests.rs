@@ -216,7 +216,7 @@ fn work_that_was_set_aside_is_in_it_and_is_shown_as_that() {
     for (change, standing) in &mut node.held {
         let number = |one: &AdmittedChange| (one.change().author, one.change().n);
         let same = all.iter().filter(|one| number(one) == number(change));
-        *standing = node.trust.standing(change, &same.cloned().collect::<Vec<_>>());
+        *standing = node.trust.standing(change, &same.map(AdmittedChange::to_header).collect::<Vec<_>>());
     }
     let verified = verify(&node.file()).unwrap();
     let standing = |ink| {

@@ -3,10 +3,12 @@
 //! `cargo run -p rukun-store --example fixture` writes it.
 
 use rukun_change::{Digest, Fingerprint, Ink, Scalar, StatementId};
-use rukun_store::{EntryKind, IdentityKind};
+use rukun_store::{EntryKind, IdentityKind, Unlock};
 
 use crate::backend::CrashBackend;
-use crate::changes::{DEVICE_SEED, INCARNATION, NAME, NIK, SURVEY, device, open, record, statement_id};
+use crate::changes::{
+    DEVICE_SEED, INCARNATION, KEY_FILE, NAME, NIK, SURVEY, device, entropy, open, record, statement_id,
+};
 use crate::fixture::{FILE, PIECE_BYTES, VIEW, pack, state, written};
 
 const V1: &[u8] = include_bytes!("../../golden/v1.pieces");
@@ -29,6 +31,24 @@ fn a_copy_of_a_store_holds_the_same_whichever_program_wrote_it() {
         let copy = CrashBackend::default();
         assert_eq!(open(CrashBackend::with_image(image)).unwrap().copy_to(copy.clone()).unwrap(), 3);
         holds_what_was_put_into_it(copy.image());
+    }
+}
+
+#[test]
+fn a_store_made_anew_holds_the_same_whichever_program_wrote_it_once_its_views_are_put_again() {
+    for image in [unpack(V1), written()] {
+        let (key, renewed) = (Unlock::KeyFile(&KEY_FILE), CrashBackend::default());
+        let store = open(CrashBackend::with_image(image)).unwrap();
+        store.renew_to(renewed.clone(), key, key, |_| None, &mut entropy(3)).unwrap();
+        let mut store = open(renewed.clone()).unwrap();
+        assert_eq!((store.duplicates().unwrap(), store.stats().unwrap().stale), (Vec::new(), 2));
+        for salt in [0, 1] {
+            store.put_derived(&record(0, salt), VIEW, &[(IdentityKind::Nik, NIK)]).unwrap();
+        }
+        store.mark_record_stale(&record(0, 1)).unwrap();
+        store.commit().unwrap();
+        drop(store);
+        holds_what_was_put_into_it(renewed.image());
     }
 }
 

@@ -21,6 +21,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (1..4u8, 0..pool().len()).prop_map(|(from, at)| Act::Waited(from, at)),
         4 => (0..pool().len(), vec(0..3u8, 0..3)).prop_map(|(at, numbers)| Act::Derive(at, numbers)),
         1 => Just(Act::Stale),
+        1 => (0..pool().len()).prop_map(Act::Erase),
         2 => (0..2u8).prop_map(Act::Piece),
         1 => (0..3u8).prop_map(Act::Incarnation),
         3 => Just(Act::Commit),

@@ -5,6 +5,7 @@
 mod backend;
 mod changes;
 mod durability;
+mod erasure;
 mod fixture;
 mod flips;
 mod golden;
@@ -12,6 +13,9 @@ mod histories;
 mod invitations;
 mod meaning;
 mod model;
+mod renewal;
 mod rows;
+mod salvage;
 mod sealing;
+mod seized;
 mod tables;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
 use rukun_store::{BlobState, Duplicate, EntryKind, IdentityKind, PeerState, Store};
 
 use super::changes::{INCARNATION, author, device, pool, record, statement_id};
@@ -22,6 +22,7 @@ pub(crate) enum Act {
     Waited(u8, usize),
     Derive(usize, Vec<u8>),
     Stale,
+    Erase(usize),
     Piece(u8),
     Incarnation(u8),
     Commit,
@@ -44,6 +45,8 @@ pub(crate) struct Model {
     /// By sub-SLS and issuer, the place of the latest.
     receipts: BTreeMap<(SubSls, DeviceKey), u64>,
     alone: BTreeSet<(SubSls, u64)>,
+    erased: BTreeSet<RecordId>,
+    renewal_due: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ enum Entry {
 }
 
 const PIECES: usize = 3;
+/// The statement that erases records.
+const ERASURE: StatementId = StatementId::from_bytes([200; 32]);
 
 /// What is done in each of the commits, so that every table changes and pages are freed and reused.
 pub(crate) fn script(round: usize) -> Vec<Act> {
@@ -64,6 +69,8 @@ pub(crate) fn script(round: usize) -> Vec<Act> {
     acts.extend([Act::Peer(1, round as u64), Act::Wait(1, round), Act::Setting(0, Some(round as u8))]);
     acts.push(Act::Waited(1, round.saturating_sub(1)));
     acts.extend([Act::Receipt(round as u8, 2), Act::Change(40 + round, None), Act::Elsewhere(0, 9)]);
+    // What comes of this record in the last round becomes stubs.
+    acts.extend((round == 2).then_some(Act::Erase(0)));
     acts
 }
 
@@ -74,14 +81,22 @@ impl Model {
             Act::Change(at, from) => {
                 let change = &pool()[*at];
                 let fresh = !self.log.iter().any(|(entry, _)| *entry == Entry::Change(*at));
-                let place = store.append_change(change, from.map(device).as_ref())?;
+                let (record, sender) = (change.change().record, from.map(device));
+                let erased = self.erased.contains(&record);
+                let place = if erased {
+                    store.append_stub(&change.to_header(), &ERASURE, sender.as_ref())?
+                } else {
+                    store.append_change(change, sender.as_ref())?
+                };
                 assert_eq!(place, fresh.then_some(self.log.len() as u64 + 1));
                 if fresh {
                     self.log.push((Entry::Change(*at), *from));
                     if from.is_none() {
-                        self.alone.insert((change.change().record.home(), self.head()));
+                        self.alone.insert((record.home(), self.head()));
                     }
-                    self.stale.insert(change.change().record);
+                    if !erased {
+                        self.stale.insert(record);
+                    }
                 }
             }
             Act::Statement(name) => {
@@ -135,6 +150,7 @@ impl Model {
                 store.mark_stale(None)?;
                 self.stale = self.records();
             }
+            Act::Erase(at) => self.erase(store, pool()[*at].change().record)?,
             Act::Piece(file) => self.piece(store, *file)?,
             Act::Incarnation(number) => {
                 store.set_incarnation(incarnation(*number))?;
@@ -162,6 +178,21 @@ impl Model {
         Ok(())
     }
 
+    fn erase(&mut self, store: &mut Store, record: RecordId) -> Result<(), rukun_store::StoreError> {
+        let waits = |at: &usize| pool()[*at].change().record == record;
+        let any = self.records().contains(&record) || self.waiting.values().any(waits);
+        let fresh = any && !self.erased.contains(&record);
+        assert_eq!(store.erase(&record, &ERASURE)?, fresh);
+        if fresh {
+            self.erased.insert(record);
+            self.renewal_due = true;
+            self.derived.remove(&record);
+            self.stale.remove(&record);
+            self.waiting.retain(|_, at| !waits(at));
+        }
+        Ok(())
+    }
+
     fn piece(&mut self, store: &mut Store, file: u8) -> Result<(), rukun_store::StoreError> {
         let whole = vec![file; PIECES * 10];
         let held = self.pieces.entry(file).or_default();
@@ -176,12 +207,19 @@ impl Model {
         Ok(())
     }
 
+    /// The store was made anew.
+    pub(crate) fn renew(&mut self) {
+        (self.renewal_due, self.stale) = (false, self.records());
+    }
+
     pub(crate) fn head(&self) -> u64 {
         self.log.len() as u64
     }
 
+    /// Those that were not erased.
     fn records(&self) -> BTreeSet<RecordId> {
-        self.changes().map(|at| pool()[at].change().record).collect()
+        let records = self.changes().map(|at| pool()[at].change().record);
+        records.filter(|record| !self.erased.contains(record)).collect()
     }
 
     fn changes(&self) -> impl Iterator<Item = usize> + '_ {
@@ -231,7 +269,9 @@ impl Model {
                     let change = &pool()[*at];
                     let record = change.change().record;
                     assert_eq!(entry.kind, EntryKind::Change { id: change.id(), record });
-                    assert_eq!(store.change(&change.id()).unwrap().as_ref(), Some(change));
+                    let whole = Some(change).filter(|_| !self.erased.contains(&record));
+                    assert_eq!(store.change(&change.id()).unwrap().as_ref(), whole);
+                    assert_eq!(store.header(&change.id()).unwrap(), Some(change.to_header()));
                 }
                 Entry::Statement(name) => {
                     let id = statement_id(*name);
@@ -260,11 +300,18 @@ impl Model {
         let records: Vec<_> = self.records().into_iter().collect();
         assert_eq!(store.records(None, None, usize::MAX).unwrap(), records);
         assert_eq!(store.change_count().unwrap(), self.changes().count() as u64);
-        for record in &records {
-            let expected = self.changes().filter(|at| pool()[*at].change().record == *record);
-            let expected: Vec<_> = expected.map(|at| pool()[at].clone()).collect();
-            assert_eq!(store.record_changes(record).unwrap(), expected);
+        let all: BTreeSet<RecordId> = pool().iter().map(|change| change.change().record).collect();
+        for record in &all {
+            let held = self.changes().map(|at| &pool()[at]);
+            let held: Vec<_> = held.filter(|change| change.change().record == *record).collect();
+            let headers: Vec<_> = held.iter().map(|change| change.to_header()).collect();
+            assert_eq!(store.record_headers(record).unwrap(), headers);
+            let erased = self.erased.contains(record);
+            assert_eq!(store.erased(record), erased.then_some(ERASURE));
+            let whole: Vec<_> = held.into_iter().filter(|_| !erased).cloned().collect();
+            assert_eq!(store.record_changes(record).unwrap(), whole);
         }
+        assert_eq!(store.renewal_due().unwrap(), self.renewal_due);
         for (at, change) in pool().iter().enumerate() {
             let held = self.changes().any(|held| held == at);
             assert_eq!(store.has_change(&change.id()).unwrap(), held);

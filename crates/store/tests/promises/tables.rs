@@ -40,7 +40,7 @@ macro_rules! table {
     };
 }
 
-pub(crate) const TABLES: [Table; 29] = [
+pub(crate) const TABLES: [Table; 30] = [
     table!(
         "about",
         &[u8; 40],
@@ -58,8 +58,11 @@ pub(crate) const TABLES: [Table; 29] = [
         &str,
         u64,
         Open(
-            "how much this device wrote",
-            Unnoticed("a lower number makes a fork of the next change, which every node sees")
+            "how much this device wrote, and how many records were erased",
+            Unnoticed(
+                "a lower number makes a fork of the next change, which every node sees; with a lower one of \
+                 erased records the file is not made anew"
+            )
         )
     ),
     table!("derived", &[u8; 16], &[u8], Sealed),
@@ -86,6 +89,12 @@ pub(crate) const TABLES: [Table; 29] = [
             "ids, the record's region among them, and which peer brought it",
             Unnoticed("from whom a change came decides only whom it is not sent to again")
         )
+    ),
+    table!(
+        "erased",
+        &[u8; 16],
+        &[u8; 32],
+        Open("the id of a statement", Unnoticed("the statement itself says which record it erases"))
     ),
     table!(
         "fingerprint",

@@ -3,10 +3,10 @@
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use rukun_change::{
-    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, RecordId,
-    SignedChange, StatementId, SubSls, SurveyId,
+    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Header, Incarnation, Ink, RecordId,
+    SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message};
+use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
 
 /// A chunk: the magic, the checksum of the rest, the rest.
 pub(crate) fn chunk(rest: &[u8]) -> Vec<u8> {
@@ -24,6 +24,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(digest, offset)| Message::BlobWant { digest: Digest::from_bytes(digest), offset }),
         blob(),
         changes().prop_map(Message::Changes),
+        changes().prop_map(|changes| Message::Stubs(stubs(changes))),
         (any::<u64>(), vec((change_id(), exception()), 0..=64))
             .prop_map(|(frame, exceptions)| Message::Ack { frame, exceptions }),
         summary().prop_map(Message::Summary),
@@ -48,6 +49,16 @@ fn changes() -> impl Strategy<Value = Changes> {
         upto,
         items,
     })
+}
+
+/// What is left of the changes.
+fn stubs(changes: Changes) -> Stubs {
+    let items = changes.items.into_iter().map(|SignedChange { change, signature }| {
+        let Change { author, n, record, ink, seen, body } = change;
+        let cause = CauseHash::from_bytes(*Digest::of(&body).as_bytes());
+        SignedHeader { header: Header { author, n, record, ink, cause, seen }, signature }
+    });
+    Stubs { frame: changes.frame, upto: changes.upto, items: items.collect() }
 }
 
 fn signed_change(authors: Vec<Author>) -> impl Strategy<Value = SignedChange> {

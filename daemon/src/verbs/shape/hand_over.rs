@@ -1,4 +1,4 @@
-//! The shape of the answer about a hand-over.
+//! The shapes of the answers about hand-overs and transfers.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,4 +29,28 @@ pub struct HolderShape {
     pub revoked: bool,
     /// Where it may read now.
     pub regions: Vec<String>,
+}
+
+/// The answer to `transfer`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedShape {
+    /// The record that ended.
+    pub from: String,
+    /// The record that goes on.
+    pub to: String,
+    /// The word that says so.
+    pub transfer: String,
+}
+
+/// From where a record came, in the answer to `log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CameShape {
+    /// The record before.
+    pub from: String,
+    /// Whose word it is.
+    pub by: String,
+    /// The word.
+    pub transfer: String,
+    /// The history before, where it may be read.
+    pub log: Option<super::LogShape>,
 }

@@ -4,6 +4,7 @@ use rukun_change::{
     Author, Body, CauseHash, ChangeId, DeviceKey, Incarnation, Ink, MemberId, OpId, RecordId, Scalar,
     SignedChange, SurveyId,
 };
+use rukun_wire::{Message, Stubs};
 
 use super::chunk::leb;
 use super::{Chunk, Draft, Expect, Lie, Pen, Spot, Telling, Truth, frame_of};
@@ -59,6 +60,11 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             let seen = vec![CauseHash::from_bytes(chance.bytes())];
             let one = pen.write(&Draft { ink: Ink::Pencil, seen, ..draft });
             Telling::greeted(vec![frame_of(1, vec![one])], Expect::LinkCloses)
+        }
+        Lie::StubUnasked => {
+            let items = vec![pen.write(&draft).signed_header().expect("a pen writes chunks")];
+            let frame = Message::Stubs(Stubs { frame: 1, upto: None, items }).encode();
+            Telling::greeted(vec![frame], Expect::Refused(1))
         }
         Lie::HugeNumber => admitted(vec![pen.write(&Draft { n: u64::MAX, ..draft })]),
         Lie::NumberZero => refused(vec![pen.write(&Draft { n: 0, ..draft })]),

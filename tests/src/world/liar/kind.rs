@@ -31,6 +31,8 @@ pub enum Lie {
     NoHead,
     /// Heads seen in an ink that names none.
     SeenInPencil,
+    /// What would be left of a change if its record were erased, which it was not.
+    StubUnasked,
     /// The highest number that there is.
     HugeNumber,
     /// The number 0.
@@ -55,6 +57,8 @@ pub enum Lie {
     OtherCharter,
     /// A statement of a kind that has no rules yet, against an honest device.
     FutureStatement,
+    /// An erasure by who is no district.
+    FalseErasure,
     /// Many statements that rest on nothing.
     StatementFlood,
     /// Bytes that are no statement.
@@ -124,6 +128,7 @@ impl Lie {
         Self::NoCause,
         Self::NoHead,
         Self::SeenInPencil,
+        Self::StubUnasked,
         Self::HugeNumber,
         Self::NumberZero,
         Self::OutOfScope,
@@ -136,6 +141,7 @@ impl Lie {
         Self::ForgedGrant,
         Self::OtherCharter,
         Self::FutureStatement,
+        Self::FalseErasure,
         Self::StatementFlood,
         Self::MalformedStatement,
         Self::BeforeGreeting,

@@ -1,6 +1,6 @@
 //! Lies in statements: who may do what.
 
-use rukun_authority::{Charter, Closing, Grant, Keypair, Receipt, Role, Said, Statement};
+use rukun_authority::{Charter, Closing, Erasure, Grant, Keypair, Receipt, Role, Said, Statement};
 use rukun_change::{DeviceKey, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_wire::Message;
 
@@ -32,6 +32,15 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             let parent = StatementId::from_bytes(*truth.survey.as_bytes());
             let said = Said::Closing(Closing { parent, regions: vec!["18".parse().expect("a region code")] });
             sent(vec![say(said)], Expect::StatementsRefused(1))
+        }
+        Lie::FalseErasure => {
+            let record = chance.pick(truth.honest).change.record;
+            let own = granted(truth).into_iter().filter(|one| one.subject == pen.keypair.key());
+            let items: Vec<Vec<u8>> = own
+                .map(|one| say(Said::Erasure(Erasure { parent: one.id, record, reason: "diminta".into() })))
+                .collect();
+            let count = items.len();
+            sent(items, Expect::StatementsRefused(count))
         }
         Lie::StatementFlood => {
             let items = (0..FLOOD).map(|serial| {

@@ -26,15 +26,29 @@ pub type Facts = BTreeMap<ChangeId, Arc<Fact>>;
 pub fn holdings(replica: &Replica, facts: &mut Facts) -> Result<Option<(Held, Grants)>, ReplicaError> {
     let Some(trust) = replica.trust() else { return Ok(None) };
     let mut grants = Grants::new(*trust.survey(), *trust.root());
+    let mut held = Held::default();
+    let mut erasures = Vec::new();
     for bytes in replica.statements_held()? {
         if let Some(granted) = Granted::of(&bytes, trust.survey()) {
             grants.hold(granted);
         } else if let Some((loss, _)) = Loss::of(&bytes, trust.survey()) {
-            grants.lose(loss);
+            match loss {
+                Loss::Erasure(erasure) => erasures.push(erasure),
+                Loss::Transfer => {}
+                loss => grants.lose(loss),
+            }
         }
     }
-    let mut held = Held::default();
+    for erasure in erasures {
+        assert!(grants.may_erase(&erasure), "only a district erases: {erasure:?}");
+        let record = erasure.record();
+        held.erase(record);
+        for stub in replica.headers_of(&record)? {
+            held.insert(facts.get(&stub.id()).expect("a stub is of a change that somebody made").clone());
+        }
+    }
     for record in replica.record_ids()? {
+        assert!(!held.is_erased(&record), "an erased record is in no list");
         for change in replica.changes_of(&record)? {
             let decoded =
                 || Fact::of(change.signed(), change.id()).expect("only what may be admitted is held");

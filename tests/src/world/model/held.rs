@@ -13,6 +13,8 @@ pub struct Held {
     facts: BTreeMap<ChangeId, Arc<Fact>>,
     records: BTreeMap<RecordId, BTreeSet<ChangeId>>,
     numbered: BTreeMap<(Author, u64), BTreeSet<ChangeId>>,
+    /// Records of which nothing may be read.
+    erased: BTreeSet<RecordId>,
 }
 
 /// What the gate must say of a change whose signature holds.
@@ -46,15 +48,27 @@ impl Held {
             self.record(&fact.record).iter().any(|held| held.ink == ink && held.hash == *cause)
         };
         let lower = || Ink::ALL.into_iter().filter(|ink| *ink < fact.ink);
+        let caused = || {
+            fact.deps.iter().all(|dep| in_ink(fact.ink, dep))
+                && fact.seen.iter().all(|head| lower().any(|ink| in_ink(ink, head)))
+        };
         if !admissible(fact, grants) {
             Judged::WaitForGrant
-        } else if fact.deps.iter().all(|dep| in_ink(fact.ink, dep))
-            && fact.seen.iter().all(|head| lower().any(|ink| in_ink(ink, head)))
-        {
+        } else if self.is_erased(&fact.record) || caused() {
             Judged::Admit
         } else {
             Judged::WaitForCause
         }
+    }
+
+    /// A record is to be forgotten: its changes stay in the set, and the causes of others are not asked for.
+    pub fn erase(&mut self, record: RecordId) {
+        self.erased.insert(record);
+    }
+
+    /// Whether a record was erased.
+    pub fn is_erased(&self, record: &RecordId) -> bool {
+        self.erased.contains(record)
     }
 
     /// Whether a change is in the set.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rukun_change::{
-    Author, ChangeId, DeviceKey, Incarnation, Ink, SignedHeader, StatementId, SubSls, SurveyId,
+    Author, ChangeId, DeviceKey, Incarnation, Ink, RecordId, SignedHeader, StatementId, SubSls, SurveyId,
 };
 
 use super::Fact;
@@ -25,6 +25,10 @@ pub enum Loss {
     },
     /// Work is upheld or dismissed.
     Decision(Decision),
+    /// A record goes on in another. What is read in either does not follow from it.
+    Transfer,
+    /// A record is to be forgotten.
+    Erasure(Erasure),
     /// A number was used for two changes.
     Fork {
         /// Both.
@@ -72,13 +76,28 @@ pub struct Decision {
     pub(super) supersedes: BTreeSet<StatementId>,
 }
 
+/// A record is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub(super) parent: StatementId,
+    pub(super) issuer: DeviceKey,
+    pub(super) record: RecordId,
+}
+
+impl Erasure {
+    /// Which.
+    pub fn record(&self) -> RecordId {
+        self.record
+    }
+}
+
 const LIST_MAX: usize = 40_000;
 
 impl Loss {
     /// What the bytes of a statement say against somebody, and where it is held if not by everyone;
     /// nothing if they say something else.
     pub fn of(statement: &[u8], survey: &SurveyId) -> Option<(Self, Option<SubSls>)> {
-        let (id, kind, issuer, mut said) = said_of(statement, survey, &[3, 4, 6, 9])?;
+        let (id, kind, issuer, mut said) = said_of(statement, survey, &[3, 4, 6, 7, 8, 9])?;
         let list = |said: &mut rukun_change::cbor::Reader<'_>| -> Option<BTreeSet<[u8; 32]>> {
             let count = said.array(LIST_MAX).ok()?;
             (0..count).map(|_| said.array_of().ok()).collect()
@@ -123,6 +142,19 @@ impl Loss {
                 let supersedes = list(&mut said)?.into_iter().map(StatementId::from_bytes).collect();
                 let decision = Decision { id, parent, issuer, sub_sls, upheld, changes, supersedes };
                 Some((Self::Decision(decision), Some(sub_sls)))
+            }
+            7 => {
+                said.tuple(3).ok()?;
+                said.array_of::<32>().ok()?;
+                said.array_of::<16>().ok()?;
+                let to = RecordId::from_bytes(said.array_of().ok()?).ok()?;
+                Some((Self::Transfer, Some(to.home())))
+            }
+            8 => {
+                said.tuple(3).ok()?;
+                let parent = StatementId::from_bytes(said.array_of().ok()?);
+                let record = RecordId::from_bytes(said.array_of().ok()?).ok()?;
+                Some((Self::Erasure(Erasure { parent, issuer, record }), Some(record.home())))
             }
             9 => {
                 said.tuple(3).ok()?;

@@ -4,6 +4,7 @@
 use rukun_change::{DeviceKey, Fingerprint, StatementId, SubSls, SurveyId};
 
 use super::grants::{Grants, Role};
+use super::losses::Erasure;
 use super::said::said_of;
 
 /// Somebody says that it holds a set.
@@ -33,6 +34,20 @@ impl Receipt {
 }
 
 impl Grants {
+    /// Whether an erasure is the word of a district, ever, of that place. What became of it since changes
+    /// nothing: nobody could give back what was forgotten.
+    pub fn may_erase(&self, erasure: &Erasure) -> bool {
+        let Erasure { parent, issuer, record } = erasure;
+        if self.is_survey(parent) {
+            return *issuer == self.root();
+        }
+        self.grant(parent).is_some_and(|granted| {
+            granted.subject == *issuer
+                && granted.role == Role::District
+                && granted.covers(&record.home().region())
+        })
+    }
+
     /// The tier at which a receipt shows work to be, to one who holds these grants.
     pub fn attested_by(&self, receipt: &Receipt) -> Option<Role> {
         let granted = self.good().find(|granted| granted.id == receipt.parent)?;

@@ -1,0 +1,33 @@
+//! The verbs for the survey's root key, which is used seldom and kept apart.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// What can be done with the root key.
+#[derive(Debug, Subcommand)]
+pub enum Root {
+    /// Write the root key as three shares, any two of which are the key
+    #[command(after_help = "\
+Example:
+  rukun root split /media/usb
+
+Move each share to a medium of its own, in another drawer, and remove root.key from the data folder. One
+share alone is of no use to anybody.")]
+    Split {
+        /// Where to; no share may be there yet
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Make the root key of two shares, to use it
+    #[command(after_help = "\
+Example:
+  rukun root join /media/one/root-share-1 /media/two/root-share-3
+
+The key comes into the data folder as root.key. Remove it again when it has been used.")]
+    Join {
+        /// Two shares of one key
+        #[arg(value_name = "SHARE", required = true, num_args = 2..)]
+        shares: Vec<PathBuf>,
+    },
+}

@@ -1,0 +1,50 @@
+//! Erasing a record: it is asked for once more before it is done, since nothing takes it back.
+
+use super::output::{Output, confirm};
+use crate::args::Erasure;
+use crate::disk::Folder;
+use crate::node::Node;
+use crate::render;
+use crate::verbs::{self, ErasedListShape, ErasedShape, RecordShape, Request, VerbError};
+
+pub(super) fn erasure(verb: Erasure, folder: &Folder, output: Output) -> Result<(), VerbError> {
+    match verb {
+        Erasure::Erase { record, reason, yes, root } => {
+            let erased = erase(folder, &record, reason, yes, root)?;
+            output.show(&erased, render::erased);
+        }
+        Erasure::Erased { region } => {
+            let region = region.map(|region| region.to_string());
+            let list: ErasedListShape = Node::open(folder)?.ask(Request::Erased { region })?;
+            output.show(&list, render::erased_list);
+        }
+    }
+    Ok(())
+}
+
+fn erase(
+    folder: &Folder,
+    record: &str,
+    reason: String,
+    yes: bool,
+    root: bool,
+) -> Result<ErasedShape, VerbError> {
+    let mut node = Node::open(folder)?;
+    let shown: RecordShape = node.ask(Request::RecordShow { record: record.into() })?;
+    if !yes {
+        confirm(&render::erasing(&shown), "Erase it, everywhere?", "an erasure", "erased")?;
+    }
+    let record = shown.record;
+    let erased = if root {
+        let root = folder.root()?;
+        node.with_root(|replica| verbs::erase(replica, Some(&root), &record, &reason))?
+    } else {
+        node.ask(Request::Erase { record, reason })?
+    };
+    if matches!(node, Node::Here(_)) {
+        // Opening it makes the file anew; a daemon does so by itself.
+        drop(node);
+        folder.open_store()?;
+    }
+    Ok(erased)
+}

@@ -1,0 +1,74 @@
+//! A folder's store made anew after an erasure: the same store in another file, under another data key and
+//! another key file, so that an old copy of the folder's store shows nothing of what was erased to whoever
+//! has today's keys. Cut off at any moment, the folder has a store and what opens it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rukun_replica::{Invitation, OpenError, Store};
+use zeroize::Zeroizing;
+
+use super::fault::DiskError;
+use super::file::{KEY_BYTES, io_error, read_key, remove_if_there, sync_folder, write_new};
+use super::secret::Secret;
+use super::{Folder, generator, random};
+
+impl Folder {
+    /// Opens the store with its key file or passphrase, and with what a renewal that was cut off left.
+    pub(super) fn open_settled(&self) -> Result<(Store, Secret), DiskError> {
+        let path = self.store_path();
+        match self.unlocked(self.key(), |unlock| self.open_file(&path, unlock)) {
+            Err(DiskError::Open { source: OpenError::WrongKeyFile, .. }) if self.new_key_path().exists() => {
+                // The new store took its place, and its key did not.
+                let key = read_key(self.new_key_path());
+                let opened = self.unlocked(key, |unlock| self.open_file(&path, unlock))?;
+                self.put_key_in_place()?;
+                Ok(opened)
+            }
+            opened => {
+                let opened = opened?;
+                remove_if_there(&self.new_key_path())?;
+                Ok(opened)
+            }
+        }
+    }
+
+    /// Makes the store anew. What it is locked with is new too, but for a passphrase, which only its
+    /// owner can change.
+    pub(super) fn renewed(&self, store: Store, old: &Secret) -> Result<(Store, Secret), DiskError> {
+        let new = match old {
+            Secret::KeyFile(_) => {
+                write_new(&self.new_key_path(), &*random::<KEY_BYTES>()?)?;
+                Secret::KeyFile(read_key(self.new_key_path())?)
+            }
+            Secret::Passphrase(text) => Secret::Passphrase(Zeroizing::new(text.to_string())),
+        };
+        let fresh = self.fresh_path();
+        let target = self.fresh_backend(&fresh, true)?;
+        let person = |bytes: &[u8]| Invitation::from_bytes(bytes).ok().map(|held| held.officer.person());
+        if let Err(source) = store.renew_to(target, old.unlock(), new.unlock(), person, &mut generator()?) {
+            remove_if_there(&fresh)?;
+            remove_if_there(&self.new_key_path())?;
+            return Err(DiskError::Open { path: fresh, source });
+        }
+        self.put_in_place(&fresh)?;
+        if matches!(new, Secret::KeyFile(_)) {
+            self.put_key_in_place()?;
+        }
+        // The old file kept others away until now, and has no name any more.
+        drop(store);
+        let store = self.open_file(&self.store_path(), new.unlock())?;
+        Ok((store, new))
+    }
+
+    fn put_key_in_place(&self) -> Result<(), DiskError> {
+        let path = self.key_path();
+        fs::rename(self.new_key_path(), &path).map_err(|error| io_error(&path, error))?;
+        sync_folder(self.path())
+    }
+
+    /// A key file that opens the store that is being made.
+    fn new_key_path(&self) -> PathBuf {
+        self.path().join("key.new")
+    }
+}
