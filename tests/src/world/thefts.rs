@@ -1,13 +1,16 @@
 //! Devices are lost: a superior revokes one while its finder goes on with it, writes and grants; what
 //! comes of it later is upheld and dismissed, by one superior and another.
 
-use rukun_change::{ChangeId, RecordId};
+use rukun_change::{ChangeId, DeviceKey, RecordId, SubSls};
 use rukun_replica::ActionError;
 
 use super::people::HOMES;
 use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::{Chance, NODES, OFFICE, RELAY};
+
+/// A change, whose it is, and where.
+type Work = (ChangeId, DeviceKey, SubSls);
 
 /// Whose work is settled: the tiers that stand above somebody.
 const JUDGES: usize = 6;
@@ -128,7 +131,7 @@ impl World {
         self.come_up(node)?;
         let records = self.truth.records_of(node);
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        let (mut aside, mut good) = (Vec::new(), Vec::new());
+        let (mut aside, mut good): (Vec<Work>, Vec<Work>) = (Vec::new(), Vec::new());
         let start = chance.below(records.len().max(1));
         let some: Vec<&RecordId> = records.iter().cycle().skip(start).take(records.len().min(12)).collect();
         for record in some {
@@ -141,6 +144,15 @@ impl World {
                 let work = (logged.change, logged.author.device, record.home());
                 if logged.standing.is_good() { &mut good } else { &mut aside }.push(work);
             }
+        }
+        if !chance.one_in(6) {
+            // Work that is this one's to settle, if there is any.
+            let below = |(_, author, home): &Work| {
+                let trust = replica.trust();
+                trust.is_some_and(|trust| trust.grant_above(&replica.device(), author, Some(home)).is_some())
+            };
+            aside.retain(below);
+            good.retain(below);
         }
         let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
