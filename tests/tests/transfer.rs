@@ -44,7 +44,7 @@ impl Scene {
 
     fn register(&mut self) -> RecordId {
         let (now, home) = (self.world.now(), HERE.parse().unwrap());
-        let family = json!({"r108": "Siti", "r304": 3, "members": {"+1": {"r402": "Siti", "r407": 41}}});
+        let family = json!({"r108": "Siti", "r106": "RT 003", "r304": 3, "members": {"+1": {"r402": "Siti", "r407": 41}}});
         let (record, _) = self.world.replicas[self.ani.0].add_record(now, home, None, &family).unwrap();
         self.world.commit(self.ani);
         record
@@ -74,6 +74,7 @@ fn a_family_that_moves_is_found_where_it_lives_and_its_history_leads_back() {
     let reading = scene.world.replicas[budi.0].reading(&new).unwrap();
     assert_eq!((reading.inks(), reading.members().len()), (vec![Ink::Printed], 1));
     assert_eq!(scene.value(budi, &new, "r304"), Some(Scalar::Int(3)));
+    assert_eq!(scene.value(budi, &new, "r106"), None, "where it lived is left behind");
     // Whoever works there writes over what came along, as over a prelist.
     let now = scene.world.now();
     scene.world.replicas[budi.0].edit(now, &new, None, &json!({"r304": 5})).unwrap();

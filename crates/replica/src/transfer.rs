@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
 
+/// The variables that say where a family lives: they are another's in another place.
+const PLACE_FIELDS: [&str; 6] = ["r101", "r102", "r103", "r104", "r105", "r106"];
+
 /// A record that moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -64,9 +67,13 @@ impl Replica {
     }
 }
 
-/// What is read, as a patch of a record that has nothing yet: its members are new ones.
+/// What is read, as a patch of a record that has nothing yet: its members are new ones, and where it lived is
+/// left behind.
 fn copied(reading: &Reading) -> Value {
     let mut patch = reading.to_json();
+    if let Some(answers) = patch.as_object_mut() {
+        answers.retain(|field, _| !PLACE_FIELDS.contains(&field.as_str()));
+    }
     if let Some(Value::Object(members)) = patch.get_mut("members") {
         let numbered = std::mem::take(members).into_iter().zip(1..);
         *members = numbered.map(|((_, answers), at)| (format!("+{at}"), answers)).collect::<Map<_, _>>();
