@@ -127,6 +127,9 @@ impl World {
     /// Somebody upholds or dismisses work: what is set aside, or now and then what counts.
     pub(super) fn settle(&mut self, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);
+        if chance.one_in(4) {
+            return self.disagree(&mut chance);
+        }
         let node = chance.below(JUDGES);
         self.come_up(node)?;
         let records = self.truth.records_of(node);
@@ -156,17 +159,26 @@ impl World {
         }
         let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
-        let ((change, author, home), upheld) = (among[at], chance.one_in(2));
-        self.decide(node, change, upheld)?;
-        // The other district thinks otherwise, before it has heard of it. It has granted the author something
-        // there, or else it has no say.
-        if node == OFFICE && chance.one_in(2) && self.truth.held[RELAY].contains(&change) {
-            self.come_up(RELAY)?;
-            let region = home.region().to_string();
-            self.grant(RELAY, false, author, rukun_authority::Role::Enumerator, &[&region])?;
-            self.decide(RELAY, change, !upheld)?;
+        let ((change, ..), upheld) = (among[at], chance.one_in(2));
+        self.decide(node, change, upheld)
+    }
+
+    /// Both districts have granted somebody something in one place, and settle a change of that one otherwise,
+    /// each before it has heard of the other's word.
+    fn disagree(&mut self, chance: &mut Chance) -> Checked {
+        let (ours, theirs) = (&self.truth.held[OFFICE], &self.truth.held[RELAY]);
+        let both: Vec<ChangeId> = ours.intersection(theirs).copied().collect();
+        let Some(change) = chance.place(both.len()).map(|at| both[at]) else { return Ok(()) };
+        let Some(fact) = self.truth.facts.get(&change).cloned() else { return Ok(()) };
+        let region = fact.record.home().region().to_string();
+        let upheld = chance.one_in(2);
+        for (node, upheld) in [(OFFICE, upheld), (RELAY, !upheld)] {
+            self.come_up(node)?;
+            let role = rukun_authority::Role::Enumerator;
+            self.grant(node, false, fact.author.device, role, &[&region])?;
+            self.decide(node, change, upheld)?;
         }
-        Ok(())
+        self.link(RELAY, OFFICE)
     }
 
     fn decide(&mut self, node: usize, change: ChangeId, upheld: bool) -> Checked {
