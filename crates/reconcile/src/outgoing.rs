@@ -299,7 +299,7 @@ impl Outgoing {
         // An answer to what was summarised before the last frames left says nothing of these.
         let is_outdated = self.outdated > 0;
         self.outdated = self.outdated.saturating_sub(1);
-        self.set_agreed(!is_outdated && self.is_settled());
+        self.set_agreed(!is_outdated && self.has_nothing_to_compare() && self.is_settled());
         Ok(())
     }
 
@@ -330,8 +330,7 @@ impl Outgoing {
         } else if !self.lacking.contains(&place) && self.listed.iter().all(|left| left.sub_sls != place) {
             // It holds all that we listed there, and what it holds beyond that is not ours to know.
             self.unsettled.remove(&place);
-            let nothing_to_compare = matches!(&self.compare, Compare::In(places) if places.is_empty());
-            self.set_agreed(nothing_to_compare && self.outdated == 0 && self.is_settled());
+            self.set_agreed(self.has_nothing_to_compare() && self.outdated == 0 && self.is_settled());
         }
         Ok(())
     }
@@ -421,6 +420,11 @@ impl Outgoing {
             self.acknowledged = self.position;
             self.has_gap = false;
         }
+    }
+
+    /// What is in doubt since the last summary left waits for the next one.
+    fn has_nothing_to_compare(&self) -> bool {
+        matches!(&self.compare, Compare::In(places) if places.is_empty())
     }
 
     fn is_settled(&self) -> bool {
