@@ -52,6 +52,8 @@ pub struct Outgoing {
     /// Where the peer sent something while a summary of ours was on its way: what it answers there
     /// is about another set than it has now.
     came: BTreeSet<SubSls>,
+    /// Where it is in doubt what the peer holds, and no summary has left since.
+    doubted: BTreeSet<SubSls>,
     agreed: bool,
 }
 
@@ -128,6 +130,7 @@ impl Outgoing {
             unsettled: BTreeSet::new(),
             lacking: BTreeSet::new(),
             came: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             agreed: false,
         }
     }
@@ -157,6 +160,7 @@ impl Outgoing {
         if !peer_is_quiet {
             return Work::Nothing;
         }
+        self.doubted.clear();
         match std::mem::replace(&mut self.compare, Compare::In(BTreeSet::new())) {
             Compare::Everywhere => {
                 // What was named in a scope that is no more must not count against agreement.
@@ -299,7 +303,7 @@ impl Outgoing {
         // An answer to what was summarised before the last frames left says nothing of these.
         let is_outdated = self.outdated > 0;
         self.outdated = self.outdated.saturating_sub(1);
-        self.set_agreed(!is_outdated && self.has_nothing_to_compare() && self.is_settled());
+        self.set_agreed(!is_outdated && self.is_settled());
         Ok(())
     }
 
@@ -330,7 +334,8 @@ impl Outgoing {
         } else if !self.lacking.contains(&place) && self.listed.iter().all(|left| left.sub_sls != place) {
             // It holds all that we listed there, and what it holds beyond that is not ours to know.
             self.unsettled.remove(&place);
-            self.set_agreed(self.has_nothing_to_compare() && self.outdated == 0 && self.is_settled());
+            let nothing_to_compare = matches!(&self.compare, Compare::In(places) if places.is_empty());
+            self.set_agreed(nothing_to_compare && self.outdated == 0 && self.is_settled());
         }
         Ok(())
     }
@@ -398,6 +403,7 @@ impl Outgoing {
     /// Whether the peer still has it is not known: a comparison tells.
     pub fn doubt(&mut self, place: SubSls) {
         self.came([place]);
+        self.doubted.insert(place);
         if let Compare::In(places) = &mut self.compare {
             places.insert(place);
         }
@@ -422,14 +428,10 @@ impl Outgoing {
         }
     }
 
-    /// What is in doubt since the last summary left waits for the next one.
-    fn has_nothing_to_compare(&self) -> bool {
-        matches!(&self.compare, Compare::In(places) if places.is_empty())
-    }
-
     fn is_settled(&self) -> bool {
         self.summaries.is_empty()
             && self.unsettled.is_empty()
+            && self.doubted.is_empty()
             && self.in_flight.iter().all(|flight| flight.changes.is_empty())
             && self.to_list.is_empty()
             && self.listed.is_empty()
