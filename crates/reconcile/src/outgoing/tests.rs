@@ -86,6 +86,22 @@ fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
 }
 
 #[test]
+fn a_doubt_about_one_place_outlasts_the_answer_to_a_summary_of_another() {
+    let other: SubSls = "1811010005000400".parse().unwrap();
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    outgoing.summarised(&[other]);
+    outgoing.doubt(place());
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
 fn what_a_peer_brought_long_ago_and_waited_is_compared_before_it_counts_as_held_there() {
     let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
