@@ -98,6 +98,10 @@ fn a_doubt_about_one_place_outlasts_the_answer_to_a_summary_of_another() {
     assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
+    // It came while the first summary was under way, so the first answer about it is asked for again.
+    assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());
 }
 
