@@ -242,7 +242,7 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
     ("lie: another's number or actor", &[Lie::OthersNumber, Lie::OthersActor]),
     ("lie: one change signed twice", &[Lie::TwoRecords, Lie::TwoNumbers, Lie::Replay]),
     ("lie: fork", &[Lie::Fork, Lie::ForkInRecord, Lie::Gap, Lie::HugeNumber, Lie::NumberZero]),
-    ("lie: out of scope", &[Lie::OutOfScope, Lie::OthersInk]),
+    ("lie: out of scope", &[Lie::OutOfScope, Lie::OthersInk, Lie::FalseDecision]),
     (
         "lie: grant wider than its issuer's",
         &[

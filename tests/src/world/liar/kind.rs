@@ -57,6 +57,8 @@ pub enum Lie {
     OtherCharter,
     /// A statement of a kind that has no rules yet, against an honest device.
     FutureStatement,
+    /// A decision about work that did not come down through who decides.
+    FalseDecision,
     /// An erasure by who is no district.
     FalseErasure,
     /// Many statements that rest on nothing.
@@ -141,6 +143,7 @@ impl Lie {
         Self::ForgedGrant,
         Self::OtherCharter,
         Self::FutureStatement,
+        Self::FalseDecision,
         Self::FalseErasure,
         Self::StatementFlood,
         Self::MalformedStatement,

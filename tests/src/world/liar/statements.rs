@@ -1,7 +1,7 @@
 //! Lies in statements: who may do what.
 
-use rukun_authority::{Charter, Closing, Erasure, Grant, Keypair, Receipt, Role, Said, Statement};
-use rukun_change::{DeviceKey, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
+use rukun_authority::{Charter, Closing, Decision, Erasure, Grant, Keypair, Receipt, Role, Said, Statement};
+use rukun_change::{ChangeId, DeviceKey, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_wire::Message;
 
 use super::{Expect, Lie, Pen, Telling, Truth};
@@ -32,6 +32,19 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             let parent = StatementId::from_bytes(*truth.survey.as_bytes());
             let said = Said::Closing(Closing { parent, regions: vec!["18".parse().expect("a region code")] });
             sent(vec![say(said)], Expect::StatementsRefused(1))
+        }
+        Lie::FalseDecision => {
+            let change = &chance.pick(truth.honest).change;
+            let signed = change.to_be_signed(&truth.survey).expect("an honest body");
+            let (sub_sls, changes) = (change.record.home(), vec![ChangeId::of(&signed)]);
+            let (upheld, own) = (chance.one_in(2), pen.keypair.key());
+            let own: Vec<Granted> = granted(truth).into_iter().filter(|one| one.subject == own).collect();
+            let refused = own.iter().filter(|one| one.role == ModelRole::Enumerator).count();
+            let decide = |one: &Granted| {
+                let (parent, changes, supersedes) = (one.id, changes.clone(), Vec::new());
+                say(Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes }))
+            };
+            sent(own.iter().map(decide).collect(), Expect::StatementsRefused(refused))
         }
         Lie::FalseErasure => {
             let record = chance.pick(truth.honest).change.record;
