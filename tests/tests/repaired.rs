@@ -158,7 +158,7 @@ fn changes(image: &[u8]) -> BTreeSet<ChangeId> {
     let entries = open(image).unwrap().scan(0, usize::MAX).unwrap();
     let ids = entries.into_iter().filter_map(|entry| match entry.kind {
         EntryKind::Change { id, .. } => Some(id),
-        EntryKind::Statement { .. } | EntryKind::Receipt { .. } => None,
+        EntryKind::Statement { .. } | EntryKind::Receipt { .. } | EntryKind::Released => None,
     });
     ids.collect()
 }

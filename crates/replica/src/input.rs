@@ -77,6 +77,13 @@ pub enum Event {
         /// The record.
         record: RecordId,
     },
+    /// Records that this device may read no more were taken out, since the district has them.
+    Released {
+        /// Of where.
+        sub_sls: SubSls,
+        /// Which.
+        records: Vec<RecordId>,
+    },
     /// A statement is held.
     Trusted {
         /// The statement.

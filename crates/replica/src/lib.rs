@@ -47,6 +47,8 @@ mod rotation;
 
 mod receipt;
 
+mod release;
+
 mod custody;
 pub use custody::{Custody, NumberLine, OfficerLine, Reached};
 mod enrol;
@@ -64,6 +66,6 @@ pub use rukun_enrolment::{
     Session, ask, believe,
 };
 pub use rukun_store::{
-    FileBackend, InMemoryBackend, NewStore, OpenError, Salvaged, StorageBackend, Store, StoreError, Unlock,
+    FileBackend, InMemoryBackend, NewStore, OpenError, Released, Salvaged, StorageBackend, Store, StoreError, Unlock,
 };
 pub use rukun_wire::{Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};

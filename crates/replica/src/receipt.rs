@@ -3,12 +3,13 @@
 //! of it is in `custody`.
 
 use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict, VerifiedStatement};
-use rukun_change::{DeviceKey, EncodedFingerprint, SubSls};
+use rukun_change::{DeviceKey, EncodedFingerprint, Fingerprint, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
 use rukun_store::{HeldItem, Proof};
 
 use crate::input::{Event, LinkId};
 use crate::rank::Rank;
+use crate::release::has_outgrown;
 use crate::replica::{Replica, ReplicaError};
 
 impl Replica {
@@ -58,12 +59,46 @@ impl Replica {
                 continue;
             }
             let said = Said::Receipt(Receipt { parent, sub_sls: home, fingerprint });
-            // It takes no number: the numbers of work and of words about work have no holes by it.
-            let (incarnation, n) = (self.store.incarnation(), self.store.last_n().max(1));
-            let statement = Statement::sign(&self.keypair, incarnation, n, self.survey().as_ref(), said);
+            let statement = self.signed_receipt(said);
             given |= self.take_claim(statement, None)?;
         }
         Ok(given)
+    }
+
+    /// Signs for a peer that holds this set of a place, where it may read nothing any more: all of it is
+    /// held here, so that it need not be kept there. What the district holds beyond that is not the peer's
+    /// to know, and so no other receipt goes to it.
+    pub(crate) fn attest_outgrown(&mut self, link: LinkId, home: SubSls, set: &Fingerprint) {
+        let (Some(trust), Some(open)) = (&self.trust, self.links.get(&link)) else { return };
+        let grant = trust.receipt_grant(&self.device(), &home);
+        let Some((parent, _)) = grant.filter(|(_, role)| *role == Role::District) else { return };
+        if set.count() == 0 || !has_outgrown(trust, &open.peer, &home) {
+            return;
+        }
+        let fingerprint = EncodedFingerprint::from(set);
+        let said = Said::Receipt(Receipt { parent, sub_sls: home, fingerprint });
+        let receipt = self.signed_receipt(said);
+        self.send_statements(link, [receipt.to_bytes()]);
+    }
+
+    /// Whether a receipt is for just what is kept of a place that was outgrown, and the latest is not.
+    fn is_for_all_kept(
+        &self,
+        receipt: &Receipt,
+        latest: Option<EncodedFingerprint>,
+    ) -> Result<bool, ReplicaError> {
+        let home = receipt.sub_sls;
+        if !self.outgrown.contains(&home) || latest == Some(receipt.fingerprint) {
+            return Ok(false);
+        }
+        let held = self.store.fingerprints(&[home.region()])?.get(&home).copied().unwrap_or_default();
+        Ok(receipt.fingerprint == EncodedFingerprint::from(&held))
+    }
+
+    /// It takes no number: the numbers of work and of words about work have no holes by it.
+    fn signed_receipt(&self, said: Said) -> Statement {
+        let (incarnation, n) = (self.store.incarnation(), self.store.last_n().max(1));
+        Statement::sign(&self.keypair, incarnation, n, self.survey().as_ref(), said)
     }
 
     /// Takes a receipt in if it is later than what its issuer gave for that place before, and its word
@@ -77,7 +112,9 @@ impl Replica {
         let (statement, id) = (verified.statement(), verified.id());
         let (home, issuer) = (receipt.sub_sls, statement.issuer.device);
         let rank = Rank { count: receipt.fingerprint.count(), n: statement.n, id };
-        if self.latest_receipt(&home, &issuer)?.is_some_and(|(_, latest)| latest >= rank) {
+        let latest = self.latest_receipt(&home, &issuer)?;
+        let says_less = latest.as_ref().is_some_and(|(_, latest)| *latest >= rank);
+        if says_less && !self.is_for_all_kept(receipt, latest.map(|(latest, _)| latest.fingerprint))? {
             return Ok(false);
         }
         let Some(trust) = &mut self.trust else { return Ok(false) };
@@ -130,6 +167,9 @@ impl Replica {
                 };
                 let (upto, own_upto) = within(&items, beyond);
                 self.store.prove(&home, &Proof { issuer, seq, upto, own_upto })?;
+                if self.outgrown.contains(&home) {
+                    self.release_due.insert(home);
+                }
                 if issuer != self.device() {
                     self.store.held_elsewhere_upto(&home, own_upto)?;
                 }

@@ -37,6 +37,10 @@ pub struct Replica {
     pub(crate) forks: Vec<(AdmittedHeader, AdmittedHeader)>,
     /// Where a peer was found to hold just what we hold, and a receipt may be due.
     pub(crate) receipts_due: BTreeSet<SubSls>,
+    /// Of where something is held and nothing may be read any more.
+    pub(crate) outgrown: BTreeSet<SubSls>,
+    /// Of these, where the district may have come to hold all that is held here.
+    pub(crate) release_due: BTreeSet<SubSls>,
     /// Where receipts may prove more than they did.
     pub(crate) unproved: BTreeSet<SubSls>,
     /// Up to how many of a place's items it was tried what a receipt proves, by its place in the log.
@@ -74,6 +78,8 @@ impl Replica {
             scopes: BTreeMap::new(),
             forks: Vec::new(),
             receipts_due: BTreeSet::new(),
+            outgrown: BTreeSet::new(),
+            release_due: BTreeSet::new(),
             unproved: BTreeSet::new(),
             tried: BTreeMap::new(),
             receipts_read: ReceiptsRead::default(),
@@ -84,11 +90,10 @@ impl Replica {
             staged: VecDeque::new(),
             released: VecDeque::new(),
         };
-        for (id, bytes) in replica.store.statements()? {
-            replica.recall_statement(id, &bytes)?;
-        }
+        replica.recall_trust()?;
         replica.scopes = replica.peer_scopes()?;
         replica.load_questionnaire()?;
+        replica.find_outgrown()?;
         Ok(replica)
     }
 
@@ -148,6 +153,7 @@ impl Replica {
                 self.released.append(&mut self.staged);
             }
         }
+        self.release_what_may_go()?;
         // Who else holds what is a hint, too: never worth a sync of the disk by itself.
         if self.store.is_dirty() {
             self.note_elsewhere()?;
@@ -279,7 +285,8 @@ impl Replica {
             self.store.mark_stale(None)?;
         }
         self.rescope_peers()?;
-        self.judge_waiting()
+        self.judge_waiting()?;
+        self.find_outgrown()
     }
 
     pub(crate) fn count_refused(&mut self, peer: DeviceKey, reason: String) {
@@ -316,6 +323,15 @@ impl Replica {
     fn place_what_waits_for(&mut self, parent: StatementId) -> Result<(), ReplicaError> {
         for (from, statement) in self.waiting_statements.remove(&parent).unwrap_or_default() {
             self.take_statement(&statement, Some(&from))?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the statements of the store, and no others.
+    pub(crate) fn recall_trust(&mut self) -> Result<(), ReplicaError> {
+        self.trust = None;
+        for (id, bytes) in self.store.statements()? {
+            self.recall_statement(id, &bytes)?;
         }
         Ok(())
     }

@@ -117,6 +117,9 @@ impl Replica {
             let equal = equal.map(|(place, _)| *place).filter(|place| covers(&reads, place));
             let equal: Vec<SubSls> = equal.collect();
             self.found_equal(&peer, &equal)?;
+            for (home, set) in rows.iter().filter(|(home, _)| equal.contains(home)) {
+                self.attest_outgrown(link, *home, set);
+            }
             self.show_receipts(link, &equal)?;
             if let Some(open) = self.links.get_mut(&link) {
                 open.incoming.named(&differ);
@@ -148,6 +151,7 @@ impl Replica {
                 // What everyone holds has gone before, whatever its place.
                 EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
                 EntryKind::Receipt { .. } => receipts.push(entry.seq),
+                EntryKind::Released => {}
             }
         }
         if upto == after {

@@ -1,7 +1,7 @@
 //! The state of one link: who is there, how far the session has come, and what is known of the
 //! peer. What moves it is in `link`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
@@ -29,6 +29,9 @@ pub(crate) struct Link {
     /// Where the peer was sent the receipts that our log does not bring it, since it is not sent from where
     /// the peer has it, or went before the peer might read there. Nothing if the log brings them all.
     pub(crate) receipts_shown: Option<BTreeSet<SubSls>>,
+    /// The sum of what the peer has listed so far of places that it outgrew; nothing where it listed
+    /// something that is not held.
+    pub(crate) listed: BTreeMap<SubSls, Option<Fingerprint>>,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
@@ -67,6 +70,7 @@ impl Link {
             their_epoch: Incarnation::from_bytes([0; 4]),
             statements_upto: 0,
             receipts_shown: None,
+            listed: BTreeMap::new(),
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,

@@ -8,6 +8,7 @@ use rukun_change::{Author, Change, ChangeId, DeviceKey, Fingerprint, SignedChang
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Arrived, Checked, Event, LinkId};
+use crate::release::has_outgrown;
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome};
 
@@ -210,8 +211,28 @@ impl Replica {
                 want.push(*id);
             }
         }
+        self.weigh_listing(link, sub_sls, ids, want.is_empty(), last);
         self.send(link, &Message::Want(want));
         Ok(Ok(()))
+    }
+
+    /// A peer lists what it holds of a place where it may read nothing any more. Once we want nothing of the
+    /// whole list we hold all of it, and say so.
+    fn weigh_listing(&mut self, link: LinkId, home: SubSls, ids: &[ChangeId], all_held: bool, last: bool) {
+        let (Some(trust), Some(open)) = (&self.trust, self.links.get_mut(&link)) else { return };
+        if !has_outgrown(trust, &open.peer, &home) {
+            return;
+        }
+        let listed = open.listed.remove(&home).unwrap_or(Some(Fingerprint::default()));
+        let listed = listed.filter(|_| all_held).map(|mut set| {
+            ids.iter().for_each(|id| set.insert(id.as_bytes()));
+            set
+        });
+        match listed {
+            Some(set) if last => self.attest_outgrown(link, home, &set),
+            listed if !last => drop(open.listed.insert(home, listed)),
+            _ => {}
+        }
     }
 
     pub(crate) fn append(

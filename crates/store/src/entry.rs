@@ -7,6 +7,9 @@ use crate::fault::StoreError;
 use crate::store::Memory;
 use crate::tables::ENTRY;
 
+/// What is left in the row of a place whose content was released.
+pub(crate) const RELEASED_ENTRY: u8 = 3;
+
 /// What stands at one place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogEntry {
@@ -38,6 +41,8 @@ pub enum EntryKind {
         /// Which.
         id: StatementId,
     },
+    /// Nothing any more: what stood here was released.
+    Released,
 }
 
 impl Memory {
@@ -45,6 +50,9 @@ impl Memory {
     pub(crate) fn entry(&self, seq: u64, entry: &[u8]) -> Result<LogEntry, StoreError> {
         let read = || {
             let (kind, rest) = entry.split_first()?;
+            if *kind == RELEASED_ENTRY {
+                return rest.is_empty().then_some(LogEntry { seq, kind: EntryKind::Released, from: None });
+            }
             let (id, rest) = rest.split_first_chunk::<32>()?;
             let (kind, from) = match kind {
                 0 => {

@@ -15,7 +15,7 @@ use crate::index::{record_of, record_places};
 use crate::store::{Memory, Store, Vault};
 use crate::tables::{CHANGE, COUNTER, DERIVED, ERASED, LOG, RECORD, STALE};
 
-/// The name of the counter of records erased since the file was last made anew.
+/// The name of the counter of records erased and places released since the file was last made anew.
 pub(crate) const ERASURES: &str = "erased";
 
 impl Store {
@@ -170,8 +170,8 @@ impl Memory {
     }
 }
 
-/// Counts a record that was erased.
-fn owe_renewal(txn: &WriteTransaction) -> Result<(), StoreError> {
+/// Counts what must not be found in the file's free pages.
+pub(crate) fn owe_renewal(txn: &WriteTransaction) -> Result<(), StoreError> {
     let mut counters = txn.open_table(COUNTER)?;
     let count = counters.get(ERASURES)?.map_or(0, |count| count.value());
     counters.insert(ERASURES, count.saturating_add(1))?;

@@ -8,6 +8,7 @@ use redb::{StorageBackend, TableHandle};
 use rukun_change::{DeviceKey, RecordId, SurveyId};
 use zeroize::Zeroizing;
 
+use crate::entry::RELEASED_ENTRY;
 use crate::fault::OpenError;
 use crate::keys::{Keys, Lock, Unlock};
 use crate::pages::{Row, Shape, visit};
@@ -39,6 +40,8 @@ pub(crate) struct Finds {
     records: BTreeMap<[u8; 16], SealKey>,
     /// What the rows beside the log say: whose record stands at a place, zeros for a statement.
     hints: BTreeMap<u64, [u8; 16]>,
+    /// Places whose content was released, as some page says.
+    released: BTreeSet<u64>,
 }
 
 impl Finds {
@@ -75,8 +78,13 @@ impl Finds {
             waiting: BTreeSet::new(),
             records: BTreeMap::new(),
             hints: BTreeMap::new(),
+            released: BTreeSet::new(),
         };
         visit(damaged, PLACED, |row| {
+            if let Some(seq) = place(row.key).filter(|_| row.sound && row.value == [RELEASED_ENTRY]) {
+                finds.released.insert(seq);
+                return true;
+            }
             let hint = place(row.key).zip(hint(row.value)).filter(|_| row.sound);
             hint.map(|(seq, hint)| finds.hints.insert(seq, hint)).is_some()
         })?;
@@ -88,7 +96,7 @@ impl Finds {
     /// How many places of the log are known to have been filled and gave nothing.
     pub(crate) fn lost(&self) -> u64 {
         let found = self.statements.keys().chain(self.changes.keys()).chain(self.stubs.keys());
-        let found: BTreeSet<u64> = found.copied().collect();
+        let found: BTreeSet<u64> = found.chain(&self.released).copied().collect();
         let gaps = found.last().map_or(0, |last| last - found.len() as u64);
         let past = self.hints.keys().filter(|seq| found.last().is_none_or(|last| *seq > last));
         gaps + past.count() as u64

@@ -48,6 +48,9 @@ mod statements;
 mod receipts;
 pub use receipts::{HeldItem, Proof};
 
+mod release;
+pub use release::Released;
+
 mod custody;
 
 mod numbers;

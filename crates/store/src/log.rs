@@ -1,6 +1,6 @@
 //! The log: admitted changes and statements are appended, dense and in one sequence, each sealed,
-//! with the index rows that find them again. Nothing is ever taken out; of an erased record's changes
-//! `erasure` leaves the headers where they stood.
+//! with the index rows that find them again. Nothing is taken out here; of an erased record's changes
+//! `erasure` leaves the headers where they stood, and `release` leaves places empty.
 
 use std::ops::Bound;
 
@@ -141,7 +141,7 @@ impl Store {
         let entry = entries.get(seq)?.ok_or_else(damaged)?;
         match self.memory.entry(seq, entry.value())?.kind {
             EntryKind::Change { record, .. } => Ok(Some((seq, record))),
-            EntryKind::Statement { .. } | EntryKind::Receipt { .. } => Err(damaged()),
+            _ => Err(damaged()),
         }
     }
 

@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, StatementId, SubSls};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
-use crate::rows::{key_in, place_of};
+use crate::rows::{all_in, key_in, place_of};
 use crate::store::Store;
 use crate::tables::{ABOUT, CAUSE, ENTRY, LOG, PROOF, RECEIPT};
 
@@ -194,7 +194,7 @@ impl Store {
                 let (id, is_change) = match entry.kind {
                     EntryKind::Change { id, .. } => (*id.as_bytes(), true),
                     EntryKind::Statement { id } => (*id.as_bytes(), false),
-                    EntryKind::Receipt { .. } => return Err(damaged()),
+                    EntryKind::Receipt { .. } | EntryKind::Released => return Err(damaged()),
                 };
                 Ok(HeldItem { seq, id, own: entry.from.is_none(), is_change })
             });
@@ -205,15 +205,12 @@ impl Store {
 
 /// Where in the log the changes of a sub-SLS stand, and the statements about them.
 fn places_in(txn: &WriteTransaction, home: &SubSls) -> Result<Vec<u64>, StoreError> {
-    let (mut first, mut last) = ([0; 57], [0xff; 57]);
-    first.split_at_mut(8).0.copy_from_slice(home.as_bytes());
-    last.split_at_mut(8).0.copy_from_slice(home.as_bytes());
+    let (causes, about) = (all_in::<57>(home), all_in::<40>(home));
     let mut places = Vec::new();
-    for row in txn.open_table(CAUSE)?.range::<&[u8; 57]>(&first..=&last)? {
+    for row in txn.open_table(CAUSE)?.range::<&[u8; 57]>(causes.start()..=causes.end())? {
         places.push(place_of(&CAUSE, row?.0.value())?);
     }
-    let (first, last) = (key(home, &lowest()), key(home, &highest()));
-    for row in txn.open_table(ABOUT)?.range::<&[u8; 40]>(&first..=&last)? {
+    for row in txn.open_table(ABOUT)?.range::<&[u8; 40]>(about.start()..=about.end())? {
         places.push(row?.1.value());
     }
     Ok(places)

@@ -82,7 +82,7 @@ impl Renewal<'_> {
             ($($table:ident)*) => {$( copy_table(from, to, tables::$table)?; )*};
         }
         copy!(ABOUT ALONE AUTHOR BLOB_STATE CAUSE CHANGE DERIVED DEVICE ENTRY ERASED FINGERPRINT PROOF);
-        copy!(RECEIPT STATEMENT SUM);
+        copy!(RECEIPT RELEASED STATEMENT SUM);
         Ok(())
     }
 
@@ -156,6 +156,7 @@ impl Renewal<'_> {
                 EntryKind::Statement { .. } | EntryKind::Receipt { .. } => {
                     self.seal_anew(&LOG, &row, sealed, |keys| &keys.statement)
                 }
+                EntryKind::Released => Err(StoreError::damaged(&ENTRY, &row)),
             }
         })
     }

@@ -1,6 +1,8 @@
 //! Keys of rows that begin with a sub-SLS, so that all that a table has of one place stands together, and of
 //! those that end with a place in the log.
 
+use std::ops::RangeInclusive;
+
 use redb::TableHandle;
 use rukun_change::SubSls;
 
@@ -13,6 +15,16 @@ use crate::fault::StoreError;
 pub(crate) fn key_in<const N: usize>(home: &SubSls, rest: &[&[u8]]) -> [u8; N] {
     let key = [&[&home.as_bytes()[..]], rest].concat().concat();
     key.try_into().expect("a sub-SLS and the rest are as long as the table's keys")
+}
+
+/// All keys that begin with a sub-SLS.
+pub(crate) fn all_in<const N: usize>(home: &SubSls) -> RangeInclusive<[u8; N]> {
+    let beginning = |rest| {
+        let mut key = [rest; N];
+        key.iter_mut().zip(home.as_bytes()).for_each(|(byte, of_home)| *byte = *of_home);
+        key
+    };
+    beginning(0)..=beginning(0xff)
 }
 
 /// The sub-SLS with which a key begins.

@@ -19,7 +19,7 @@ use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::rows::home_of;
 use crate::tables::{
-    ABOUT, CHANGE, COUNTER, DEVICE, FINGERPRINT, HEADER, HEADER_COPY, LOG, RECEIPT, RECORD, SETTING, STALE,
+    ABOUT, CHANGE, COUNTER, DEVICE, ENTRY, FINGERPRINT, HEADER, HEADER_COPY, RECEIPT, RECORD, SETTING, STALE,
     STATEMENT, SUM, WAITING,
 };
 
@@ -347,7 +347,7 @@ impl fmt::Debug for Store {
 impl Memory {
     fn load(txn: &WriteTransaction) -> Result<Self, StoreError> {
         let mut memory = Self {
-            head: txn.open_table(LOG)?.last()?.map_or(0, |(seq, _)| seq.value()),
+            head: txn.open_table(ENTRY)?.last()?.map_or(0, |(seq, _)| seq.value()),
             n: txn.open_table(COUNTER)?.get(N)?.map_or(0, |n| n.value()),
             ..Self::default()
         };

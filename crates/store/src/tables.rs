@@ -12,7 +12,7 @@ macro_rules! every_table {
         $act!(
             ABOUT ALONE AUTHOR BLOB BLOB_STATE CAUSE CHANGE COUNTER DERIVED DEVICE DUPLICATE ENTRY ERASED
             FINGERPRINT HEADER HEADER_COPY IDENTITY INVITATION INVITED LOG PEER PROOF RECEIPT RECORD
-            RECORD_IDENTITY SETTING STALE STATEMENT SUM WAITING
+            RECORD_IDENTITY RELEASED SETTING STALE STATEMENT SUM WAITING
         );
     };
 }
@@ -31,17 +31,17 @@ pub(crate) const HEADER: TableDefinition<&str, &[u8]> = TableDefinition::new("he
 pub(crate) const HEADER_COPY: TableDefinition<&str, &[u8]> = TableDefinition::new("header_copy");
 
 /// Running numbers. `n`: the last number this device gave itself; `erased`: how many records were erased
-/// since the file was last made anew.
+/// or places released since the file was last made anew.
 pub(crate) const COUNTER: TableDefinition<&str, u64> = TableDefinition::new("counter");
 
-/// Log sequence number, from 1, dense -> what was appended: a signed change sealed under its
+/// Log sequence number, from 1 -> what was appended: a signed change sealed under its
 /// record's key; where the record was erased, the change's signed header sealed under the stub key; or a
 /// statement sealed under the statement key.
 pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
 
 /// Log sequence number -> what stands there, not sealed. A change: 0, change id (32), record (16),
 /// number of the device it came from (4, 0: made here). A statement: 1, statement id (32), number
-/// of the device (4). A receipt: 2, and the same.
+/// of the device (4). A receipt: 2, and the same. What was released: 3 alone; nothing stands in [`LOG`] there.
 pub(crate) const ENTRY: TableDefinition<u64, &[u8]> = TableDefinition::new("entry");
 
 /// Change id -> log sequence number.
@@ -84,6 +84,10 @@ pub(crate) const RECORD: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::ne
 /// Record that was erased -> id of the statement that erased it (32). No such record is in [`RECORD`]. Made
 /// empty where an earlier program made the store.
 pub(crate) const ERASED: TableDefinition<&[u8; 16], &[u8; 32]> = TableDefinition::new("erased");
+
+/// Record that was released -> how many changes of it were held, and how many of these were made here. It
+/// may be held again since. Made empty where an earlier program made the store.
+pub(crate) const RELEASED: TableDefinition<&[u8; 16], (u64, u64)> = TableDefinition::new("released");
 
 /// Sub-SLS -> fingerprint of the ids of its changes and of the statements about them.
 pub(crate) const FINGERPRINT: TableDefinition<&[u8; 8], &[u8; 40]> = TableDefinition::new("fingerprint");

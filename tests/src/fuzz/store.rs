@@ -228,6 +228,7 @@ fn serves_only_what_was_written(store: &mut Store) {
             }
             EntryKind::Statement { id } => drop(store.statement(&id)),
             EntryKind::Receipt { .. } => drop(store.receipt_bytes(entry.seq)),
+            EntryKind::Released => {}
         }
     }
     for id in written.changes.keys() {

@@ -1,5 +1,9 @@
 //! One step of a plan becomes something that happens: what breaks, what is put back, who is away.
 
+use std::collections::BTreeSet;
+
+use rukun_change::{ChangeId, RecordId};
+
 use super::disk::{Disk, Trouble, Unsynced};
 use super::node::{self, StartError};
 use super::plan::Act;
@@ -74,7 +78,11 @@ impl World {
     fn holds_what_it_held(&mut self, node: usize) -> Checked {
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
         let found = replica.change_ids().map_err(|error| error.to_string())?;
-        if let Some(id) = self.truth.held[node].difference(&found).next() {
+        let released = replica.released().map_err(|error| error.to_string())?;
+        let released: BTreeSet<RecordId> = released.iter().map(|line| line.record).collect();
+        let gone: Vec<ChangeId> = self.truth.held[node].difference(&found).copied().collect();
+        let record = |id: &ChangeId| self.truth.facts.get(id).map(|fact| fact.record);
+        if let Some(id) = gone.iter().find(|id| record(id).is_none_or(|record| !released.contains(&record))) {
             return Err(format!("{node} said that it holds change {id:.12}, and after a restart it is gone"));
         }
         if let Some(id) = found.iter().find(|id| !self.truth.facts.contains_key(*id)) {
@@ -85,6 +93,7 @@ impl World {
         for id in found.difference(&self.truth.held[node]) {
             self.truth.holders.entry(*id).or_default().insert(key);
         }
+        self.let_go(node, &gone)?;
         self.truth.held[node] = found;
         self.gave_receipts(node, None)
     }

@@ -11,6 +11,7 @@ use rukun_wire::Message;
 
 use super::model::compare::role_in_model;
 use super::model::{Grants, Receipt, Role, number_of};
+use super::links::End;
 use super::sim::{Checked, World};
 
 /// Stands for whoever lies: what it was sent may be said to be elsewhere, for it may have acknowledged it.
@@ -50,9 +51,14 @@ impl World {
     }
 
     /// Receipts leave a node: it has said of its own that it gave them.
-    pub(super) fn follow_receipts(&self, node: usize, bytes: &[u8]) -> Checked {
+    pub(super) fn follow_receipts(&mut self, from: End, bytes: &[u8]) -> Checked {
         let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else { return Ok(()) };
-        let key = self.nodes[node].key;
+        let (node, key) = (from.0, self.nodes[from.0].key);
+        for bytes in &items {
+            let receipt = Receipt::of(bytes, &self.truth.survey);
+            let Some(receipt) = receipt.filter(|receipt| self.peer_outgrew(from, receipt)) else { continue };
+            self.attested_outgrown(from, receipt)?;
+        }
         let mut receipts = items.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey));
         match receipts.find(|receipt| receipt.issuer == key && !self.is_known(receipt)) {
             Some(receipt) => {
@@ -60,6 +66,35 @@ impl World {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether a receipt of the sender's own goes to who may read nothing there any more.
+    pub(super) fn peer_outgrew(&self, from: End, receipt: &Receipt) -> bool {
+        let trust = self.nodes[from.0].replica.as_ref().and_then(|replica| replica.trust());
+        let (Some(trust), Some(wire)) = (trust, self.links.get(&from)) else { return false };
+        let (peer, home) = (self.nodes[wire.to.0].key, &receipt.sub_sls);
+        receipt.issuer == self.nodes[from.0].key
+            && trust.ever_covered(&peer, home)
+            && !trust.may_read(&peer, home)
+    }
+
+    /// Such a receipt is for what the peer holds, which is no more than both do.
+    fn attested_outgrown(&mut self, from: End, receipt: Receipt) -> Checked {
+        let Some(wire) = self.links.get(&from) else { return Ok(()) };
+        let (node, peer, home) = (from.0, wire.to.0, receipt.sub_sls);
+        if self.is_known(&receipt) {
+            return Ok(());
+        }
+        let both = self.truth.held[node].intersection(&self.truth.held[peer]);
+        let both: Vec<ChangeId> = both.filter(|id| self.truth.home(id) == Some(home)).copied().collect();
+        let key = (home, receipt.issuer);
+        let given = self.truth.receipts.entry(key).or_default();
+        for id in both {
+            self.truth.covered_from.entry((id, receipt.issuer)).or_insert(given.len());
+        }
+        given.push(receipt);
+        self.tally.receipts += 1;
+        Ok(())
     }
 
     fn is_known(&self, receipt: &Receipt) -> bool {

@@ -1,10 +1,13 @@
 //! Places change hands: a superior gives one officer's to another, while the first has yet to deliver
-//! what was written there.
+//! what was written there, and lets go of it once the district has it.
+
+use std::collections::BTreeSet;
 
 use rukun_authority::Trust;
-use rukun_change::{DeviceKey, Region};
-use rukun_replica::ActionError;
+use rukun_change::{ChangeId, DeviceKey, Ink, Region, SubSls};
+use rukun_replica::{ActionError, Reached};
 
+use super::model::Grants;
 use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::{Chance, ENUMERATORS, NODES, OFFICE};
@@ -52,7 +55,52 @@ impl World {
         }
         self.commit(granter)?;
         self.link(to, granter)?;
-        self.link(from, self.nodes[from].upstream)
+        self.link(from, self.nodes[from].upstream)?;
+        if chance.one_in(2) { self.link(from, OFFICE) } else { Ok(()) }
+    }
+
+    /// A node has taken out what it held of a place.
+    pub(super) fn released_place(&mut self, node: usize, home: &SubSls) -> Checked {
+        let of_home = self.truth.held[node].iter().filter(|id| self.truth.home(id) == Some(*home));
+        let gone: Vec<ChangeId> = of_home.copied().collect();
+        self.let_go(node, &gone)
+    }
+
+    /// A node holds these changes no more: it may read nothing there, and a district has held each of them.
+    pub(super) fn let_go(&mut self, node: usize, gone: &[ChangeId]) -> Checked {
+        let key = self.nodes[node].key;
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        for (id, home) in gone.iter().filter_map(|id| Some((id, self.truth.home(id)?))) {
+            if trust.is_some_and(|trust| trust.may_read(&key, &home)) {
+                return Err(format!("{node} releases change {id:.12} of {home}, where it may read"));
+            }
+            let mut holders = self.truth.holders.get(id).into_iter().flatten().filter(|one| **one != key);
+            if !holders.any(|holder| self.truth.grants.ever_wrote(holder, &home, Ink::Black)) {
+                return Err(format!("{node} releases change {id:.12}, which no district ever held"));
+            }
+            self.truth.held[node].remove(id);
+        }
+        self.tally.released += gone.len() as u64;
+        Ok(())
+    }
+
+    /// A node keeps nothing of where it may not read that the district is proved to hold.
+    pub(super) fn keeps_nothing_in_vain(&self, node: usize, grants: &Grants) -> Checked {
+        let key = self.nodes[node].key;
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let homes: BTreeSet<SubSls> =
+            self.truth.held[node].iter().filter_map(|id| self.truth.home(id)).collect();
+        for home in homes.iter().filter(|home| !grants.may_read(&key, home)) {
+            let reached = replica.reached_in(home).map_err(|error| error.to_string())?;
+            let about = replica.statements_about(home).map_err(|error| error.to_string())?;
+            // Words about work there have to be covered, too, and only the node knows whether they are. What
+            // it attested itself as a district proves nothing.
+            let by_others = about.is_empty() && !grants.ever_wrote(&key, home, Ink::Black);
+            if by_others && reached.values().all(|reached| *reached == Reached::District) {
+                return Err(format!("{node} keeps {home}, where it may read nothing and the district has all"));
+            }
+        }
+        Ok(())
     }
 
     /// Who granted a node what it has, as far as it knows.

@@ -179,8 +179,8 @@ impl World {
         self.trace.note((from.0, from.1.0, &bytes), || {
             format!("{} sends {} bytes on link {}: {}", from.0, bytes.len(), from.1.0, name_of(&bytes))
         });
-        if bytes.get(4) == Some(&STATEMENTS) {
-            self.follow_receipts(from.0, &bytes)?;
+        if bytes.get(4) == Some(&STATEMENTS) && !self.heard.contains_key(&from) {
+            self.follow_receipts(from, &bytes)?;
         }
         if self.heard.contains_key(&from) {
             self.told_to_a_liar(&bytes);

@@ -183,6 +183,8 @@ pub struct Tally {
     pub converged_ms_max: u64,
     /// Receipts that were given.
     pub receipts: u64,
+    /// Changes taken out by nodes that may read them no more.
+    pub released: u64,
     /// Changes shown at a tier by receipts at the end, counted at each node.
     pub proved: u64,
     /// How often each kind of fault met somebody, by its name.
@@ -209,6 +211,7 @@ impl AddAssign<&Tally> for Tally {
         self.written += other.written;
         self.lost_with_device += other.lost_with_device;
         self.receipts += other.receipts;
+        self.released += other.released;
         self.proved += other.proved;
         self.converged_ms_max = self.converged_ms_max.max(other.converged_ms_max);
         for (name, count) in &other.hits {
@@ -226,6 +229,7 @@ impl fmt::Display for Tally {
         writeln!(f, "{:>12}  admissions", self.admissions)?;
         writeln!(f, "{:>12}  changes lost with the only device that held them", self.lost_with_device)?;
         writeln!(f, "{:>12}  receipts given", self.receipts)?;
+        writeln!(f, "{:>12}  changes released by nodes that may read them no more", self.released)?;
         writeln!(f, "{:>12}  changes proved by receipts to be at a tier, in the end", self.proved)?;
         writeln!(f, "{:>12}  ms, the longest time to converge without faults", self.converged_ms_max)?;
         for (name, count) in &self.hits {

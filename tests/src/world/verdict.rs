@@ -65,6 +65,7 @@ impl World {
         for (node, view) in views.iter().enumerate() {
             if let Some((_, grants)) = view {
                 self.shows_no_more_than_is_proved(node, grants)?;
+                self.keeps_nothing_in_vain(node, grants)?;
             }
         }
         for (record, nodes) in holders {

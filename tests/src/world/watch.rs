@@ -9,7 +9,7 @@ use rukun_replica::Event;
 use rukun_wire::Message;
 
 use super::links::{End, Sent};
-use super::model::Loss;
+use super::model::{Loss, Receipt};
 use super::sim::{Checked, World};
 use super::tally::Fault;
 
@@ -86,7 +86,11 @@ impl World {
             return Err(format!("{} sends statements that can't be read", from.0));
         };
         let survey = &self.truth.survey;
-        let about = items.iter().filter_map(|bytes| Loss::of(bytes, survey)?.1).collect();
+        let outgrown = |bytes: &&Vec<u8>| {
+            Receipt::of(bytes, survey).is_some_and(|receipt| self.peer_outgrew(from, &receipt))
+        };
+        let others = items.iter().filter(|bytes| !outgrown(bytes));
+        let about = others.filter_map(|bytes| Loss::of(bytes, survey)?.1).collect();
         self.peer_may_read(from, &about)
     }
 
@@ -161,6 +165,7 @@ impl World {
                 self.tally.hit(Fault::Forgotten);
                 Ok(())
             }
+            Event::Released { sub_sls, .. } => self.released_place(node, &sub_sls),
             Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ mod histories;
 mod invitations;
 mod meaning;
 mod model;
+mod release;
 mod renewal;
 mod rows;
 mod salvage;

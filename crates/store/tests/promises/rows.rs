@@ -54,6 +54,7 @@ fn read(store: &mut Store) -> Result<Option<Vec<Bytes>>, rukun_store::StoreError
                 }
             }
             EntryKind::Receipt { .. } => store.receipt_bytes(entry.seq)?,
+            EntryKind::Released => Vec::new(),
             EntryKind::Statement { id } => match store.statement(&id)? {
                 Some(bytes) => bytes,
                 None => return Ok(None),

@@ -86,6 +86,8 @@ pub(crate) fn filled() -> Bytes {
         store.put_derived(&record(0, salt), VIEW, &[(IdentityKind::Nik, NIK)]).unwrap();
     }
     assert!(store.erase(&record(0, 3), &statement_id(8)).unwrap());
+    store.append_change(&change(2, 5, record(7, 0), Ink::Pencil, "other"), Some(&device(2))).unwrap();
+    assert_eq!(store.release(&record(7, 0).home()).unwrap().len(), 1);
     store.commit().unwrap();
     drop(store);
     disk.image()

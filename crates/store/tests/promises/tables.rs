@@ -40,7 +40,7 @@ macro_rules! table {
     };
 }
 
-pub(crate) const TABLES: [Table; 30] = [
+pub(crate) const TABLES: [Table; 31] = [
     table!(
         "about",
         &[u8; 40],
@@ -58,7 +58,7 @@ pub(crate) const TABLES: [Table; 30] = [
         &str,
         u64,
         Open(
-            "how much this device wrote, and how many records were erased",
+            "how much this device wrote, and how many records were erased or places released",
             Unnoticed(
                 "a lower number makes a fork of the next change, which every node sees; with a lower one of \
                  erased records the file is not made anew"
@@ -136,6 +136,12 @@ pub(crate) const TABLES: [Table; 30] = [
     ),
     table!("record", &[u8; 16], &[u8], Sealed),
     table!("record_identity", &[u8; 32], (), Open("nothing", Noticed)),
+    table!(
+        "released",
+        &[u8; 16],
+        (u64, u64),
+        Open("how many changes a record had here before it was released", Unnoticed("nothing follows from it"))
+    ),
     table!("setting", &str, &[u8], Sealed),
     table!("stale", &[u8; 16], (), Open("nothing", Noticed)),
     table!("statement", &[u8; 32], u64, Open("a place in the log", Noticed)),
