@@ -27,6 +27,7 @@ use crate::node::Node;
 use crate::render;
 use crate::verbs::{
     AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, LogShape, MovedShape, PeersShape, RecordShape,
+    ReleasedListShape,
     RecordsShape, Request, StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
@@ -86,6 +87,10 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             let to = to.to_string();
             let moved: MovedShape = Node::open(folder)?.ask(Request::Transfer { record, to })?;
             output.show(&moved, render::moved);
+        }
+        Verb::HandOver(HandOver::Released) => {
+            let released: ReleasedListShape = Node::open(folder)?.ask(Request::Released)?;
+            output.show(&released, render::released);
         }
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Root(verb) => root::root(verb, folder, output)?,

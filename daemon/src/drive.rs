@@ -52,7 +52,7 @@ pub struct Driven {
 pub enum Ended {
     /// It was told to.
     Stopped,
-    /// A record was erased: the store is to be made anew, and opening it does so.
+    /// A record was erased or released: the store is to be made anew, and opening it does so.
     ToRenew,
 }
 
@@ -285,6 +285,14 @@ impl Driver {
             Event::Erased { record } => {
                 tracing::info!(
                     "record {record} was erased; its answers are gone, and the store is made anew"
+                );
+                self.renew_at_ms = Some((self.now)().steady_ms + RENEW_AFTER_MS);
+            }
+            Event::Released { sub_sls, records } => {
+                let count = records.len();
+                tracing::info!(
+                    "{count} records of {sub_sls}, which is no longer this device's, were taken out: the district \
+                     has them; the store is made anew"
                 );
                 self.renew_at_ms = Some((self.now)().steady_ms + RENEW_AFTER_MS);
             }

@@ -10,6 +10,10 @@ pub(crate) fn told(event: &Event) -> Value {
             json!({ "event": "changed", "record": record.to_string(), "change": change.to_string() })
         }
         Event::Erased { record } => json!({ "event": "erased", "record": record.to_string() }),
+        Event::Released { sub_sls, records } => {
+            let records: Vec<String> = records.iter().map(ToString::to_string).collect();
+            json!({ "event": "released", "sub_sls": sub_sls.to_string(), "records": records })
+        }
         Event::Trusted { statement } => json!({ "event": "trusted", "statement": statement.to_string() }),
         Event::PeerUp { peer } => json!({ "event": "peer-up", "peer": peer.to_string() }),
         Event::PeerDown { peer, reason } => {

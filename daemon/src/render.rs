@@ -19,7 +19,7 @@ mod table;
 pub use conflicts::{conflict_details, conflict_list};
 pub use erasure::{erased, erased_list, erasing};
 pub use evidence::evidence;
-pub use hand_over::{assigned, moved};
+pub use hand_over::{assigned, moved, released};
 pub use loss::{held, held_csv, losing, revoked, set_aside, settled};
 pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;

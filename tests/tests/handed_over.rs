@@ -40,8 +40,12 @@ fn region(code: &str) -> Region {
 }
 
 fn add(world: &mut World, node: Node, name: &str) -> RecordId {
+    add_in(world, node, HOME, name)
+}
+
+fn add_in(world: &mut World, node: Node, home: &str, name: &str) -> RecordId {
     let now = world.now();
-    let home = HOME.parse().unwrap();
+    let home = home.parse().unwrap();
     let (record, _) = world.replicas[node.0].add_record(now, home, None, &json!({"r108": name})).unwrap();
     world.commit(node);
     record
@@ -80,10 +84,10 @@ fn who_takes_a_region_receives_what_is_there_and_works_on() {
     let reading = world.replicas[OFFICE.0].reading(&record).unwrap();
     let authors: Vec<_> = reading.log().iter().map(|logged| logged.author.device).collect();
     assert_eq!(authors, [world.key(ani), world.key(budi)]);
-    // Whoever gave it writes there no more, keeps the record, and is not sent what comes after.
+    // Whoever gave it writes there no more, and lets go of the record: the district has it.
     let refused = world.replicas[ani.0].edit(now, &record, None, &json!({"r304": 4})).unwrap_err();
-    assert!(matches!(refused, ActionError::NotGranted { .. }), "{refused}");
-    assert_eq!(world.replicas[ani.0].reading(&record).unwrap().log().len(), 1);
+    assert!(matches!(refused, ActionError::NoRecord { .. }), "{refused}");
+    assert!(!holds(&world, ani, &record));
 }
 
 #[test]
@@ -141,4 +145,51 @@ fn only_a_hand_over_leaves_a_grant_of_no_region() {
     let new = rukun_tests::by_hand::new_grant(world.key(ani), Role::Enumerator, &[]);
     let refused = world.replicas[supervisor.0].grant(None, new).unwrap_err();
     assert!(refused.to_string().contains("name it with --region"), "{refused}");
+}
+
+#[test]
+fn what_was_handed_over_leaves_the_first_device_once_the_district_is_proved_to_have_it() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let record = add(&mut world, ani, "Siti");
+    world.settle(STEPS);
+    let kept = add_in(&mut world, ani, "1811010005000400", "Tono");
+    world.settle(STEPS);
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.settle(STEPS);
+    assert!(!holds(&world, ani, &record) && holds(&world, ani, &kept) && holds(&world, budi, &record));
+    let released = world.replicas[ani.0].released().unwrap();
+    assert_eq!(released.iter().map(|line| (line.record, line.own)).collect::<Vec<_>>(), [(record, 1)]);
+    let listed = world.replicas[ani.0].records(None, None, usize::MAX).unwrap();
+    assert_eq!(listed.iter().map(|line| line.id).collect::<Vec<_>>(), [kept]);
+    // Given back, it comes again, with its own changes among it, and nothing is taken for a fork.
+    assign(&mut world, supervisor, SLS, budi, ani).unwrap();
+    world.settle(STEPS);
+    assert!(holds(&world, ani, &record) && world.replicas[ani.0].released().unwrap().is_empty());
+    let reading = world.replicas[ani.0].reading(&record).unwrap();
+    assert!(reading.log().iter().all(|entry| entry.standing == Standing::Good));
+}
+
+#[test]
+fn late_work_stays_and_is_marked_until_the_district_itself_has_signed_for_it() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    world.cut_all();
+    let record = add(&mut world, ani, "Siti");
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.link(supervisor, OFFICE);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    add(&mut world, budi, "Wati");
+    world.settle(STEPS);
+    // The supervisor has it, and what the new officer wrote there; the first one is told nothing of that.
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    assert!(holds(&world, supervisor, &record) && holds(&world, OFFICE, &record));
+    let lines = world.replicas[ani.0].records(None, None, usize::MAX).unwrap();
+    assert_eq!(lines.iter().map(|line| (line.id, line.leaving)).collect::<Vec<_>>(), [(record, true)]);
+    assert_eq!(world.replicas[ani.0].status().unwrap().leaving, 1);
+    world.link(ani, OFFICE);
+    world.settle(STEPS);
+    assert!(!holds(&world, ani, &record));
+    assert_eq!(world.replicas[ani.0].status().unwrap().leaving, 0);
+    assert!(holds(&world, OFFICE, &record) && holds(&world, budi, &record));
 }

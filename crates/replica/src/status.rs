@@ -33,6 +33,8 @@ pub struct Status {
     pub regions: Vec<Region>,
     /// Records held.
     pub records: u64,
+    /// Of these, how many are kept although they left this device's scope.
+    pub leaving: u64,
     /// Changes held.
     pub changes: u64,
     /// Statements held.
@@ -113,6 +115,7 @@ impl Replica {
             grants: self.trust.as_ref().map(|trust| trust.grants_of(&device)).unwrap_or_default(),
             regions: self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default(),
             records: stats.records,
+            leaving: self.outgrown_count()?,
             changes: stats.changes,
             statements: stats.statements,
             conflicts: self.conflict_counts()?,

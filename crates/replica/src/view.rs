@@ -32,6 +32,8 @@ pub struct RecordLine {
     pub conflicts: BTreeMap<ConflictKind, u64>,
     /// Whether it is marked gone.
     pub gone: bool,
+    /// Whether it left this device's scope and is kept until the district has it.
+    pub leaving: bool,
 }
 
 impl Replica {
@@ -47,7 +49,11 @@ impl Replica {
     ) -> Result<Vec<RecordLine>, ReplicaError> {
         self.refresh(usize::MAX)?;
         let rows = self.store.derived_range(region, after, limit)?;
-        Ok(rows.into_iter().filter_map(|(id, bytes)| read_line(id, &bytes).ok()).collect())
+        let line = |(id, bytes): (RecordId, Vec<u8>)| {
+            let line = read_line(id, &bytes).ok()?;
+            Some(RecordLine { leaving: self.outgrown.contains(&id.home()), ..line })
+        };
+        Ok(rows.into_iter().filter_map(line).collect())
     }
 
     /// The conflicts in a region, of one kind or all, by record.
@@ -251,7 +257,7 @@ fn line_of(reading: &Reading, conflicts: &[Conflict]) -> RecordLine {
         *counts.entry(conflict.kind).or_default() += 1;
     }
     let (members, gone) = (reading.members().len(), reading.gone().is_some());
-    RecordLine { id: *reading.id(), name, members, inks: reading.inks(), conflicts: counts, gone }
+    RecordLine { id: *reading.id(), name, members, inks: reading.inks(), conflicts: counts, gone, leaving: false }
 }
 
 fn write_line(line: &RecordLine) -> Vec<u8> {
@@ -283,5 +289,5 @@ fn read_line(id: RecordId, bytes: &[u8]) -> Result<RecordLine, CborError> {
         let kind = reader.text(32)?.parse().map_err(|_| CborError::Unexpected("a kind of conflict"))?;
         conflicts.insert(kind, reader.uint()?);
     }
-    Ok(RecordLine { id, name, members, inks, conflicts, gone })
+    Ok(RecordLine { id, name, members, inks, conflicts, gone, leaving: false })
 }

@@ -41,4 +41,11 @@ follows a family from the new record to the old one.")]
         #[arg(long, value_name = "SUB-SLS")]
         to: SubSls,
     },
+    /// Records that left this device when their place was handed over, since the district has them
+    #[command(after_help = "\
+Example:
+  rukun released
+
+What is not proved to be at the district stays on this device, and rukun record list marks it as leaving.")]
+    Released,
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Paint, clean, short_record};
-use crate::verbs::{AssignedShape, HolderShape, MovedShape};
+use super::{Cell, Paint, Table, clean, counted, short_record};
+use crate::verbs::{AssignedShape, HolderShape, MovedShape, ReleasedListShape};
 
 /// What was handed over.
 pub fn assigned(assigned: &AssignedShape, paint: Paint) -> String {
@@ -31,5 +31,30 @@ pub fn moved(moved: &MovedShape, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.strong(&clean(&moved.to)));
     let _ = writeln!(text, "goes on from {}, which is marked gone", clean(&moved.from));
     let _ = writeln!(text, "\n{}", paint.faint(&format!("rukun log {to} tells both histories.")));
+    text
+}
+
+/// Every record that left this device.
+pub fn released(list: &ReleasedListShape, paint: Paint) -> String {
+    let mut text = String::new();
+    if list.records.is_empty() {
+        text.push_str("Nothing has left this device.\n");
+    } else {
+        let mut table = Table::with_heading(&["RECORD", "CHANGES", "MADE HERE"], paint);
+        for line in &list.records {
+            let own = if line.own == 0 { Cell::text("") } else { Cell::number(line.own) };
+            table.row([Cell::text(short_record(&line.record)), Cell::number(line.changes), own.right()]);
+        }
+        text.push_str(&table.lines(""));
+        text.push_str("the district has signed that it holds all of these\n");
+    }
+    if list.leaving > 0 {
+        let leaving = counted(list.leaving, "family is", "families are");
+        let _ = writeln!(
+            text,
+            "{}  (rukun record list marks them)",
+            paint.alert(&format!("{leaving} still here until the district has all of it"))
+        );
+    }
     text
 }

@@ -73,11 +73,14 @@ pub fn record_list(records: &RecordsShape, paint: Paint) -> String {
     for line in &records.records {
         let inks = line.inks.join(" ");
         let painted: Vec<String> = line.inks.iter().map(|ink| paint.ink(ink, ink)).collect();
-        let gone = if line.gone { format!("{} (gone)", line.name) } else { line.name.clone() };
+        let mut name = line.name.clone();
+        for (mark, set) in [(" (gone)", line.gone), (" (leaving)", line.leaving)] {
+            name.push_str(if set { mark } else { "" });
+        }
         let conflicts = if line.conflicts == 0 { Cell::text("") } else { Cell::number(line.conflicts) };
         table.row([
             Cell::text(short_record(&line.record)),
-            Cell::text(gone),
+            Cell::text(name),
             Cell::number(line.members as u64),
             Cell::text(inks).painted(|_| painted.join(" ")),
             conflicts.right().painted(|count| paint.alert(count)),

@@ -49,6 +49,13 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
             shown_bytes(status.disk_bytes)
         ),
     );
+    if status.leaving > 0 {
+        let leaving = counted(status.leaving, "family is", "families are");
+        line(
+            "leaving",
+            &paint.alert(&format!("{leaving} no longer this device's: kept until the district has all of it")),
+        );
+    }
     for (word, says) in custody::lines(&status.custody, paint) {
         line(word, &says);
     }

@@ -1,12 +1,12 @@
-//! The verbs that hand a region over and move a family: assign, transfer.
+//! The verbs that hand a region over and move a family: assign, transfer, released.
 
 use std::collections::BTreeSet;
 
 use rukun_change::{DeviceKey, Moment, Region};
-use rukun_replica::Replica;
+use rukun_replica::{Released, Replica};
 
 use super::error::VerbError;
-use super::shape::{AssignedShape, HolderShape, MovedShape};
+use super::shape::{AssignedShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape};
 use super::teller::owner;
 use super::typed;
 
@@ -42,6 +42,16 @@ pub(super) fn transfer(
         to: moved.to.to_string(),
         transfer: moved.statement.to_string(),
     })
+}
+
+pub(super) fn released(replica: &Replica) -> Result<ReleasedListShape, VerbError> {
+    let lines = replica.released()?.into_iter();
+    let told = |line: Released| ReleasedShape {
+        record: line.record.to_string(),
+        changes: line.changes,
+        own: line.own,
+    };
+    Ok(ReleasedListShape { records: lines.map(told).collect(), leaving: replica.outgrown_count()? })
 }
 
 fn holder(replica: &Replica, device: &DeviceKey) -> HolderShape {

@@ -99,6 +99,7 @@ fn line(line: RecordLine) -> RecordLineShape {
         inks: line.inks.iter().map(ToString::to_string).collect(),
         conflicts: line.conflicts.values().sum(),
         gone: line.gone,
+        leaving: line.leaving,
     }
 }
 

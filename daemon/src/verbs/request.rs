@@ -107,6 +107,8 @@ pub enum Request {
         #[serde(default)]
         region: Option<String>,
     },
+    /// Records that left this device, since the district has them.
+    Released,
     /// Dial this address from now on.
     PeerAdd {
         /// `HOST:PORT`.

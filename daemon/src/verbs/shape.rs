@@ -8,7 +8,9 @@ mod loss;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use erasure::{ErasedListShape, ErasedShape};
-pub use hand_over::{AssignedShape, CameShape, HolderShape, MovedShape};
+pub use hand_over::{
+    AssignedShape, CameShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape,
+};
 pub use loss::{
     HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
 };
@@ -213,6 +215,9 @@ pub struct RecordLineShape {
     pub conflicts: u64,
     /// Whether it is marked gone.
     pub gone: bool,
+    /// Whether its place was taken from this device: it stays until the district is proved to have it.
+    #[serde(default)]
+    pub leaving: bool,
 }
 
 /// The answer to `record-list`.
@@ -376,6 +381,9 @@ pub struct StatusShape {
     pub grants: Vec<GrantShape>,
     /// How many records it holds.
     pub records: u64,
+    /// How many of these it may read no more, and keeps until the district is proved to have them.
+    #[serde(default)]
+    pub leaving: u64,
     /// How many changes.
     pub changes: u64,
     /// How many trust statements.

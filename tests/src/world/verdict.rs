@@ -73,6 +73,7 @@ impl World {
         }
         let asked = self.chance.below(NODES);
         self.lists_what_it_holds(asked, views[asked].as_ref())?;
+        self.knows_who_may_read(asked, views[asked].as_ref())?;
         self.tally.worlds = 1;
         self.tally.simulated_ms = self.now_ms;
         Ok(())
@@ -171,6 +172,25 @@ impl World {
             }
             None => self.misses_what_it_lacks(node, &officers),
         }
+    }
+
+    /// One node is asked who may read where: of every device that was ever granted anything, lost ones and keys
+    /// that another has followed among them, at one of the places that it ever had.
+    fn knows_who_may_read(&mut self, node: usize, view: Option<&(Held, Grants)>) -> Checked {
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        let (Some((_, grants)), Some(trust)) = (view, trust) else { return Ok(()) };
+        let devices: BTreeSet<DeviceKey> = trust.grants().into_iter().map(|grant| grant.subject).collect();
+        let homes: BTreeSet<SubSls> = self.truth.facts.values().map(|fact| fact.record.home()).collect();
+        for device in &devices {
+            let had: Vec<&SubSls> = homes.iter().filter(|home| trust.ever_covered(device, home)).collect();
+            let Some(home) = self.chance.place(had.len()).map(|at| had[at]) else { continue };
+            let may = trust.may_read(device, home);
+            if may != grants.may_read(device, home) {
+                let may = if may { "may" } else { "may not" };
+                return Err(format!("{node} says that {} {may} read {home}", device.short()));
+            }
+        }
+        Ok(())
     }
 
     /// Some of those who hold a record read it, and each reads what the model says.

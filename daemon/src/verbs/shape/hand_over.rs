@@ -54,3 +54,23 @@ pub struct CameShape {
     /// The history before, where it may be read.
     pub log: Option<super::LogShape>,
 }
+
+/// A line of `released`: a record that left this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedShape {
+    /// The record.
+    pub record: String,
+    /// How many changes of it were held here.
+    pub changes: u64,
+    /// How many of these were made here.
+    pub own: u64,
+}
+
+/// The answer to `released`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedListShape {
+    /// The records, ascending.
+    pub records: Vec<ReleasedShape>,
+    /// How many records are still here that may be read here no more.
+    pub leaving: u64,
+}
