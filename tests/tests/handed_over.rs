@@ -86,7 +86,7 @@ fn who_takes_a_region_receives_what_is_there_and_works_on() {
     assert_eq!(authors, [world.key(ani), world.key(budi)]);
     // Whoever gave it writes there no more, and lets go of the record: the district has it.
     let refused = world.replicas[ani.0].edit(now, &record, None, &json!({"r304": 4})).unwrap_err();
-    assert!(matches!(refused, ActionError::NoRecord { .. }), "{refused}");
+    assert!(matches!(refused, ActionError::NotGranted { .. }), "{refused}");
     assert!(!holds(&world, ani, &record));
 }
 

@@ -240,7 +240,7 @@ impl World {
         self.nodes[granter].up_at_ms = 0;
         self.come_up(granter)?;
         self.lost.remove(&node);
-        self.lose_what_only(node, &std::collections::BTreeSet::new());
+        self.lose_what_only(node, &BTreeSet::new());
         self.nodes[node].begin_anew();
         self.truth.held[node].clear();
         self.tally.hit(if node == RELAY { Fault::RelayRebuilt } else { Fault::DeviceLost });
@@ -274,7 +274,7 @@ impl World {
     }
 
     /// What a node alone held is gone with it, but for what a copy of its store has.
-    fn lose_what_only(&mut self, node: usize, kept: &std::collections::BTreeSet<rukun_change::ChangeId>) {
+    fn lose_what_only(&mut self, node: usize, kept: &BTreeSet<ChangeId>) {
         let elsewhere = |id: &_| (0..NODES).any(|other| other != node && self.truth.held[other].contains(id));
         let lost = self.truth.held[node].iter().filter(|id| !kept.contains(*id) && !elsewhere(*id)).count();
         self.tally.lost_with_device += lost as u64;
