@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, StatementError, Succession, Transfer,
+    Role, RootSuccession, Said, Statement, StatementError, Succession, Transfer,
 };
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::cose::protected_header;
@@ -55,6 +55,13 @@ fn said() -> impl Strategy<Value = Said> {
             let consent = consent.try_into().expect("64 bytes");
             Said::Succession(Succession { parent, successor: DeviceKey::from_bytes(successor), consent })
         }),
+        (statement_id(), any::<[u8; 32]>(), vec(any::<u8>(), 64), statement_ids()).prop_map(
+            |(parent, successor, consent, statements)| {
+                let consent = consent.try_into().expect("64 bytes");
+                let successor = DeviceKey::from_bytes(successor);
+                Said::RootSuccession(RootSuccession { parent, successor, consent, statements })
+            }
+        ),
         (statement_id(), sub_sls(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(parent, sub_sls, ids)| {
             let fingerprint = EncodedFingerprint::from(&ids.iter().collect::<Fingerprint>());
             Said::Receipt(Receipt { parent, sub_sls, fingerprint })
