@@ -9,8 +9,8 @@ use rukun_change::{
 use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
 use crate::role::Role;
 use crate::said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    RootSuccession, Succession, Transfer,
+    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
+    RootSuccession, Said, Succession, Transfer,
 };
 
 /// The number that stands for the kind.

@@ -12,8 +12,8 @@ pub use role::{Role, RoleError};
 
 mod said;
 pub use said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, RootSuccession, Said,
-    Succession, Transfer,
+    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
+    RootSuccession, Said, Succession, Transfer,
 };
 
 mod encoding;

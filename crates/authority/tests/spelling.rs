@@ -307,12 +307,26 @@ fn lists_that_do_not_ascend_are_refused() {
         assert_eq!(revocation([1, 2], wrong, [1, 2]), Err(StatementError::Order));
         assert_eq!(revocation([1, 2], [1, 2], wrong), Err(StatementError::Order));
     }
+    let root_succession = |consent: &[u8], statements: &[u8]| {
+        spell(13, |to| {
+            to.array(4).bytes(&[3; 32]).bytes(&[4; 32]).bytes(consent);
+            ids(to, statements);
+        })
+    };
+    assert!(root_succession(&[5; 64], &[1, 2]).is_ok() && root_succession(&[5; 64], &[]).is_ok());
+    for wrong in [[2, 1], [1, 1]] {
+        assert_eq!(root_succession(&[5; 64], &wrong), Err(StatementError::Order));
+    }
+    for consent in [&[5; 63][..], &[5; 65]] {
+        assert!(matches!(root_succession(consent, &[]), Err(StatementError::Cbor(_))));
+    }
 }
 
 #[test]
 fn what_there_is_not_is_refused() {
     assert_eq!(spell(0, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 0 }));
     assert_eq!(spell(12, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 12 }));
+    assert_eq!(spell(14, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 14 }));
     let granted = |role: u64| {
         spell(2, |to| {
             to.array(6).bytes(&[3; 32]).bytes(&[4; 32]).uint(role).array(0).uint(1).text("");

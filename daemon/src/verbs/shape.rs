@@ -10,7 +10,8 @@ pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use erasure::{ErasedListShape, ErasedShape};
 pub use hand_over::{AssignedShape, CameShape, HolderShape, MovedShape};
 pub use loss::{
-    HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
+    HeldLineShape, HeldShape, LossShape, RootFollowedShape, RotatedShape, SetAsideLine, SetAsideShape,
+    SettledShape,
 };
 
 use std::collections::BTreeMap;
@@ -425,6 +426,9 @@ pub struct SurveyShape {
     pub code: Option<String>,
     /// First and last day.
     pub period: Option<(String, String)>,
+    /// The root keys in force: one, unless two were let to follow one.
+    #[serde(default)]
+    pub roots: Vec<String>,
     /// Whether its questionnaire is here.
     pub questionnaire: bool,
 }
