@@ -273,7 +273,7 @@ fn a_record_is_proven_across_another_root_and_what_that_did_not_keep_is_set_asid
 
     let seat = succeed(&mut node, true);
     let verified = verify(&node.file()).unwrap();
-    assert_eq!((verified.statements(), *verified.reading()), (6, node.reading()));
+    assert_eq!((verified.statements(), verified.reading()), (6, &node.reading()));
     assert!(verified.reading().log().iter().all(|logged| logged.standing.is_good()));
     assert_eq!(verified.trust().roots(), [keypair(LATER_ROOT).key()]);
     assert_eq!(verified.path(&keypair(ENUMERATOR).key(), Ink::Pencil).len(), 3);
