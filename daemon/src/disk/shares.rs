@@ -49,13 +49,12 @@ impl Folder {
                 return Err(DiskError::Taken { path: share });
             }
         }
-        let next = match held {
-            Some(held) => held,
-            None => {
-                let next = Keypair::from_seed(&*random()?);
-                write_root_key(&path, &next)?;
-                next
-            }
+        let next = if let Some(held) = held {
+            held
+        } else {
+            let next = Keypair::from_seed(&*random()?);
+            write_root_key(&path, &next)?;
+            next
         };
         let shares = write_shares(&next, into, replace)?;
         Ok((next, shares))
