@@ -154,7 +154,7 @@ A new grant replaces what this device granted the same device before.")]
     /// A record that is to be forgotten
     #[command(flatten)]
     Erasure(Erasure),
-    /// The survey's root key: split, join
+    /// The survey's root key: split, join, succeed
     #[command(subcommand)]
     Root(Root),
     /// Whom this node dials

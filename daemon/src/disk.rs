@@ -277,9 +277,7 @@ impl Folder {
     /// # Errors
     /// If there is one already, or the disk fails.
     pub fn write_root(&self, root: &Keypair) -> Result<(), DiskError> {
-        let mut text = Zeroizing::new(HEXLOWER.encode(root.seed()));
-        text.push('\n');
-        write_new(&self.root_path(), text.as_bytes())
+        write_root_key(&self.root_path(), root)
     }
 
     /// The root key of the survey, where it was founded.
@@ -287,14 +285,7 @@ impl Folder {
     /// # Errors
     /// If the file is missing, readable by others, or no key.
     pub fn root(&self) -> Result<Keypair, DiskError> {
-        let path = self.root_path();
-        let text = read_secret(&path)?;
-        let seed = HEXLOWER.decode(text.trim_ascii()).map(Zeroizing::new).ok();
-        let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok().map(Zeroizing::new));
-        match seed {
-            Some(seed) => Ok(Keypair::from_seed(&seed)),
-            None => Err(DiskError::NoKey { path, called: "a root key of 64 hexadecimal digits" }),
-        }
+        read_root_key(self.root_path())
     }
 
     /// Where the root key is kept.
@@ -385,6 +376,22 @@ pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, DiskError> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(bytes.as_mut_slice()).map_err(DiskError::Entropy)?;
     Ok(bytes)
+}
+
+fn write_root_key(path: &Path, root: &Keypair) -> Result<(), DiskError> {
+    let mut text = Zeroizing::new(HEXLOWER.encode(root.seed()));
+    text.push('\n');
+    write_new(path, text.as_bytes())
+}
+
+fn read_root_key(path: PathBuf) -> Result<Keypair, DiskError> {
+    let text = read_secret(&path)?;
+    let seed = HEXLOWER.decode(text.trim_ascii()).map(Zeroizing::new).ok();
+    let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok().map(Zeroizing::new));
+    match seed {
+        Some(seed) => Ok(Keypair::from_seed(&seed)),
+        None => Err(DiskError::NoKey { path, called: "a root key of 64 hexadecimal digits" }),
+    }
 }
 
 fn generator() -> Result<ChaCha20Rng, DiskError> {

@@ -1,7 +1,7 @@
 //! The verbs: a [`Request`] and a node become an answer in JSON. The same function answers the
 //! command line, the HTTP interface and the demonstration; the shapes of the answers are in
 //! `verbs/shape.rs`. No sockets, no clock, no terminal, and no root key: that one never travels, so
-//! what needs it stands apart, in [`found`] and [`grant`].
+//! what needs it stands apart, in [`found`], [`grant`] and [`succeed_root`].
 
 mod address;
 mod answer;
@@ -17,6 +17,7 @@ mod officers;
 mod provenance;
 mod record;
 mod request;
+mod root;
 mod shape;
 mod teller;
 mod typed;
@@ -29,6 +30,7 @@ pub use invite::take_enrolment;
 pub use loss::{losing, revoke, rotate};
 pub use officers::*;
 pub use request::{Edit, PrelistRow, Request};
+pub use root::{check_root, succeed_root};
 pub use shape::*;
 
 pub(crate) use address::check_address;

@@ -23,6 +23,7 @@ EVIDENCE = "application/rukun-evidence; v=1"
 STATEMENT = "application/rukun-statement; v=1"
 CHANGE = "application/rukun-change; v=1"
 SUCCESSION_TYPE = "application/rukun-succession; v=1"
+ROOT_SUCCESSION_TYPE = "application/rukun-root-succession; v=1"
 CHARTER, ENUMERATOR = 1, 4
 INKS = ["printed", "pencil", "red", "green", "black"]
 ROLES = {1: "district", 2: "coordinator", 3: "supervisor", 4: "enumerator"}
@@ -133,7 +134,7 @@ class Said:
     """What the statements after the charter say, each checked as it comes."""
 
     def __init__(self, survey, root):
-        self.survey, self.root = survey, root
+        self.survey, self.seats = survey, {survey: root}
         self.ids, self.grants, self.revocations, self.lists = set(), {}, {}, {}
         self.decided, self.came, self.forks = {}, {}, 0
 
@@ -148,15 +149,15 @@ class Said:
 
     def role(self, issuer, parent):
         """The role of the issuer in the grant that it rests on; 0 is the root."""
-        if parent == self.survey:
-            need(issuer == self.root, "only the root rests on the charter")
+        if parent in self.seats:
+            need(issuer == self.seats[parent], "only a root rests on the charter, or on what made it root")
             return 0
         need(parent in self.grants, "a statement that rests on none")
         need(self.grants[parent]["subject"] == issuer, "a statement that rests on another's grant")
         return self.grants[parent]["role"]
 
     def within(self, parent, *homes):
-        inside = parent == self.survey or all(
+        inside = parent in self.seats or all(
             any(home.startswith(region) for region in self.grants[parent]["regions"]) for home in homes
         )
         need(inside, "a word about a place that its issuer does not cover")
@@ -223,6 +224,13 @@ class Said:
         need(successor != issuer, "a key that follows itself")
         self.grants[statement_id] = {**self.grants[parent], "subject": successor}
 
+    def root_succession(self, statement_id, issuer, said):
+        parent, successor, consent, _ = said
+        need(self.role(issuer, parent) == 0, "only a root is followed by another root")
+        held(successor, consent, structure(ROOT_SUCCESSION_TYPE, self.survey, issuer))
+        need(successor != issuer, "a root that follows itself")
+        self.seats[statement_id] = successor
+
 
 RULES = {
     2: Said.grant,
@@ -233,6 +241,7 @@ RULES = {
     8: Said.erasure,
     9: Said.kept,
     11: Said.succession,
+    13: Said.root_succession,
 }
 
 

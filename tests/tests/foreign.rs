@@ -1,5 +1,5 @@
 //! What a third party proves of a record that has been through everything: three inks, a family that moved,
-//! a device that goes on under another key, a phone that was revoked, and one of its changes upheld. Proven by
+//! a device that goes on under another key, a root that does, a phone that was revoked, and one of its changes upheld. Proven by
 //! this program and by libraries that are not ours, each bit that changes noticed.
 
 // Test code all through: where it is wrong, it should stop and say where.
@@ -8,9 +8,10 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use rukun_authority::{Role, Standing};
+use rukun_authority::{Keypair, Role, Standing};
 use rukun_change::{ChangeId, Ink, RecordId};
 use rukun_evidence::{SignedEvidence, VerifiedEvidence};
+use rukun_replica::NewGrant;
 use rukun_tests::by_hand::{Node, World};
 use serde_json::{Value, json};
 
@@ -78,6 +79,17 @@ impl Scene {
         self.meet();
         self.edit(budi, &record, &json!({"r305": 3}));
         self.edit(sri, &record, &json!({"r304": 4}));
+        let next = Keypair::from_seed(&[31; 32]);
+        let root = self.world.root.clone();
+        self.world.replicas[office.0].succeed_root(&root, &next).unwrap();
+        let again = NewGrant {
+            subject: self.world.key(office),
+            role: Role::District,
+            regions: vec!["1811".parse().unwrap()],
+            name: "office".into(),
+        };
+        self.world.replicas[office.0].grant(Some(&next), again).unwrap();
+        self.world.commit(office);
         self.meet();
         let lost = self.world.key(citra);
         self.world.replicas[sri.0].revoke(None, &lost, "hilang").unwrap();
@@ -106,6 +118,7 @@ fn a_record_that_has_been_through_everything_is_proven_to_who_has_nothing_but_th
     assert_eq!(of(&upheld).standing, Standing::Upheld);
     assert!(log.iter().all(|logged| logged.standing.is_good()), "{log:?}");
     assert!(verified.trust().came_from(&record).is_some());
+    assert_eq!(verified.trust().roots(), [Keypair::from_seed(&[31; 32]).key()]);
     let pencil: Vec<_> = log.iter().filter(|logged| logged.ink == Ink::Pencil).collect();
     assert_eq!(pencil.len(), 3);
     let authors: std::collections::BTreeSet<_> = pencil.iter().map(|logged| logged.author.device).collect();

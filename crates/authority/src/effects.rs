@@ -49,9 +49,9 @@ impl Effects {
         effects
     }
 
-    /// Whether anything is revoked.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.hits.is_empty()
+    /// Whether nothing was ever taken from anybody: no grant is revoked, and no root was followed.
+    pub(crate) fn are_none(&self, grants: &Grants) -> bool {
+        self.hits.is_empty() && grants.roots().is_first_alone()
     }
 
     /// Whether a grant is revoked.
@@ -75,8 +75,8 @@ impl Effects {
         words.any(|id| self.speaks(grants, losses, grant, id)) && !cfg!(planted = "old-key-goes-on")
     }
 
-    /// Whether a statement that rests on this grant counts: wherever somebody on its path was revoked,
-    /// what that one had said is kept.
+    /// Whether a statement that rests on this grant, or on a root's seat, counts: wherever somebody on its path
+    /// was revoked, or is root no more, what that one had said is kept.
     pub(crate) fn speaks(
         &self,
         grants: &Grants,
@@ -84,7 +84,7 @@ impl Effects {
         parent: &StatementId,
         id: &StatementId,
     ) -> bool {
-        if self.is_empty() || cfg!(planted = "revoked-grants-on") {
+        if self.are_none(grants) || cfg!(planted = "revoked-grants-on") {
             return true;
         }
         let (mut parent, mut id) = (*parent, *id);
@@ -94,7 +94,7 @@ impl Effects {
             }
             (id, parent) = (parent, held.rests_on);
         }
-        true
+        grants.roots().keep(&parent, &id)
     }
 
     /// Whether this change counts by some grant of its author that is not revoked, or whose revocation
@@ -150,7 +150,7 @@ fn known_footing<'a>(grants: &'a Grants, issuer: &DeviceKey, parent: &StatementI
 /// The devices from the root down to the one that speaks.
 fn path_of(grants: &Grants, footing: Footing<'_>) -> Vec<DeviceKey> {
     match footing {
-        Footing::Root => vec![*grants.root()],
+        Footing::Root => vec![*grants.roots().first()],
         Footing::Grant(held) => held.path_below(),
     }
 }

@@ -9,8 +9,8 @@ use rukun_change::{
 use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
 use crate::role::Role;
 use crate::said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    Succession, Transfer,
+    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
+    RootSuccession, Said, Succession, Transfer,
 };
 
 /// The number that stands for the kind.
@@ -27,6 +27,7 @@ pub(crate) fn kind(said: &Said) -> u64 {
         Said::KeptList(_) => 9,
         Said::Receipt(_) => 10,
         Said::Succession(_) => 11,
+        Said::RootSuccession(_) => 13,
     }
 }
 
@@ -99,6 +100,10 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
             to.array(3).bytes(succession.parent.as_bytes()).bytes(succession.successor.as_bytes());
             to.bytes(&succession.consent);
         }
+        Said::RootSuccession(said) => {
+            to.array(4).bytes(said.parent.as_bytes()).bytes(said.successor.as_bytes()).bytes(&said.consent);
+            write_list(to, said.statements.iter().map(StatementId::as_bytes));
+        }
     }
 }
 
@@ -149,6 +154,13 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
             let parent = StatementId::from_bytes(from.array_of()?);
             let successor = DeviceKey::from_bytes(from.array_of()?);
             Said::Succession(Succession { parent, successor, consent: from.array_of()? })
+        }
+        13 => {
+            from.tuple(4)?;
+            let parent = StatementId::from_bytes(from.array_of()?);
+            let (successor, consent) = (DeviceKey::from_bytes(from.array_of()?), from.array_of()?);
+            let statements = read_list(from, StatementId::from_bytes)?;
+            Said::RootSuccession(RootSuccession { parent, successor, consent, statements })
         }
         kind => return Err(StatementError::Kind { kind }),
     })

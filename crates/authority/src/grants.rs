@@ -7,21 +7,22 @@ use rukun_change::{DeviceKey, Ink, StatementId, SubSls, SurveyId};
 
 use crate::places::{Places, cover, cover_region};
 use crate::role::Role;
-use crate::said::Grant;
+use crate::roots::Roots;
+use crate::said::{Grant, RootSuccession};
 use crate::verdict::StatementRefusal;
 
 /// The valid grants of one survey.
 #[derive(Clone, Debug)]
 pub(crate) struct Grants {
-    survey: SurveyId,
-    root: DeviceKey,
+    roots: Roots,
     all: BTreeMap<StatementId, Held>,
     devices: BTreeMap<DeviceKey, Granted>,
     /// By which statements a grant went over to another key.
     followed: BTreeMap<StatementId, BTreeSet<StatementId>>,
 }
 
-/// A valid grant and the devices it came down through, root first.
+/// A valid grant and the devices it came down through: first the key that founded the survey, whichever was
+/// root when it was said.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) grant: Grant,
@@ -44,7 +45,7 @@ struct Granted {
 /// What a statement rests on: the root's own word, or a grant of its issuer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Footing<'a> {
-    /// The charter.
+    /// The charter, or the succession that made its issuer root.
     Root,
     /// A grant.
     Grant(&'a Held),
@@ -56,12 +57,18 @@ const PATH_MAX: usize = Role::ALL.len();
 impl Grants {
     /// None yet.
     pub(crate) fn new(survey: SurveyId, root: DeviceKey) -> Self {
-        Self { survey, root, all: BTreeMap::new(), devices: BTreeMap::new(), followed: BTreeMap::new() }
+        let roots = Roots::new(&survey, root);
+        Self { roots, all: BTreeMap::new(), devices: BTreeMap::new(), followed: BTreeMap::new() }
     }
 
-    /// The root key.
-    pub(crate) fn root(&self) -> &DeviceKey {
-        &self.root
+    /// Whose words the first grants are.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Takes in that another key is root.
+    pub(crate) fn seat(&mut self, id: StatementId, said: &RootSuccession) {
+        self.roots.take(id, said);
     }
 
     /// All, by id.
@@ -120,12 +127,8 @@ impl Grants {
         issuer: &DeviceKey,
         parent: &StatementId,
     ) -> Result<Option<Footing<'_>>, StatementRefusal> {
-        if parent.as_bytes() == self.survey.as_bytes() {
-            return if *issuer == self.root {
-                Ok(Some(Footing::Root))
-            } else {
-                Err(StatementRefusal::NotIssuers)
-            };
+        if let Some(root) = self.roots.key(parent) {
+            return if issuer == root { Ok(Some(Footing::Root)) } else { Err(StatementRefusal::NotIssuers) };
         }
         match self.all.get(parent) {
             Some(held) if held.grant.subject == *issuer => Ok(Some(Footing::Grant(held))),
@@ -142,7 +145,7 @@ impl Grants {
     ) -> Result<Option<Vec<DeviceKey>>, StatementRefusal> {
         let role = grant.role;
         let parent = match self.footing(issuer, &grant.parent)? {
-            Some(Footing::Root) if role == Role::District => return Ok(Some(vec![*issuer])),
+            Some(Footing::Root) if role == Role::District => return Ok(Some(vec![*self.roots.first()])),
             Some(Footing::Root) => return Err(StatementRefusal::Role { issuer: "root".into(), role }),
             Some(Footing::Grant(parent)) => parent,
             None => return Ok(None),
@@ -182,6 +185,12 @@ impl Grants {
         self.take(id, held);
     }
 
+    /// Who said a grant: by its path, unless it rests on a root's seat, whose key may be a later one.
+    pub(crate) fn issuer_of(&self, held: &Held) -> DeviceKey {
+        let seated = self.roots.key(&held.rests_on);
+        *seated.or(held.path.last()).unwrap_or(self.roots.first())
+    }
+
     /// The statements by which a grant went over to another key.
     pub(crate) fn followed(&self, grant: &StatementId) -> impl Iterator<Item = &StatementId> {
         self.followed.get(grant).into_iter().flatten()
@@ -194,7 +203,7 @@ impl Grants {
         chain: &mut Vec<StatementId>,
         seen: &mut BTreeSet<StatementId>,
     ) {
-        let Some(held) = self.all.get(id) else { return };
+        let Some(held) = self.all.get(id) else { return self.roots.chain_of(id, chain, seen) };
         if seen.insert(*id) {
             self.chain_of(&held.rests_on, chain, seen);
             chain.push(*id);

@@ -12,8 +12,8 @@ pub use role::{Role, RoleError};
 
 mod said;
 pub use said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation, Said,
-    Succession, Transfer,
+    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
+    RootSuccession, Said, Succession, Transfer,
 };
 
 mod encoding;
@@ -33,6 +33,8 @@ pub use verifier::Verifier;
 mod grants;
 
 mod succession;
+
+mod roots;
 
 mod fork;
 

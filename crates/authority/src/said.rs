@@ -34,6 +34,8 @@ pub enum Said {
     Receipt(Receipt),
     /// A device goes on under another key.
     Succession(Succession),
+    /// The survey goes on under another root key.
+    RootSuccession(RootSuccession),
 }
 
 /// A survey comes into being: its hash is the survey id.
@@ -184,6 +186,19 @@ pub struct Succession {
     pub consent: Signature,
 }
 
+/// The survey goes on under another root key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootSuccession {
+    /// The charter for the first root; for a later one the succession that made it root.
+    pub parent: StatementId,
+    /// The other key.
+    pub successor: DeviceKey,
+    /// The successor's signature over the key that it follows.
+    pub consent: Signature,
+    /// The issuer's own statements that are kept, ascending.
+    pub statements: Vec<StatementId>,
+}
+
 impl Said {
     /// The sub-SLS whose work it speaks of, if it is held and passed on only where that is held.
     pub fn about(&self) -> Option<SubSls> {
@@ -198,7 +213,8 @@ impl Said {
             | Self::Revocation(_)
             | Self::ForkProof(_)
             | Self::Closing(_)
-            | Self::Succession(_) => None,
+            | Self::Succession(_)
+            | Self::RootSuccession(_) => None,
         }
     }
 }

@@ -89,7 +89,7 @@ impl Trust {
             && !cfg!(planted = "ink-unchecked")
         {
             Standing::SetAside(Reason::Ink)
-        } else if effects.is_empty() || effects.covers(grants, self.losses(), change) {
+        } else if effects.are_none(grants) || effects.covers(grants, self.losses(), change) {
             Standing::Good
         } else {
             Standing::SetAside(Reason::Revoked)

@@ -70,6 +70,9 @@ impl VerifiedStatement {
             Said::Succession(said) if !said.is_consented(&statement.issuer.device, survey) => {
                 Err(StatementRefusal::NoConsent)
             }
+            Said::RootSuccession(said) if !said.is_consented(&statement.issuer.device, survey) => {
+                Err(StatementRefusal::NoConsent)
+            }
             Said::ForkProof(proof) if !proof.is_signed(survey) => Err(StatementRefusal::NoProof),
             _ => Ok(Self { statement, id }),
         }

@@ -21,6 +21,8 @@ use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod place;
 
+mod roots;
+
 /// The trust statements of one survey.
 #[derive(Clone, Debug)]
 pub struct Trust {
@@ -114,11 +116,6 @@ impl Trust {
         &self.charter
     }
 
-    /// The root key.
-    pub fn root(&self) -> &DeviceKey {
-        self.grants.root()
-    }
-
     /// The id of a statement in this survey.
     pub fn statement_id(&self, statement: &Statement) -> StatementId {
         match statement.said {
@@ -186,9 +183,9 @@ impl Trust {
 
     /// Whether this statement was taken in. The charter was, by its hash.
     pub fn holds(&self, id: &StatementId) -> bool {
-        let founds = id.as_bytes() == self.survey.as_bytes();
         let moved = self.erasures.has(id) || self.transfers.has(id);
-        founds || moved || self.grants.get(id).is_some() || self.losses.has(id)
+        let granted = self.grants.get(id).is_some() || self.grants.roots().key(id).is_some();
+        moved || granted || self.losses.has(id)
     }
 
     /// The erasure of a record, if one is held: the first of several. It is for ever.
@@ -212,10 +209,10 @@ impl Trust {
     }
 
     /// The grant on which the device can rest a word about records there that is the district's: one as
-    /// district, in force. The root rests it on the charter.
+    /// district, in force. The root rests it on its seat.
     pub fn district_grant(&self, device: &DeviceKey, home: &SubSls) -> Option<StatementId> {
-        if device == self.grants.root() {
-            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
+        if let Some(seat) = self.root_seat(device) {
+            return Some(seat);
         }
         let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role == Role::District);
         own.find(|(_, held)| cover(&self.narrowed(held), home)).map(|(id, _)| *id)
@@ -284,8 +281,8 @@ impl Trust {
     }
 
     /// The grants of `device`, each after those it rests on: what a stranger needs to believe it.
-    /// The charter, which founds them, is not among them. What is in force and came down by the
-    /// shortest path comes first, so that whoever has room for few takes those.
+    /// The charter, which founds them, is not among them; the successions of the root are. What is in
+    /// force and came down by the shortest path comes first, so that whoever has room for few takes those.
     pub fn chain(&self, device: &DeviceKey) -> Vec<StatementId> {
         let rank = |id: &StatementId, held: &Held| (self.in_force(id, held).is_empty(), held.path.len(), *id);
         let mut own: Vec<_> = self.grants.of(device).map(|(id, held)| rank(id, held)).collect();
@@ -297,7 +294,8 @@ impl Trust {
         chain
     }
 
-    /// The grants that a grant came down through, from below the charter to itself; none if it is not held.
+    /// What a grant came down through, from below the charter to itself: successions of the root, then grants;
+    /// none if it is not held.
     pub fn grant_path(&self, grant: &StatementId) -> Vec<StatementId> {
         let mut path = Vec::new();
         self.grants.chain_of(grant, &mut path, &mut BTreeSet::new());
@@ -312,8 +310,8 @@ impl Trust {
         role: Role,
         regions: &[Region],
     ) -> Option<StatementId> {
-        if device == self.grants.root() && role == Role::District {
-            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
+        if let Some(seat) = self.root_seat(device).filter(|_| role == Role::District) {
+            return Some(seat);
         }
         let mut grants = self.current_grants(device).filter(|(_, held)| held.grant.role.may_grant(role));
         let rests = |held: &Held| {
@@ -324,7 +322,7 @@ impl Trust {
     }
 
     /// The statement on which the device can rest a word about another's work, there or anywhere: the
-    /// charter for the root, else a grant in force that stands above one of the other's.
+    /// seat for a root, else a grant in force that stands above one of the other's.
     pub fn grant_above(
         &self,
         device: &DeviceKey,
@@ -335,8 +333,8 @@ impl Trust {
             let covers = |held: &Held| home.is_none_or(|home| cover(&held.grant.regions, home));
             self.grants.of(other).any(|(_, held)| held.path.starts_with(above) && covers(held))
         };
-        if device == self.grants.root() && below(&[*device]) {
-            return Some(StatementId::from_bytes(*self.survey.as_bytes()));
+        if let Some(seat) = self.root_seat(device).filter(|_| below(&[*self.root()])) {
+            return Some(seat);
         }
         let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
         own.find(|(_, held)| below(&held.path_below())).map(|(id, _)| *id)
@@ -377,7 +375,7 @@ impl Trust {
     pub fn next_serial_on(&self, parent: &StatementId, subject: &DeviceKey) -> u64 {
         let path = match self.grants.get(parent) {
             Some(held) => held.path_below(),
-            None => vec![*self.grants.root()],
+            None => vec![*self.root()],
         };
         let last = self.grants.by_path(subject, &path).next();
         last.map_or(1, |(_, held)| held.grant.serial.saturating_add(1))
@@ -450,7 +448,7 @@ impl Trust {
     }
 
     fn view(&self, id: &StatementId, held: &Held) -> GrantView {
-        let issuer = held.path.last().copied().unwrap_or(*self.grants.root());
+        let issuer = self.grants.issuer_of(held);
         let Grant { subject, name, role, regions, serial, .. } = held.grant.clone();
         let (in_force, revoked) = (self.in_force(id, held), self.effects().is_revoked(id));
         GrantView { id: *id, issuer, subject, name, role, regions, in_force, serial, revoked }

@@ -64,6 +64,9 @@ pub enum StatementRefusal {
         /// The role.
         role: Role,
     },
+    /// Another root made by who is none.
+    #[error("it names another root key, and its issuer is not the root by what it rests on")]
+    NotTheRoot,
     /// A key that did not agree to follow.
     #[error("the key that it names has not consented to follow its issuer")]
     NoConsent,

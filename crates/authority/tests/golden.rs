@@ -5,7 +5,7 @@
 
 use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, Succession, Transfer, Trust,
+    Role, RootSuccession, Said, Statement, Succession, Transfer, Trust,
 };
 use rukun_change::{
     ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, RecordId, StatementId, SurveyId,
@@ -160,4 +160,15 @@ fn bytes_of_a_receipt() {
 fn bytes_of_a_succession() {
     let said = Succession::consented(grant(), &key(3), &key(2).key(), &survey());
     check_office(7, Said::Succession(said), include_str!("../golden/v1/succession.hex"));
+}
+
+#[test]
+fn bytes_of_a_root_succession() {
+    let survey = survey();
+    let parent = StatementId::from_bytes(*survey.as_bytes());
+    let kept = vec![StatementId::from_bytes([0x75; 32]), grant()];
+    let said = RootSuccession::consented(parent, &key(3), kept, &key(1).key(), &survey);
+    let said = Said::RootSuccession(said);
+    let statement = Statement::sign(&key(1), Incarnation::from_bytes([0xa2; 4]), 1, Some(&survey), said);
+    check(&statement, Some(&survey), include_str!("../golden/v1/root-succession.hex"));
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rukun_authority::{
     Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, StatementError, Succession, Transfer,
+    Role, RootSuccession, Said, Statement, StatementError, Succession, Transfer,
 };
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::cose::protected_header;
@@ -55,6 +55,13 @@ fn said() -> impl Strategy<Value = Said> {
             let consent = consent.try_into().expect("64 bytes");
             Said::Succession(Succession { parent, successor: DeviceKey::from_bytes(successor), consent })
         }),
+        (statement_id(), any::<[u8; 32]>(), vec(any::<u8>(), 64), statement_ids()).prop_map(
+            |(parent, successor, consent, statements)| {
+                let consent = consent.try_into().expect("64 bytes");
+                let successor = DeviceKey::from_bytes(successor);
+                Said::RootSuccession(RootSuccession { parent, successor, consent, statements })
+            }
+        ),
         (statement_id(), sub_sls(), vec(any::<[u8; 32]>(), 0..3)).prop_map(|(parent, sub_sls, ids)| {
             let fingerprint = EncodedFingerprint::from(&ids.iter().collect::<Fingerprint>());
             Said::Receipt(Receipt { parent, sub_sls, fingerprint })
@@ -300,12 +307,26 @@ fn lists_that_do_not_ascend_are_refused() {
         assert_eq!(revocation([1, 2], wrong, [1, 2]), Err(StatementError::Order));
         assert_eq!(revocation([1, 2], [1, 2], wrong), Err(StatementError::Order));
     }
+    let root_succession = |consent: &[u8], statements: &[u8]| {
+        spell(13, |to| {
+            to.array(4).bytes(&[3; 32]).bytes(&[4; 32]).bytes(consent);
+            ids(to, statements);
+        })
+    };
+    assert!(root_succession(&[5; 64], &[1, 2]).is_ok() && root_succession(&[5; 64], &[]).is_ok());
+    for wrong in [[2, 1], [1, 1]] {
+        assert_eq!(root_succession(&[5; 64], &wrong), Err(StatementError::Order));
+    }
+    for consent in [&[5; 63][..], &[5; 65]] {
+        assert!(matches!(root_succession(consent, &[]), Err(StatementError::Cbor(_))));
+    }
 }
 
 #[test]
 fn what_there_is_not_is_refused() {
     assert_eq!(spell(0, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 0 }));
     assert_eq!(spell(12, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 12 }));
+    assert_eq!(spell(14, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 14 }));
     let granted = |role: u64| {
         spell(2, |to| {
             to.array(6).bytes(&[3; 32]).bytes(&[4; 32]).uint(role).array(0).uint(1).text("");

@@ -50,7 +50,8 @@ impl Taken {
     fn concerns(&self, said: &Said) -> bool {
         let Subject { record, changes, devices } = &self.subject;
         match said {
-            Said::Charter(_) => true,
+            // Who is root decides of every grant what it counts for.
+            Said::Charter(_) | Said::RootSuccession(_) => true,
             Said::Grant(grant) => devices.contains(&grant.subject),
             Said::Revocation(revocation) => devices.contains(&revocation.subject),
             Said::Succession(succession) => devices.contains(&succession.successor),
@@ -83,6 +84,7 @@ fn rests_on(said: &Said) -> Option<StatementId> {
         Said::ForkProof(proof) => Some(proof.parent),
         Said::Receipt(receipt) => Some(receipt.parent),
         Said::Succession(succession) => Some(succession.parent),
+        Said::RootSuccession(said) => Some(said.parent),
         Said::Grant(grant) => Some(grant.parent),
         Said::Revocation(revocation) => Some(revocation.parent),
         Said::Closing(closing) => Some(closing.parent),

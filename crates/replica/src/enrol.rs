@@ -191,8 +191,8 @@ impl Replica {
             return Err(path("its charter is another survey's"));
         }
         for grant in grants {
-            let is_grant = matches!(grant.said, Said::Grant(_));
-            if !is_grant || !matches!(trust.judge_statement(grant), StatementVerdict::Admit(_)) {
+            let leads = matches!(grant.said, Said::Grant(_) | Said::RootSuccession(_));
+            if !leads || !matches!(trust.judge_statement(grant), StatementVerdict::Admit(_)) {
                 return Err(path("one of its grants does not hold"));
             }
         }

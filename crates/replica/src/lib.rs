@@ -38,6 +38,9 @@ pub use local::{ActionError, Choice};
 mod loss;
 pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};
 
+mod root;
+pub use root::RootFollowed;
+
 mod erasure;
 
 mod transfer;

@@ -444,6 +444,14 @@ pub enum ActionError {
         /// The device.
         device: DeviceKey,
     },
+    /// A root key that is none here, or is followed by another.
+    #[error(
+        "{device} is not the root key of this survey, or is root no more; rukun status shows which one is"
+    )]
+    NotTheRoot {
+        /// The key.
+        device: DeviceKey,
+    },
     /// Revoked by the same key before.
     #[error("device {device} is revoked by this device already; what came since is settled by rukun uphold")]
     RevokedBefore {

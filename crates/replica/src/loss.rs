@@ -281,7 +281,7 @@ impl Replica {
         statements.sort_unstable();
         let goes_on = trust.grants_of(device).into_iter().filter(|grant| !grant.in_force.is_empty());
         let spoken_for = |issuer: &DeviceKey| {
-            *issuer == by || by == *trust.root() || trust.grant_above(&by, issuer, None).is_some()
+            *issuer == by || trust.root_seat(&by).is_some() || trust.grant_above(&by, issuer, None).is_some()
         };
         let mut others: Vec<DeviceKey> =
             goes_on.map(|grant| grant.issuer).filter(|issuer| !spoken_for(issuer)).collect();

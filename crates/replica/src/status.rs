@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::{GrantView, Role};
+use rukun_authority::{GrantView, Role, Trust};
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, Region, SurveyId};
 use rukun_document::ConflictKind;
 use rukun_store::{EntryKind, OpenError, StorageBackend};
@@ -70,6 +70,8 @@ pub struct SurveyLine {
     pub period: (String, String),
     /// Whether the questionnaire is here.
     pub has_questionnaire: bool,
+    /// The root keys in force: one, unless two were let to follow one.
+    pub roots: Vec<DeviceKey>,
 }
 
 /// A peer.
@@ -160,9 +162,10 @@ impl Replica {
     fn survey_line(&self) -> Option<SurveyLine> {
         let id = self.survey()?;
         let charter = self.trust.as_ref().map(|trust| trust.charter().clone());
+        let roots = self.trust.as_ref().map(Trust::roots).unwrap_or_default();
         let (name, code, period) =
             charter.map(|charter| (charter.name, charter.code, charter.period)).unwrap_or_default();
-        Some(SurveyLine { id, name, code, period, has_questionnaire: self.questionnaire.is_some() })
+        Some(SurveyLine { id, name, code, period, roots, has_questionnaire: self.questionnaire.is_some() })
     }
 
     /// The peers that were ever met, and what they are known to hold.

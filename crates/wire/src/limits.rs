@@ -20,7 +20,7 @@ pub const FRAME_CHANGES_MAX: usize = 64;
 pub const STATEMENTS_MAX: usize = 4_096;
 /// The most ids of statements: as many as a frame can hold.
 pub const STATEMENT_IDS_MAX: usize = 32_768;
-/// The most statements of a sender's own chain: charter and grants.
+/// The most statements of a sender's own chain: charter, successions of the root and grants.
 pub const CHAIN_STATEMENTS_MAX: usize = 16;
 /// The most sub-SLS in a summary, or in what differs.
 pub const SUMMARY_SUB_SLS_MAX: usize = 8_192;
@@ -36,7 +36,7 @@ pub const REFUSAL_BYTES_MAX: usize = 256;
 pub const CLOSE_TEXT_BYTES_MAX: usize = 512;
 /// The longest ask of a device that wants to be enrolled.
 pub const ENROL_ASK_BYTES_MAX: usize = 96;
-/// The longest answer to it: a charter and the grants down to the device's.
+/// The longest answer to it: a charter, who was root since, and the grants down to the device's.
 pub const ENROL_ANSWER_BYTES_MAX: usize = 128 * 1024;
-/// The most statements in it: a charter and one grant of each role.
-pub const ENROL_STATEMENTS_MAX: usize = 5;
+/// The most statements in it: a charter, one grant of each role, and the successions of the root.
+pub const ENROL_STATEMENTS_MAX: usize = 16;

@@ -19,6 +19,20 @@ share alone is of no use to anybody.")]
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Make another key the root, and write it as three shares
+    #[command(after_help = "\
+Example:
+  rukun root join /media/one/root-share-1 /media/two/root-share-3
+  rukun root succeed /media/usb
+
+For when a share may be in the wrong hands, or its keeper leaves. The present key signs that the new one
+follows it, the new one consents, and all that the present key has said and this device has heard of is kept.
+What it says from then on counts for nothing, here and wherever the word has arrived.")]
+    Succeed {
+        /// Where the shares of the new key go; no others may be there
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Make the root key of two shares, to use it
     #[command(after_help = "\
 Example:

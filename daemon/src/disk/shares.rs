@@ -2,6 +2,7 @@
 //! drawer holds it, and none that burns takes it along. One share alone tells nothing of the key.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use blahaj::{Share, Sharks};
@@ -11,8 +12,8 @@ use rukun_change::DeviceKey;
 use zeroize::Zeroizing;
 
 use super::fault::DiskError;
-use super::file::{read_secret, write_new};
-use super::{Folder, generator};
+use super::file::{io_error, read_secret, replace, sync_folder, write_new};
+use super::{Folder, generator, random, read_root_key, write_root_key};
 
 /// How many shares are made of a root key.
 const SHARES: usize = 3;
@@ -26,22 +27,51 @@ impl Folder {
     /// # Errors
     /// If the key is missing, or the disk fails.
     pub fn split_root(&self, into: &Path) -> Result<Vec<PathBuf>, DiskError> {
-        let root = self.root()?;
-        let shares: Vec<Share> =
-            Sharks(NEEDED).dealer_rng(root.seed(), &mut generator()?).take(SHARES).collect();
-        let mut paths = Vec::new();
-        for (at, share) in (1..).zip(&shares) {
-            let hex = Zeroizing::new(HEXLOWER.encode(&Zeroizing::new(Vec::from(share))));
-            let text = Zeroizing::new(format!(
-                "share {at} of {SHARES} of a rukun root key; any {NEEDED} are the key\nroot {}\nsecret {}\n",
-                root.key(),
-                *hex
-            ));
-            let path = into.join(format!("root-share-{at}"));
-            write_new(&path, text.as_bytes())?;
-            paths.push(path);
+        write_shares(&self.root()?, into, write_new)
+    }
+
+    /// Whether there is a key that is to be root after the present one: its making was cut off.
+    pub fn has_next_root(&self) -> bool {
+        self.next_root_path().exists()
+    }
+
+    /// The key that is to be root after the present one, made unless it is there, and its shares, dealt anew
+    /// into a folder that may hold no other key's. All are durable.
+    ///
+    /// # Errors
+    /// If other shares are there, or the disk fails.
+    pub fn next_root(&self, into: &Path) -> Result<(Keypair, Vec<PathBuf>), DiskError> {
+        let path = self.next_root_path();
+        let held = if self.has_next_root() { Some(read_root_key(path.clone())?) } else { None };
+        for share in (1..=SHARES).map(|at| share_path(into, at)).filter(|share| share.exists()) {
+            let of = read_share(&share).map(|(of, _)| of);
+            if held.as_ref().is_none_or(|held| of.ok() != Some(held.key())) {
+                return Err(DiskError::Taken { path: share });
+            }
         }
-        Ok(paths)
+        let next = if let Some(held) = held {
+            held
+        } else {
+            let next = Keypair::from_seed(&*random()?);
+            write_root_key(&path, &next)?;
+            next
+        };
+        let shares = write_shares(&next, into, replace)?;
+        Ok((next, shares))
+    }
+
+    /// Puts the key that is to be root in the place of the present one.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn put_next_root(&self) -> Result<(), DiskError> {
+        let path = self.root_path();
+        fs::rename(self.next_root_path(), &path).map_err(|error| io_error(&path, error))?;
+        sync_folder(self.path())
+    }
+
+    fn next_root_path(&self) -> PathBuf {
+        self.path().join("root.key.next")
     }
 
     /// Makes the root key of its shares, where there is none. Gives the key's public half.
@@ -73,6 +103,32 @@ impl Folder {
     }
 }
 
+fn share_path(folder: &Path, at: usize) -> PathBuf {
+    folder.join(format!("root-share-{at}"))
+}
+
+/// Deals three shares of a key: those of two dealings don't go together.
+fn write_shares(
+    root: &Keypair,
+    into: &Path,
+    write: fn(&Path, &[u8]) -> Result<(), DiskError>,
+) -> Result<Vec<PathBuf>, DiskError> {
+    let shares: Vec<Share> = Sharks(NEEDED).dealer_rng(root.seed(), &mut generator()?).take(SHARES).collect();
+    let mut paths = Vec::new();
+    for (at, share) in (1..).zip(&shares) {
+        let hex = Zeroizing::new(HEXLOWER.encode(&Zeroizing::new(Vec::from(share))));
+        let text = Zeroizing::new(format!(
+            "share {at} of {SHARES} of a rukun root key; any {NEEDED} are the key\nroot {}\nsecret {}\n",
+            root.key(),
+            *hex
+        ));
+        let path = share_path(into, at);
+        write(&path, text.as_bytes())?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
 fn read_share(path: &Path) -> Result<(DeviceKey, Share), DiskError> {
     let text = read_secret(path)?;
     let text = Zeroizing::new(String::from_utf8_lossy(&text).into_owned());
@@ -85,8 +141,6 @@ fn read_share(path: &Path) -> Result<(DeviceKey, Share), DiskError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn split() -> (tempfile::TempDir, Keypair, Vec<PathBuf>) {
@@ -116,6 +170,31 @@ mod tests {
             let few = folder.join_root(few);
             assert!(matches!(few, Err(DiskError::FewShares { given: 1, needed: 2 })), "{few:?}");
         }
+    }
+
+    #[test]
+    fn a_next_root_that_was_cut_off_is_gone_on_with_and_its_shares_go_together() {
+        let (parent, root, old_shares) = split();
+        let folder = Folder::at(parent.path().join("office"));
+        let into = parent.path().join("usb");
+        let taken = folder.next_root(parent.path());
+        assert!(matches!(taken, Err(DiskError::Taken { .. })), "the old key's shares lie there: {taken:?}");
+        assert!(!folder.has_next_root(), "and nothing was made");
+        let nowhere = folder.next_root(&into);
+        assert!(matches!(nowhere, Err(DiskError::Io { .. })), "{nowhere:?}");
+        fs::create_dir(&into).unwrap();
+        let (next, shares) = folder.next_root(&into).unwrap();
+        // As if power had gone while a share was written.
+        fs::remove_file(&shares[2]).unwrap();
+        let (again, shares) = folder.next_root(&into).unwrap();
+        assert_eq!((again.seed(), folder.root().unwrap().seed()), (next.seed(), root.seed()));
+        for pair in [[0, 1], [0, 2], [1, 2]] {
+            let elsewhere = Folder::at(parent.path().join(format!("elsewhere-{pair:?}")));
+            assert_eq!(elsewhere.join_root(&pair.map(|at| shares[at].clone())).unwrap(), next.key());
+        }
+        folder.put_next_root().unwrap();
+        assert_eq!((folder.root().unwrap().seed(), folder.has_next_root()), (next.seed(), false));
+        assert!(old_shares.iter().all(|share| share.exists()), "no share of the old key is touched");
     }
 
     #[test]

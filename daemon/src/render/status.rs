@@ -32,6 +32,14 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
                 line("", &format!("{} to {}", clean(start), clean(end)));
             }
             line("", &survey.survey);
+            match survey.roots.as_slice() {
+                [] => {}
+                [root] => line("root", root),
+                several => {
+                    let all = several.join(", ");
+                    line("root", &paint.alert(&format!("{} keys at once: {all}", several.len())));
+                }
+            }
         }
     }
     if status.survey.is_some() && status.grants.iter().all(|grant| grant.in_force.is_empty()) {

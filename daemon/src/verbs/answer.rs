@@ -183,6 +183,7 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
             name: known.then_some(line.name),
             code: known.then_some(line.code),
             period: known.then_some(line.period),
+            roots: line.roots.iter().map(ToString::to_string).collect(),
             questionnaire: line.has_questionnaire,
         }
     });

@@ -66,6 +66,7 @@ impl From<ActionError> for VerbError {
             | E::Ink { .. }
             | E::MayNotGrant { .. }
             | E::NotAbove { .. }
+            | E::NotTheRoot { .. }
             | E::NotTheDistrict { .. } => 403,
             E::Erased(_) => 410,
             E::NoCharter

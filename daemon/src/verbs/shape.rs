@@ -12,7 +12,8 @@ pub use hand_over::{
     AssignedShape, CameShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape,
 };
 pub use loss::{
-    HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
+    HeldLineShape, HeldShape, LossShape, RootFollowedShape, RotatedShape, SetAsideLine, SetAsideShape,
+    SettledShape,
 };
 
 use std::collections::BTreeMap;
@@ -433,6 +434,9 @@ pub struct SurveyShape {
     pub code: Option<String>,
     /// First and last day.
     pub period: Option<(String, String)>,
+    /// The root keys in force: one, unless two were let to follow one.
+    #[serde(default)]
+    pub roots: Vec<String>,
     /// Whether its questionnaire is here.
     pub questionnaire: bool,
 }

@@ -4,7 +4,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{
-    Closing, Decision, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Revocation, Said, Transfer,
+    Closing, Decision, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Revocation, RootSuccession, Said,
+    Transfer,
 };
 use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
@@ -188,6 +189,13 @@ pub(super) fn statement() -> Seeds {
         }),
     ];
     let said = said.into_iter().map(|said| people::OFFICE.say(9, said));
+    let charter = StatementId::from_bytes(*survey.id.as_bytes());
+    let root = |kept: Vec<StatementId>| {
+        let (next, old) = (MALLORY.keypair(), people::ROOT.key());
+        let said = RootSuccession::consented(charter, next, kept, &old, &survey.id);
+        people::ROOT.say(9, Said::RootSuccession(said))
+    };
+    let said = said.chain([root(vec![parent]), root(Vec::new())]);
     let all: Vec<_> = [survey.charter.clone()]
         .into_iter()
         .chain(survey.grants.iter().take(3).cloned())

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rukun_authority::{Grant, Role, Said, Statement, StatementVerdict, Trust};
+use rukun_authority::{Grant, Role, RootSuccession, Said, Statement, StatementVerdict, Trust};
 use rukun_change::{DeviceKey, Region, StatementId};
 
 use super::input::Input;
@@ -45,6 +45,7 @@ pub(super) fn run(data: &[u8]) {
     let trust = judged(statements.iter());
     let backwards = judged(statements.iter().rev());
     assert_eq!(trust.grants(), backwards.grants(), "the order of arrival shows");
+    assert_eq!(trust.roots(), backwards.roots(), "the order of arrival shows");
     let devices: Vec<DeviceKey> = trust.grants().iter().map(|grant| grant.subject).collect();
     for device in &devices {
         assert_eq!(trust.reads(device), backwards.reads(device), "the order of arrival shows");
@@ -58,7 +59,16 @@ fn any(bytes: &[u8]) -> Option<Statement> {
     let read = Statement::from_bytes(bytes).ok()?;
     assert_eq!(read.to_bytes(), bytes, "a statement has two spellings");
     let issuer = devices().into_iter().find(|device| device.key() == read.issuer.device).unwrap_or(MALLORY);
-    Some(issuer.say(read.n, read.said))
+    let said = match read.said {
+        // A consent can't be guessed, so whoever is named consents.
+        Said::RootSuccession(RootSuccession { parent, successor, statements, .. }) => {
+            let next = devices().into_iter().find(|device| device.key() == successor).unwrap_or(MALLORY);
+            let (next, old, survey) = (next.keypair(), issuer.key(), &people::survey().id);
+            Said::RootSuccession(RootSuccession::consented(parent, next, statements, &old, survey))
+        }
+        said => said,
+    };
+    Some(issuer.say(read.n, said))
 }
 
 fn grant(input: &mut Input<'_>, ids: &[StatementId]) -> Statement {
@@ -118,7 +128,7 @@ fn nobody_reads_more_than_those_above(trust: &Trust) {
     for (device, issuers) in &issuers {
         for region in trust.reads(device) {
             let above = issuers.iter().any(|issuer| {
-                issuer == trust.root() || trust.reads(issuer).iter().any(|wide| wide.covers(&region))
+                trust.was_root(issuer) || trust.reads(issuer).iter().any(|wide| wide.covers(&region))
             });
             assert!(above, "a device reads {region}, which nobody above it does");
         }

@@ -23,6 +23,7 @@ impl Trust {
         match &statement.said {
             Said::Grant(grant) => return self.place_grant(id, &issuer, grant),
             Said::Succession(said) => return self.place_succession(id, &issuer, said),
+            Said::RootSuccession(said) => return self.place_root_succession(id, &issuer, said),
             Said::Revocation(said) => {
                 if !self.may_judge(&issuer, &said.parent)? {
                     return Ok(Some(said.parent));

@@ -1,12 +1,13 @@
 //! What is not as its authors signed it proves nothing, and what proves something says all of it.
 
-use rukun_change::{Scalar, StatementId};
+use rukun_authority::{Grant, Reason, Role, RootSuccession, Statement};
+use rukun_change::{Incarnation, Scalar, StatementId};
 use rukun_document::Place;
 use serde_json::json;
 
 use super::*;
 use crate::fixture::{
-    COORDINATOR, ENUMERATOR, NEIGHBOUR, Node, OFFICE, SUPERVISOR, charter, keypair, record,
+    COORDINATOR, ENUMERATOR, NEIGHBOUR, Node, OFFICE, ROOT, SUPERVISOR, charter, keypair, record,
 };
 
 fn verify(bytes: &[u8]) -> Result<VerifiedEvidence, String> {
@@ -235,4 +236,58 @@ fn the_first_step_of_the_order_is_the_charter() {
     let ids: Vec<StatementId> = evidence.statements.iter().map(|one| trust.statement_id(one)).collect();
     assert_eq!(ids[0].as_bytes(), trust.survey().as_bytes());
     assert!(ids[3] < ids[4], "what stands on one step stands by id");
+}
+
+/// Another root, which keeps these grants of the first to the office, or none.
+fn succeed(node: &mut Node, keeps_office: bool) -> StatementId {
+    let survey = *node.trust.survey();
+    let office = node.trust.grants_of(&keypair(OFFICE).key())[0].id;
+    let kept = if keeps_office { vec![office] } else { Vec::new() };
+    let parent = StatementId::from_bytes(*survey.as_bytes());
+    let said = RootSuccession::consented(parent, &keypair(LATER_ROOT), kept, &keypair(ROOT).key(), &survey);
+    take(node, ROOT, Said::RootSuccession(said))
+}
+
+fn take(node: &mut Node, issuer: u8, said: Said) -> StatementId {
+    let incarnation = Incarnation::from_bytes([issuer; 4]);
+    let statement = Statement::sign(&keypair(issuer), incarnation, 99, Some(node.trust.survey()), said);
+    let StatementVerdict::Admit(id) = node.trust.judge_statement(&statement) else { panic!("{statement:?}") };
+    node.statements.push(statement);
+    for (change, standing) in &mut node.held {
+        *standing = node.trust.standing(change, &[]);
+    }
+    id
+}
+
+const LATER_ROOT: u8 = 31;
+
+#[test]
+fn a_record_is_proven_across_another_root_and_what_that_did_not_keep_is_set_aside() {
+    let mut node = Node::with_record();
+    let mut unkept = Node::with_record();
+    succeed(&mut unkept, false);
+    let verified = verify(&unkept.file()).unwrap();
+    assert_eq!(*verified.reading(), unkept.reading());
+    let aside = |logged: &rukun_document::Logged| logged.standing == Standing::SetAside(Reason::Revoked);
+    assert!(verified.reading().log().iter().all(aside), "nobody may leave out that another is root");
+
+    let seat = succeed(&mut node, true);
+    let verified = verify(&node.file()).unwrap();
+    assert_eq!((verified.statements(), verified.reading()), (6, &node.reading()));
+    assert!(verified.reading().log().iter().all(|logged| logged.standing.is_good()));
+    assert_eq!(verified.trust().roots(), [keypair(LATER_ROOT).key()]);
+    assert_eq!(verified.path(&keypair(ENUMERATOR).key(), Ink::Pencil).len(), 3);
+    let regions = vec!["1811".parse().unwrap()];
+    let (subject, role) = (keypair(OFFICE).key(), Role::District);
+    let grant = Grant { parent: seat, subject, role, regions, serial: 2, name: "office".into() };
+    take(&mut node, LATER_ROOT, Said::Grant(grant));
+    let verified = verify(&node.file()).unwrap();
+    assert_eq!(verified.statements(), 7);
+    let path = verified.path(&subject, Ink::Printed);
+    assert_eq!((path[0].serial, path[0].issuer), (2, keypair(LATER_ROOT).key()));
+    let mut evidence = node.evidence();
+    evidence.statements.retain(|statement| !matches!(statement.said, Said::RootSuccession(_)));
+    let signed = evidence.sign(&keypair(OFFICE), node.trust.survey());
+    let flaw = VerifiedEvidence::verify(&signed, None).unwrap_err();
+    assert!(matches!(flaw, Flaw::Unfounded { lacking, .. } if lacking == seat), "{flaw}");
 }

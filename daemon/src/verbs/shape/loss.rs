@@ -32,6 +32,21 @@ pub struct RotatedShape {
     pub was: String,
 }
 
+/// The answer to `root succeed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootFollowedShape {
+    /// The statement that says so.
+    pub statement: String,
+    /// The key that was root.
+    pub was: String,
+    /// The key that is.
+    pub root: String,
+    /// How many statements of the old key are kept.
+    pub kept: u64,
+    /// Where the shares of the new key are.
+    pub shares: Vec<String>,
+}
+
 /// A change that does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAsideLine {
