@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_authority::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, Said, Statement, Succession, Transfer, Trust,
+    Charter, Closing, Decision, Drawn, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt,
+    Redrawing, Revocation, Role, Said, Statement, Succession, Transfer, Trust,
 };
 use rukun_change::{
     ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, RecordId, StatementId, SurveyId,
@@ -160,4 +160,12 @@ fn bytes_of_a_receipt() {
 fn bytes_of_a_succession() {
     let said = Succession::consented(grant(), &key(3), &key(2).key(), &survey());
     check_office(7, Said::Succession(said), include_str!("../golden/v1/succession.hex"));
+}
+
+#[test]
+fn bytes_of_a_redrawing() {
+    let drawn = |code: &str, name: &str| Drawn { sub_sls: code.parse().unwrap(), name: name.into() };
+    let to = vec![drawn("1811010005000300", "RT 003"), drawn("1811010005001500", "RT 015 Way Puji")];
+    let said = Redrawing { parent: grant(), from: vec![record().home()], to, serial: 1 };
+    check_office(8, Said::Redrawing(said), include_str!("../golden/v1/redrawing.hex"));
 }
