@@ -43,6 +43,9 @@ mod erasure;
 mod transfer;
 pub use transfer::Moved;
 
+mod redrawing;
+pub use redrawing::Redrawn;
+
 mod rotation;
 
 mod receipt;
