@@ -18,6 +18,7 @@ mod provenance;
 mod record;
 mod request;
 mod shape;
+mod sls;
 mod teller;
 mod typed;
 
@@ -28,7 +29,7 @@ pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use invite::take_enrolment;
 pub use loss::{losing, revoke, rotate};
 pub use officers::*;
-pub use request::{Edit, PrelistRow, Request};
+pub use request::{Drawing, Edit, PrelistRow, Request};
 pub use shape::*;
 
 pub(crate) use address::check_address;

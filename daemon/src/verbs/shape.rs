@@ -5,6 +5,7 @@ mod custody;
 mod erasure;
 mod hand_over;
 mod loss;
+mod sls;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use erasure::{ErasedListShape, ErasedShape};
@@ -12,6 +13,7 @@ pub use hand_over::{AssignedShape, CameShape, HolderShape, MovedShape};
 pub use loss::{
     HeldLineShape, HeldShape, LossShape, RotatedShape, SetAsideLine, SetAsideShape, SettledShape,
 };
+pub use sls::{DrawnShape, RedrawnListShape, RedrawnShape, RetiredShape};
 
 use std::collections::BTreeMap;
 
@@ -213,6 +215,8 @@ pub struct RecordLineShape {
     pub conflicts: u64,
     /// Whether it is marked gone.
     pub gone: bool,
+    /// What its sub-SLS is called; null if nobody named it.
+    pub place: Option<String>,
 }
 
 /// The answer to `record-list`.
