@@ -461,7 +461,7 @@ mod tests {
         verbs(&Cli::command(), "rukun", &mut found);
         assert!(found.len() > 18);
         // A verb that only groups others has theirs.
-        let groups = ["rukun peer", "rukun record", "rukun key", "rukun root"];
+        let groups = ["rukun peer", "rukun record", "rukun key", "rukun root", "rukun sls"];
         for (path, help) in found.iter().filter(|(path, _)| !groups.contains(&path.as_str())) {
             assert!(help.contains("Example:\n") && help.contains(path.as_str()), "{path}: {help}");
         }

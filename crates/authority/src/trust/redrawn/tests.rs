@@ -220,10 +220,10 @@ impl Book {
         book
     }
 
-    fn into(&self, place: &SubSls) -> BTreeSet<SubSls> {
+    fn went_to(&self, place: &SubSls) -> BTreeSet<SubSls> {
         match self.retired.get(place) {
             None => BTreeSet::from([*place]),
-            Some(into) => into.iter().flat_map(|place| self.into(place)).collect(),
+            Some(into) => into.iter().flat_map(|place| self.went_to(place)).collect(),
         }
     }
 }
@@ -274,7 +274,7 @@ proptest! {
             prop_assert_eq!(straight.place_name(&place), shuffled.place_name(&place));
             prop_assert_eq!(straight.place_name(&place), book.names.get(&place).map(String::as_str));
             prop_assert_eq!(into.is_some(), book.retired.contains_key(&place));
-            prop_assert_eq!(into.unwrap_or(vec![place]), book.into(&place).into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(into.unwrap_or(vec![place]), book.went_to(&place).into_iter().collect::<Vec<_>>());
         }
         let regions: Vec<Region> = straight.reads(&key(OFFICE));
         prop_assert_eq!(regions, ["1811".parse::<Region>().unwrap()], "redrawing moves nobody's grant");
