@@ -5,11 +5,13 @@ mod erasure;
 mod hand_over;
 mod loss;
 mod root;
+mod sls;
 
 pub use erasure::Erasure;
 pub use hand_over::HandOver;
 pub use loss::{Loss, Settled};
 pub use root::Root;
+pub use sls::Sls;
 mod evidence;
 mod officers;
 
@@ -154,6 +156,9 @@ A new grant replaces what this device granted the same device before.")]
     /// A record that is to be forgotten
     #[command(flatten)]
     Erasure(Erasure),
+    /// Sub-SLS: split, merge, rename, list
+    #[command(subcommand)]
+    Sls(Sls),
     /// The survey's root key: split, join, succeed
     #[command(subcommand)]
     Root(Root),
@@ -456,7 +461,7 @@ mod tests {
         verbs(&Cli::command(), "rukun", &mut found);
         assert!(found.len() > 18);
         // A verb that only groups others has theirs.
-        let groups = ["rukun peer", "rukun record", "rukun key", "rukun root"];
+        let groups = ["rukun peer", "rukun record", "rukun key", "rukun root", "rukun sls"];
         for (path, help) in found.iter().filter(|(path, _)| !groups.contains(&path.as_str())) {
             assert!(help.contains("Example:\n") && help.contains(path.as_str()), "{path}: {help}");
         }

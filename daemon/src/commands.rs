@@ -14,6 +14,7 @@ mod officers;
 mod output;
 mod repair;
 mod root;
+mod sls;
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -27,8 +28,7 @@ use crate::node::Node;
 use crate::render;
 use crate::verbs::{
     AssignedShape, BlameShape, ConflictsShape, Edit, IdShape, LogShape, MovedShape, PeersShape, RecordShape,
-    ReleasedListShape,
-    RecordsShape, Request, StatusShape, VerbError, WrittenShape,
+    RecordsShape, ReleasedListShape, Request, StatusShape, VerbError, WrittenShape,
 };
 use output::Output;
 
@@ -95,6 +95,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Root(verb) => root::root(verb, folder, output)?,
         Verb::Erasure(verb) => erasure::erasure(verb, folder, output)?,
+        Verb::Sls(verb) => sls::sls(verb, folder, output)?,
         Verb::Peer(peer) => {
             let request = match peer {
                 Peer::Add { address } => Request::PeerAdd { address },

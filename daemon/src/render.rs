@@ -13,6 +13,7 @@ mod paint;
 mod provenance;
 mod qr;
 mod records;
+mod sls;
 mod status;
 mod table;
 
@@ -25,6 +26,7 @@ pub use officers::{enrolled, id, invited, officers, withdrawn};
 pub use paint::Paint;
 pub use provenance::{blame, log};
 pub use records::{bad_row, import_report, record, record_list, written};
+pub use sls::{redrawn, redrawn_list};
 pub use status::{founded, grant, joined, peers, status};
 pub use table::{Cell, Table};
 

@@ -19,6 +19,7 @@ mod record;
 mod request;
 mod root;
 mod shape;
+mod sls;
 mod teller;
 mod typed;
 
@@ -29,7 +30,7 @@ pub use evidence::{EvidenceShape, ProofLine, ProofShape};
 pub use invite::take_enrolment;
 pub use loss::{losing, revoke, rotate};
 pub use officers::*;
-pub use request::{Edit, PrelistRow, Request};
+pub use request::{Drawing, Edit, PrelistRow, Request};
 pub use root::{check_root, succeed_root};
 pub use shape::*;
 

@@ -27,6 +27,7 @@ ROOT_SUCCESSION_TYPE = "application/rukun-root-succession; v=1"
 CHARTER, ENUMERATOR = 1, 4
 INKS = ["printed", "pencil", "red", "green", "black"]
 ROLES = {1: "district", 2: "coordinator", 3: "supervisor", 4: "enumerator"}
+REDRAWN_MAX = 64
 FLIPS = 200
 
 
@@ -136,7 +137,7 @@ class Said:
     def __init__(self, survey, root):
         self.survey, self.seats = survey, {survey: root}
         self.ids, self.grants, self.revocations, self.lists = set(), {}, {}, {}
-        self.decided, self.came, self.forks = {}, {}, 0
+        self.decided, self.came, self.forks, self.redrawn = {}, {}, 0, 0
 
     def take(self, data):
         signed = Signed(data, STATEMENT)
@@ -217,6 +218,19 @@ class Said:
         digest = hashlib.sha256(b"".join(changes)).digest()
         need(by == issuer and lists.get(bytes(home)) == digest, "not the list that its revocation names")
 
+    def redrawing(self, _, issuer, said):
+        parent, before, after, _ = said
+        need(self.role(issuer, parent) <= 1, "only a district redraws sub-SLS")
+        codes = [code for code, _ in after]
+        need(all(len(code) == 8 and code.hex().isdigit() for code in before + codes), "no sub-SLS")
+        need(before == sorted(set(before)) and codes == sorted(set(codes)), "places out of order")
+        renamed = len(before) == 1 and codes == before and after[0][1] != ""
+        split, merged = len(before) == 1 < len(codes), len(codes) == 1 < len(before)
+        need(renamed or split or merged, "neither a split, nor a merge, nor a rename")
+        need(max(len(before), len(codes)) <= REDRAWN_MAX, "too many places")
+        self.within(parent, *(code.hex() for code in before + codes))
+        self.redrawn += 1
+
     def succession(self, statement_id, issuer, said):
         parent, successor, consent = said
         need(self.role(issuer, parent) == ENUMERATOR, "only an enumerator's key is followed by another")
@@ -241,6 +255,7 @@ RULES = {
     8: Said.erasure,
     9: Said.kept,
     11: Said.succession,
+    12: Said.redrawing,
     13: Said.root_succession,
 }
 
@@ -319,6 +334,7 @@ def verified(data, expected):
         "statements": len(statements),
         "revocations": len(said.revocations),
         "forks": said.forks,
+        "redrawn": said.redrawn,
         "came": shown(said.came[record]) if record in said.came else None,
         "changes": told,
     }

@@ -1,6 +1,7 @@
-//! What a third party proves of a record that has been through everything: three inks, a family that moved,
-//! a device that goes on under another key, a root that does, a phone that was revoked, and one of its changes upheld. Proven by
-//! this program and by libraries that are not ours, each bit that changes noticed.
+//! What a third party proves of a record that has been through everything: three inks, a place that was
+//! split, a family that moved, a device that goes on under another key, a root that does, a phone that was
+//! revoked, and one of its changes upheld. Proven by this program and by libraries that are not ours, each
+//! bit that changes noticed.
 
 // Test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -8,7 +9,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use rukun_authority::{Keypair, Role, Standing};
+use rukun_authority::{Drawn, Keypair, Role, Standing};
 use rukun_change::{ChangeId, Ink, RecordId};
 use rukun_evidence::{SignedEvidence, VerifiedEvidence};
 use rukun_replica::NewGrant;
@@ -69,7 +70,10 @@ impl Scene {
             self.world.replicas[budi.0].add_record(now, HERE.parse().unwrap(), None, &family).unwrap();
         self.world.commit(budi);
         self.meet();
-        let moved = self.world.replicas[office.0].transfer(now, &old, THERE.parse().unwrap()).unwrap();
+        let [origin, goal] = [HERE, THERE].map(|code| code.parse().unwrap());
+        let to = [origin, goal].map(|sub_sls| Drawn { sub_sls, name: "RT 003".into() });
+        self.world.replicas[office.0].redraw(vec![origin], to.into()).unwrap();
+        let moved = self.world.replicas[office.0].transfer(now, &old, goal).unwrap();
         self.world.commit(office);
         self.meet();
         let record = moved.to;
@@ -119,6 +123,7 @@ fn a_record_that_has_been_through_everything_is_proven_to_who_has_nothing_but_th
     assert!(log.iter().all(|logged| logged.standing.is_good()), "{log:?}");
     assert!(verified.trust().came_from(&record).is_some());
     assert_eq!(verified.trust().roots(), [Keypair::from_seed(&[31; 32]).key()]);
+    assert_eq!(verified.trust().place_name(&record.home()), Some("RT 003"));
     let pencil: Vec<_> = log.iter().filter(|logged| logged.ink == Ink::Pencil).collect();
     assert_eq!(pencil.len(), 3);
     let authors: std::collections::BTreeSet<_> = pencil.iter().map(|logged| logged.author.device).collect();
@@ -138,7 +143,7 @@ fn a_record_that_has_been_through_everything_is_proven_to_who_has_nothing_but_th
         let expected = if line["change"] == json!(upheld.to_string()) { json!([true]) } else { json!([]) };
         assert_eq!(line["decided"], expected);
     }
-    assert_eq!(told["revocations"], json!(1));
+    assert_eq!((&told["revocations"], &told["redrawn"]), (&json!(1), &json!(1)));
     let (_, from) = verified.trust().came_from(&record).unwrap();
     assert_eq!(told["came"], json!(from.to_string()));
     assert!(told["flipped"].as_u64().unwrap() > 500, "{told}");

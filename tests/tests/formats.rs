@@ -87,6 +87,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_authority::limits::LINE_BYTES_MAX,
         rukun_authority::limits::REGIONS_MAX,
         rukun_authority::limits::INCARNATIONS_MAX,
+        rukun_authority::limits::REDRAWN_MAX,
         rukun_authority::limits::LIST_MAX,
         rukun_wire::limits::FRAME_BYTES_MAX,
         rukun_wire::limits::UNPACKED_BYTES_MAX,
@@ -193,7 +194,7 @@ fn messages_have_the_types_on_the_page() {
 #[test]
 fn statements_have_the_kinds_on_the_page() {
     let rows = table("kind");
-    assert_eq!(rows.len(), 12);
+    assert_eq!(rows.len(), 13);
     for row in rows {
         let (number, name) = (row[0].parse::<u64>().unwrap(), &row[1]);
         let bytes = from_hex(&read(&format!("crates/authority/golden/v1/{name}.hex")));

@@ -6,12 +6,14 @@ use rukun_change::{
     ChangeId, DeviceKey, Digest, EncodedFingerprint, Incarnation, RecordId, Region, StatementId, SubSls,
 };
 
-use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REGIONS_MAX};
+use crate::limits::{INCARNATIONS_MAX, LINE_BYTES_MAX, LIST_MAX, REDRAWN_MAX, REGIONS_MAX};
 use crate::role::Role;
 use crate::said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
-    RootSuccession, Said, Succession, Transfer,
+    Charter, Closing, Decision, Drawn, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Redrawing,
+    RedrawingKind, Revocation, RootSuccession, Said, Succession, Transfer,
 };
+
+const REDRAWING: u64 = 12;
 
 /// The number that stands for the kind.
 pub(crate) fn kind(said: &Said) -> u64 {
@@ -27,6 +29,7 @@ pub(crate) fn kind(said: &Said) -> u64 {
         Said::KeptList(_) => 9,
         Said::Receipt(_) => 10,
         Said::Succession(_) => 11,
+        Said::Redrawing(_) => REDRAWING,
         Said::RootSuccession(_) => 13,
     }
 }
@@ -100,6 +103,7 @@ pub(crate) fn write(to: &mut Writer, said: &Said) {
             to.array(3).bytes(succession.parent.as_bytes()).bytes(succession.successor.as_bytes());
             to.bytes(&succession.consent);
         }
+        Said::Redrawing(redrawing) => write_redrawing(to, redrawing),
         Said::RootSuccession(said) => {
             to.array(4).bytes(said.parent.as_bytes()).bytes(said.successor.as_bytes()).bytes(&said.consent);
             write_list(to, said.statements.iter().map(StatementId::as_bytes));
@@ -155,6 +159,7 @@ pub(crate) fn read(kind: u64, from: &mut Reader<'_>) -> Result<Said, StatementEr
             let successor = DeviceKey::from_bytes(from.array_of()?);
             Said::Succession(Succession { parent, successor, consent: from.array_of()? })
         }
+        REDRAWING => Said::Redrawing(read_redrawing(from)?),
         13 => {
             from.tuple(4)?;
             let parent = StatementId::from_bytes(from.array_of()?);
@@ -220,6 +225,49 @@ fn read_decision(from: &mut Reader<'_>) -> Result<Decision, StatementError> {
     let changes = read_list(from, ChangeId::from_bytes)?;
     let supersedes = read_list(from, StatementId::from_bytes)?;
     Ok(Decision { parent, sub_sls, upheld, changes, supersedes })
+}
+
+fn write_redrawing(to: &mut Writer, redrawing: &Redrawing) {
+    to.array(4).bytes(redrawing.parent.as_bytes()).array(redrawing.from.len());
+    for sub_sls in &redrawing.from {
+        to.bytes(sub_sls.as_bytes());
+    }
+    to.array(redrawing.to.len());
+    for drawn in &redrawing.to {
+        to.array(2).bytes(drawn.sub_sls.as_bytes()).text(&drawn.name);
+    }
+    to.uint(redrawing.serial);
+}
+
+fn read_redrawing(from: &mut Reader<'_>) -> Result<Redrawing, StatementError> {
+    from.tuple(4)?;
+    let parent = StatementId::from_bytes(from.array_of()?);
+    let mut before = Vec::new();
+    for _ in 0..from.array(REDRAWN_MAX)? {
+        before.push(SubSls::from_bytes(from.array_of()?)?);
+    }
+    let mut after = Vec::new();
+    for _ in 0..from.array(REDRAWN_MAX)? {
+        from.tuple(2)?;
+        after.push(Drawn { sub_sls: SubSls::from_bytes(from.array_of()?)?, name: read_line(from)? });
+    }
+    ascending(&before)?;
+    ascending(&after.iter().map(|drawn| drawn.sub_sls).collect::<Vec<_>>())?;
+    let redrawing = Redrawing { parent, from: before, to: after, serial: from.uint()? };
+    redrawing.kind().map(|_| redrawing).ok_or(StatementError::Redrawing)
+}
+
+impl Redrawing {
+    /// What it does, if others can read it.
+    ///
+    /// # Errors
+    /// If it is no split, merge or rename, names a sub-SLS twice, or exceeds a limit: its issuer's fault.
+    pub fn check(&self) -> Result<RedrawingKind, StatementError> {
+        let mut spelled = Writer::new();
+        write_redrawing(&mut spelled, self);
+        let read = read_redrawing(&mut Reader::new(&spelled.finish()))?;
+        read.kind().ok_or(StatementError::Redrawing)
+    }
 }
 
 /// A text for people, of one line.
@@ -298,4 +346,7 @@ pub enum StatementError {
     /// A list that is not ascending.
     #[error("statement has a list out of order or with an entry twice")]
     Order,
+    /// From several sub-SLS to several, from none or to none, or to the same under no name.
+    #[error("statement neither splits one sub-SLS, nor merges several into one, nor gives one another name")]
+    Redrawing,
 }

@@ -12,8 +12,8 @@ pub use role::{Role, RoleError};
 
 mod said;
 pub use said::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Revocation,
-    RootSuccession, Said, Succession, Transfer,
+    Charter, Closing, Decision, Drawn, Erasure, ForkProof, Grant, Kept, KeptList, Receipt, Redrawing,
+    RedrawingKind, Revocation, RootSuccession, Said, Succession, Transfer,
 };
 
 mod encoding;
@@ -44,6 +44,8 @@ mod erasures;
 
 mod transfers;
 
+mod redrawings;
+
 mod effects;
 mod vouch;
 pub use vouch::{EVIDENCE_TYPE, vouch, vouches};
@@ -52,7 +54,7 @@ mod verdict;
 pub use verdict::{StatementRefusal, StatementVerdict, TrustError};
 
 mod trust;
-pub use trust::{GrantView, RevocationView, Trust};
+pub use trust::{GrantView, RedrawingView, RevocationView, Trust};
 
 mod hand_over;
 pub use hand_over::{HandOver, HandOverError};

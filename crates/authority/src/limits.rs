@@ -9,5 +9,7 @@ pub const LINE_BYTES_MAX: usize = 256;
 pub const REGIONS_MAX: usize = 1_024;
 /// The most incarnations of which a revocation keeps work.
 pub const INCARNATIONS_MAX: usize = 1_024;
+/// The most sub-SLS on either side of a redrawing.
+pub const REDRAWN_MAX: usize = 64;
 /// The most ids, or lists, in one statement: more would be longer than a statement.
 pub const LIST_MAX: usize = STATEMENT_BYTES_MAX / 34;

@@ -34,6 +34,8 @@ pub enum Said {
     Receipt(Receipt),
     /// A device goes on under another key.
     Succession(Succession),
+    /// Sub-SLS are split, merged or renamed.
+    Redrawing(Redrawing),
     /// The survey goes on under another root key.
     RootSuccession(RootSuccession),
 }
@@ -199,6 +201,40 @@ pub struct RootSuccession {
     pub statements: Vec<StatementId>,
 }
 
+/// The district splits a sub-SLS, merges several, or gives one another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redrawing {
+    /// The issuer's own grant, or the charter.
+    pub parent: StatementId,
+    /// The sub-SLS as they were, ascending.
+    pub from: Vec<SubSls>,
+    /// Those that there are from then on, ascending.
+    pub to: Vec<Drawn>,
+    /// Of what is said of one sub-SLS, a higher serial counts.
+    pub serial: u64,
+}
+
+/// A sub-SLS as it is from then on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// Its code.
+    pub sub_sls: SubSls,
+    /// What it is called; empty leaves the name that it has.
+    pub name: String,
+}
+
+/// What a redrawing does. There is no other: who lived in one of several places and lives in one of several
+/// others could not be told from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedrawingKind {
+    /// One sub-SLS becomes several, of which it may be one.
+    Split,
+    /// Several become one, which may be one of them.
+    Merge,
+    /// One is called otherwise.
+    Rename,
+}
+
 impl Said {
     /// The sub-SLS whose work it speaks of, if it is held and passed on only where that is held.
     pub fn about(&self) -> Option<SubSls> {
@@ -214,6 +250,7 @@ impl Said {
             | Self::ForkProof(_)
             | Self::Closing(_)
             | Self::Succession(_)
+            | Self::Redrawing(_)
             | Self::RootSuccession(_) => None,
         }
     }
@@ -224,5 +261,27 @@ impl KeptList {
     pub fn digest(changes: &[ChangeId]) -> Digest {
         let bytes: Vec<u8> = changes.iter().flat_map(|id| *id.as_bytes()).collect();
         Digest::of(&bytes)
+    }
+}
+
+impl Redrawing {
+    /// What it does, if it is any of them.
+    pub fn kind(&self) -> Option<RedrawingKind> {
+        match (self.from.as_slice(), self.to.as_slice()) {
+            ([from], [to]) if *from == to.sub_sls && !to.name.is_empty() => Some(RedrawingKind::Rename),
+            ([_], [_, _, ..]) => Some(RedrawingKind::Split),
+            ([_, _, ..], [_]) => Some(RedrawingKind::Merge),
+            _ => None,
+        }
+    }
+
+    /// Every sub-SLS that it names, some perhaps twice.
+    pub fn places(&self) -> impl Iterator<Item = SubSls> {
+        self.from.iter().copied().chain(self.to.iter().map(|drawn| drawn.sub_sls))
+    }
+
+    /// What it calls a sub-SLS that there is from then on.
+    pub fn draws(&self, home: &SubSls) -> Option<&Drawn> {
+        self.to.iter().find(|drawn| drawn.sub_sls == *home)
     }
 }

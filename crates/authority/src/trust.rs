@@ -13,6 +13,7 @@ use crate::erasures::Erasures;
 use crate::grants::{Grants, Held};
 use crate::losses::Losses;
 use crate::places::{cover, cover_region, intersection, union};
+use crate::redrawings::Redrawings;
 use crate::role::Role;
 use crate::said::{Charter, Grant, Said};
 use crate::statement::{Statement, VerifiedStatement};
@@ -32,6 +33,7 @@ pub struct Trust {
     losses: Losses,
     erasures: Erasures,
     transfers: Transfers,
+    redrawings: Redrawings,
     /// What the losses come to, once somebody asked; forgotten whenever a statement comes.
     effects: OnceLock<Effects>,
     /// What each device may read, likewise.
@@ -101,6 +103,7 @@ impl Trust {
             losses: Losses::default(),
             erasures: Erasures::default(),
             transfers: Transfers::default(),
+            redrawings: Redrawings::default(),
             effects: OnceLock::new(),
             reads: BTreeMap::new(),
         })
@@ -183,7 +186,7 @@ impl Trust {
 
     /// Whether this statement was taken in. The charter was, by its hash.
     pub fn holds(&self, id: &StatementId) -> bool {
-        let moved = self.erasures.has(id) || self.transfers.has(id);
+        let moved = self.erasures.has(id) || self.transfers.has(id) || self.redrawings.has(id);
         let granted = self.grants.get(id).is_some() || self.grants.roots().key(id).is_some();
         moved || granted || self.losses.has(id)
     }
@@ -211,11 +214,17 @@ impl Trust {
     /// The grant on which the device can rest a word about records there that is the district's: one as
     /// district, in force. The root rests it on its seat.
     pub fn district_grant(&self, device: &DeviceKey, home: &SubSls) -> Option<StatementId> {
+        self.district_grant_over(device, std::slice::from_ref(home))
+    }
+
+    /// The same for a word about all of these places.
+    pub fn district_grant_over(&self, device: &DeviceKey, homes: &[SubSls]) -> Option<StatementId> {
         if let Some(seat) = self.root_seat(device) {
             return Some(seat);
         }
         let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role == Role::District);
-        own.find(|(_, held)| cover(&self.narrowed(held), home)).map(|(id, _)| *id)
+        let covers = |places: &[Region]| homes.iter().all(|home| cover(places, home));
+        own.find(|(_, held)| covers(&self.narrowed(held))).map(|(id, _)| *id)
     }
 
     /// Whether a grant is known by which the device ever covered this place, whatever replaced it.
@@ -456,6 +465,8 @@ impl Trust {
 }
 
 mod receipts;
+mod redrawn;
+pub use redrawn::RedrawingView;
 
 #[cfg(test)]
 mod tests;

@@ -45,9 +45,9 @@ pub enum StatementRefusal {
     /// A word about others' work by who stands above nobody.
     #[error("an enumerator stands above nobody, so it can neither revoke nor decide")]
     AboveNobody,
-    /// An erasure or a transfer by who is no district.
+    /// An erasure, a transfer or a redrawing by who is no district.
     #[error(
-        "the district alone erases and moves records, and its issuer is no district by the grant that it names"
+        "the district alone erases and moves records and redraws sub-SLS, and its issuer is no district by the grant that it names"
     )]
     NotTheDistrict,
     /// A receipt by who keeps nobody's work.

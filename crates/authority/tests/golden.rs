@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_authority::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, RootSuccession, Said, Statement, Succession, Transfer, Trust,
+    Charter, Closing, Decision, Drawn, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt,
+    Redrawing, Revocation, Role, RootSuccession, Said, Statement, Succession, Transfer, Trust,
 };
 use rukun_change::{
     ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, RecordId, StatementId, SurveyId,
@@ -171,4 +171,12 @@ fn bytes_of_a_root_succession() {
     let said = Said::RootSuccession(said);
     let statement = Statement::sign(&key(1), Incarnation::from_bytes([0xa2; 4]), 1, Some(&survey), said);
     check(&statement, Some(&survey), include_str!("../golden/v1/root-succession.hex"));
+}
+
+#[test]
+fn bytes_of_a_redrawing() {
+    let drawn = |code: &str, name: &str| Drawn { sub_sls: code.parse().unwrap(), name: name.into() };
+    let to = vec![drawn("1811010005000300", "RT 003"), drawn("1811010005001500", "RT 015 Way Puji")];
+    let said = Redrawing { parent: grant(), from: vec![record().home()], to, serial: 1 };
+    check_office(8, Said::Redrawing(said), include_str!("../golden/v1/redrawing.hex"));
 }

@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rukun_authority::{
-    Charter, Closing, Decision, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt, Revocation,
-    Role, RootSuccession, Said, Statement, StatementError, Succession, Transfer,
+    Charter, Closing, Decision, Drawn, Erasure, ForkProof, Grant, Kept, KeptList, Keypair, Receipt,
+    Redrawing, Revocation, Role, RootSuccession, Said, Statement, StatementError, Succession, Transfer,
 };
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::cose::protected_header;
@@ -66,6 +66,7 @@ fn said() -> impl Strategy<Value = Said> {
             let fingerprint = EncodedFingerprint::from(&ids.iter().collect::<Fingerprint>());
             Said::Receipt(Receipt { parent, sub_sls, fingerprint })
         }),
+        redrawing(),
     ]
 }
 
@@ -100,6 +101,25 @@ fn revocation() -> impl Strategy<Value = Said> {
                     .collect(),
                 statements,
             })
+        },
+    )
+}
+
+/// One into several, or the other way round, or one under another name.
+fn redrawing() -> impl Strategy<Value = Said> {
+    let several = btree_map(sub_sls(), line(), 2..6);
+    (statement_id(), several, (sub_sls(), "\\PC{1,60}"), any::<u64>(), 0..3).prop_map(
+        |(parent, several, one, serial, kind)| {
+            let single = vec![one];
+            let several: Vec<(SubSls, String)> = several.into_iter().collect();
+            let (from, to) = match kind {
+                0 => (&single, &several),
+                1 => (&several, &single),
+                _ => (&single, &single),
+            };
+            let from = from.iter().map(|(sub_sls, _)| *sub_sls).collect();
+            let drawn = |(sub_sls, name): &(SubSls, String)| Drawn { sub_sls: *sub_sls, name: name.clone() };
+            Said::Redrawing(Redrawing { parent, from, to: to.iter().map(drawn).collect(), serial })
         },
     )
 }
@@ -325,7 +345,6 @@ fn lists_that_do_not_ascend_are_refused() {
 #[test]
 fn what_there_is_not_is_refused() {
     assert_eq!(spell(0, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 0 }));
-    assert_eq!(spell(12, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 12 }));
     assert_eq!(spell(14, |to| _ = to.array(0)), Err(StatementError::Kind { kind: 14 }));
     let granted = |role: u64| {
         spell(2, |to| {
@@ -342,6 +361,50 @@ fn what_there_is_not_is_refused() {
     let packed = |home: u8| spell(9, |to| _ = to.array(3).bytes(&[0; 32]).bytes(&[home; 8]).array(0));
     assert!(packed(0x99).is_ok());
     assert!(matches!(packed(0x9a), Err(StatementError::Region(_))));
+}
+
+/// A redrawing of places by one byte each, the names the same for all.
+fn redraw(from: &[u8], to: &[u8], name: &str) -> Result<Statement, StatementError> {
+    spell(12, |bytes| {
+        bytes.array(4).bytes(&[3; 32]).array(from.len());
+        for place in from {
+            bytes.bytes(&[*place; 8]);
+        }
+        bytes.array(to.len());
+        for place in to {
+            bytes.array(2).bytes(&[*place; 8]).text(name);
+        }
+        bytes.uint(1);
+    })
+}
+
+#[test]
+fn a_redrawing_is_a_split_a_merge_or_a_rename() {
+    for (from, to) in [(&[1][..], &[1, 2][..]), (&[1], &[2, 3]), (&[1, 2], &[2]), (&[1, 2], &[3])] {
+        assert!(redraw(from, to, "").is_ok() && redraw(from, to, "RT 003").is_ok(), "{from:?} {to:?}");
+    }
+    assert!(redraw(&[1], &[1], "RT 003").is_ok());
+    assert_eq!(redraw(&[1], &[1], ""), Err(StatementError::Redrawing), "a rename to nothing");
+    for (from, to) in [(&[1, 2][..], &[3, 4][..]), (&[1, 2], &[1, 2]), (&[1], &[2]), (&[], &[1]), (&[1], &[])]
+    {
+        assert_eq!(redraw(from, to, "RT 003"), Err(StatementError::Redrawing), "{from:?} {to:?}");
+    }
+    for wrong in [[2, 1], [1, 1]] {
+        assert_eq!(redraw(&wrong, &[3], ""), Err(StatementError::Order));
+        assert_eq!(redraw(&[3], &wrong, ""), Err(StatementError::Order));
+    }
+    assert!(matches!(redraw(&[0x0a], &[1, 2], ""), Err(StatementError::Region(_))));
+    assert!(matches!(redraw(&[1], &[1, 0xa0], ""), Err(StatementError::Region(_))));
+    assert_eq!(redraw(&[1], &[1, 2], "a\nb"), Err(StatementError::ControlCharacter));
+}
+
+#[test]
+fn a_redrawing_names_at_most_64_places_on_either_side() {
+    let places = |count: u8| (0..count).map(|place| place / 10 * 16 + place % 10).collect::<Vec<u8>>();
+    assert!(redraw(&[0x99], &places(64), "").is_ok() && redraw(&places(64), &[0x99], "").is_ok());
+    let many = Err(StatementError::Cbor(CborError::TooMany { items: 65, max: 64 }));
+    assert_eq!(redraw(&[0x99], &places(65), ""), many);
+    assert_eq!(redraw(&places(65), &[0x99], ""), many);
 }
 
 #[test]

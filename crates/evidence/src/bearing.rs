@@ -62,6 +62,7 @@ impl Taken {
             Said::Decision(decision) => decision.changes.iter().any(|change| changes.contains(change)),
             Said::Transfer(transfer) => transfer.from == *record || transfer.to == *record,
             Said::Erasure(erasure) => erasure.record == *record,
+            Said::Redrawing(redrawing) => redrawing.places().any(|place| place == record.home()),
             Said::KeptList(list) => {
                 list.sub_sls == record.home() && self.rests_on.contains_key(&list.revocation)
             }
@@ -91,6 +92,7 @@ fn rests_on(said: &Said) -> Option<StatementId> {
         Said::Decision(decision) => Some(decision.parent),
         Said::Transfer(transfer) => Some(transfer.parent),
         Said::Erasure(erasure) => Some(erasure.parent),
+        Said::Redrawing(redrawing) => Some(redrawing.parent),
         Said::KeptList(list) => Some(list.revocation),
     }
 }

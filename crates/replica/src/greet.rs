@@ -174,7 +174,8 @@ impl Replica {
             return Ok(Err(Fault { code: CloseCode::OutOfScope, text }));
         }
         let is_receipt = matches!(statement.statement().said, Said::Receipt(_));
-        if !trust.may_read(&device, home) && !(is_receipt && self.outgrown.contains(home)) {
+        let frees = is_receipt && self.outgrown.contains(home);
+        if !frees && !trust.may_read(&device, home) {
             self.count_refused(peer, format!("{home} is outside what this device may read now"));
             return Ok(Ok(()));
         }

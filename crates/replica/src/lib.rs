@@ -46,6 +46,9 @@ mod erasure;
 mod transfer;
 pub use transfer::Moved;
 
+mod redrawing;
+pub use redrawing::Redrawn;
+
 mod rotation;
 
 mod receipt;
@@ -69,6 +72,7 @@ pub use rukun_enrolment::{
     Session, ask, believe,
 };
 pub use rukun_store::{
-    FileBackend, InMemoryBackend, NewStore, OpenError, Released, Salvaged, StorageBackend, Store, StoreError, Unlock,
+    FileBackend, InMemoryBackend, NewStore, OpenError, Released, Salvaged, StorageBackend, Store, StoreError,
+    Unlock,
 };
 pub use rukun_wire::{Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};

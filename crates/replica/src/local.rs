@@ -1,7 +1,7 @@
 //! What this device's own people do to records: an edit becomes a change, is signed and goes
 //! through the same gate as a stranger's. The keyboard refuses what others would set aside.
 
-use rukun_authority::{AdmittedChange, HandOverError, Role, Standing, VerifiedChange, sign};
+use rukun_authority::{AdmittedChange, HandOverError, Role, Standing, StatementError, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
 use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
 use rukun_evidence::ExportError;
@@ -26,7 +26,7 @@ impl Replica {
     /// Adds a family and its first answers.
     ///
     /// # Errors
-    /// If this device may not write there, or an answer does not fit the questionnaire.
+    /// If this device may not write there, that place is retired, or an answer does not fit the questionnaire.
     pub fn add_record(
         &mut self,
         now: Moment,
@@ -55,6 +55,9 @@ impl Replica {
             return Err(ActionError::Erased(Box::new(erased)));
         }
         let (held, reading) = self.held(record)?;
+        if held.is_empty() {
+            self.is_in_use(&record.home())?;
+        }
         let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let entropy = &mut self.entropy;
         let mut member = || {
@@ -262,6 +265,10 @@ fn shown_name(record: &RecordId) -> String {
     format!("shown/{record}")
 }
 
+fn listed(places: &[SubSls]) -> String {
+    places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Why nothing was done. What a person at this device can mend, but for the last two.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
@@ -340,13 +347,29 @@ pub enum ActionError {
         .0.record, .0.reason
     )]
     Erased(Box<Erased>),
-    /// An erasure or a transfer by who may not.
+    /// An erasure, a transfer or a redrawing by who may not.
     #[error(
-        "the district alone erases and moves records, and this device has no grant as district in {home}; ask the office"
+        "the district alone erases and moves records and redraws sub-SLS, and this device has no grant as district in {home}; ask the office"
     )]
     NotTheDistrict {
         /// Where.
         home: SubSls,
+    },
+    /// Places of which no one grant as district covers all.
+    #[error(
+        "this device is district there by several grants, none of which covers all of it; ask for one that does"
+    )]
+    SeveralDistricts,
+    /// A redrawing that nobody could read.
+    #[error("sub-SLS can't be redrawn like that: {0}")]
+    Redrawing(#[from] StatementError),
+    /// A sub-SLS that there is no more.
+    #[error("{home} is retired, split or merged into {}; name the one of these that it is now", listed(.into))]
+    Retired {
+        /// Which.
+        home: SubSls,
+        /// Those in use that it went to.
+        into: Vec<SubSls>,
     },
     /// A record that is moved to where it is.
     #[error("record {record} lives there already; name another sub-SLS")]

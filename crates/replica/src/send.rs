@@ -147,11 +147,10 @@ impl Replica {
                         break;
                     }
                 }
-                EntryKind::Change { .. } => {}
+                EntryKind::Change { .. } | EntryKind::Released => {}
                 // What everyone holds has gone before, whatever its place.
                 EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
                 EntryKind::Receipt { .. } => receipts.push(entry.seq),
-                EntryKind::Released => {}
             }
         }
         if upto == after {

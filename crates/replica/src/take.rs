@@ -225,7 +225,9 @@ impl Replica {
         }
         let listed = open.listed.remove(&home).unwrap_or(Some(Fingerprint::default()));
         let listed = listed.filter(|_| all_held).map(|mut set| {
-            ids.iter().for_each(|id| set.insert(id.as_bytes()));
+            for id in ids {
+                set.insert(id.as_bytes());
+            }
             set
         });
         match listed {

@@ -28,7 +28,8 @@ impl Replica {
     /// Moves a family's record to another sub-SLS.
     ///
     /// # Errors
-    /// If this device is no district in both places, there is no such record, it is gone, or it lives there.
+    /// If this device is no district in both places, there is no such record, it is gone, it lives there, or
+    /// the other place is retired.
     pub fn transfer(&mut self, now: Moment, record: &RecordId, home: SubSls) -> Result<Moved, ActionError> {
         let (_, reading) = self.held_known(record)?;
         if record.home() == home {

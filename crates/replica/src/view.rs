@@ -257,7 +257,15 @@ fn line_of(reading: &Reading, conflicts: &[Conflict]) -> RecordLine {
         *counts.entry(conflict.kind).or_default() += 1;
     }
     let (members, gone) = (reading.members().len(), reading.gone().is_some());
-    RecordLine { id: *reading.id(), name, members, inks: reading.inks(), conflicts: counts, gone, leaving: false }
+    RecordLine {
+        id: *reading.id(),
+        name,
+        members,
+        inks: reading.inks(),
+        conflicts: counts,
+        gone,
+        leaving: false,
+    }
 }
 
 fn write_line(line: &RecordLine) -> Vec<u8> {

@@ -69,7 +69,10 @@ pub fn record_list(records: &RecordsShape, paint: Paint) -> String {
     if records.records.is_empty() {
         return "no families here\n".into();
     }
-    let mut table = Table::with_heading(&["RECORD", "HEAD OF FAMILY", "MEMBERS", "INKS", "CONFLICTS"], paint);
+    let are_named = records.records.iter().any(|line| line.place.is_some());
+    let mut heading = vec!["RECORD", "HEAD OF FAMILY", "MEMBERS", "INKS", "CONFLICTS"];
+    heading.extend(are_named.then_some("SUB-SLS"));
+    let mut table = Table::with_heading(&heading, paint);
     for line in &records.records {
         let inks = line.inks.join(" ");
         let painted: Vec<String> = line.inks.iter().map(|ink| paint.ink(ink, ink)).collect();
@@ -78,13 +81,16 @@ pub fn record_list(records: &RecordsShape, paint: Paint) -> String {
             name.push_str(if set { mark } else { "" });
         }
         let conflicts = if line.conflicts == 0 { Cell::text("") } else { Cell::number(line.conflicts) };
-        table.row([
+        let cells = [
             Cell::text(short_record(&line.record)),
             Cell::text(name),
             Cell::number(line.members as u64),
             Cell::text(inks).painted(|_| painted.join(" ")),
             conflicts.right().painted(|count| paint.alert(count)),
-        ]);
+        ];
+        table.row(
+            cells.into_iter().chain(are_named.then(|| Cell::text(line.place.as_deref().unwrap_or_default()))),
+        );
     }
     let mut text = table.lines("");
     if let Some(next) = &records.next {

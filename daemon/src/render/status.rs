@@ -61,7 +61,8 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
         let leaving = counted(status.leaving, "family is", "families are");
         line(
             "leaving",
-            &paint.alert(&format!("{leaving} no longer this device's: kept until the district has all of it")),
+            &paint
+                .alert(&format!("{leaving} no longer this device's: kept until the district has all of it")),
         );
     }
     for (word, says) in custody::lines(&status.custody, paint) {

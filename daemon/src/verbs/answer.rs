@@ -16,7 +16,7 @@ use super::shape::{
     PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, typed};
+use super::{custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, sls, typed};
 use crate::disk;
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
@@ -52,6 +52,8 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         Request::Erase { record, reason } => json(erasure::erase(replica, None, &record, &reason)?),
         Request::Erased { region } => json(erasure::erased(replica, region.as_deref())?),
         Request::Released => json(hand_over::released(replica)?),
+        Request::SlsRedraw { from, to } => json(sls::redraw(replica, from, to)?),
+        Request::SlsList => json(sls::list(replica)?),
         Request::PeerAdd { address } => json(PeersShape { peers: add_addresses(replica, vec![address])? }),
         Request::PeerRemove { address } => json(remove_address(replica, &address)?),
         Request::PeerList => json(PeersShape { peers: replica.addresses()? }),

@@ -73,6 +73,7 @@ impl From<ActionError> for VerbError {
             | E::NoQuestionnaire
             | E::InSurvey { .. }
             | E::RevokedBefore { .. }
+            | E::Retired { .. }
             | E::NotShown { .. }
             | E::NewCandidate { .. } => 409,
             _ => 422,

@@ -11,7 +11,7 @@ use super::error::VerbError;
 use super::request::Edit;
 use super::shape::{EditOutcome, RecordLineShape, RecordShape, RecordsShape, WrittenManyShape, WrittenShape};
 use super::teller::{Teller, head_name, members};
-use super::typed;
+use super::{sls, typed};
 
 /// How many records are listed if nobody says.
 const LIST_RECORDS: usize = 100;
@@ -88,11 +88,13 @@ pub(super) fn list(
     let limit = limit.unwrap_or(LIST_RECORDS);
     let lines = replica.records(within.as_ref(), after.as_ref(), limit)?;
     let next = if lines.len() == limit { lines.last().map(|line| line.id.to_string()) } else { None };
-    Ok(RecordsShape { records: lines.into_iter().map(line).collect(), next })
+    let records = lines.into_iter().map(|one| line(one, replica)).collect();
+    Ok(RecordsShape { records, next })
 }
 
-fn line(line: RecordLine) -> RecordLineShape {
+fn line(line: RecordLine, replica: &Replica) -> RecordLineShape {
     RecordLineShape {
+        place: sls::place(replica, &line.id.home()),
         record: line.id.to_string(),
         name: line.name,
         members: line.members,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rukun_authority::Role;
-use rukun_change::{DeviceKey, Region, SurveyId};
+use rukun_change::{DeviceKey, Region, SubSls, SurveyId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -109,6 +109,16 @@ pub enum Request {
     },
     /// Records that left this device, since the district has them.
     Released,
+    /// Split one sub-SLS into several, merge several into one, or rename one.
+    SlsRedraw {
+        /// The codes as they are, all 16 digits.
+        #[serde(with = "all_as_text")]
+        from: Vec<SubSls>,
+        /// What there is from now on.
+        to: Vec<Drawing>,
+    },
+    /// What became of which sub-SLS, the latest last.
+    SlsList,
     /// Dial this address from now on.
     PeerAdd {
         /// `HOST:PORT`.
@@ -272,6 +282,17 @@ impl Request {
         let verb = verb.as_ref().and_then(Value::as_str).expect("a request is tagged with its verb");
         (verb.to_owned(), body)
     }
+}
+
+/// A sub-SLS as it is to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Drawing {
+    /// Its code, all 16 digits.
+    #[serde(with = "as_text")]
+    pub code: SubSls,
+    /// What it is called; the name that it has, if this is empty.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// A change to the answers of one record.

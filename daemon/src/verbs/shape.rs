@@ -5,16 +5,16 @@ mod custody;
 mod erasure;
 mod hand_over;
 mod loss;
+mod sls;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
 pub use erasure::{ErasedListShape, ErasedShape};
-pub use hand_over::{
-    AssignedShape, CameShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape,
-};
+pub use hand_over::{AssignedShape, CameShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape};
 pub use loss::{
     HeldLineShape, HeldShape, LossShape, RootFollowedShape, RotatedShape, SetAsideLine, SetAsideShape,
     SettledShape,
 };
+pub use sls::{DrawnShape, RedrawnListShape, RedrawnShape, RetiredShape};
 
 use std::collections::BTreeMap;
 
@@ -219,6 +219,8 @@ pub struct RecordLineShape {
     /// Whether its place was taken from this device: it stays until the district is proved to have it.
     #[serde(default)]
     pub leaving: bool,
+    /// What its sub-SLS is called; null if nobody named it.
+    pub place: Option<String>,
 }
 
 /// The answer to `record-list`.

@@ -4,8 +4,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{
-    Closing, Decision, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Revocation, RootSuccession, Said,
-    Transfer,
+    Closing, Decision, Drawn, EVIDENCE_TYPE, Erasure, Kept, KeptList, Receipt, Redrawing, Revocation,
+    RootSuccession, Said, Transfer,
 };
 use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
@@ -187,6 +187,14 @@ pub(super) fn statement() -> Seeds {
             sub_sls: record.home(),
             fingerprint: EncodedFingerprint::from(&[change.as_bytes()].into_iter().collect::<Fingerprint>()),
         }),
+        Said::Redrawing(Redrawing {
+            parent,
+            from: vec![record.home()],
+            to: ["1811010005000300", "1811010005001500"]
+                .map(|code| Drawn { sub_sls: code.parse().unwrap(), name: "RT 003".into() })
+                .into(),
+            serial: 1,
+        }),
     ];
     let said = said.into_iter().map(|said| people::OFFICE.say(9, said));
     let charter = StatementId::from_bytes(*survey.id.as_bytes());
@@ -210,7 +218,12 @@ pub(super) fn statement() -> Seeds {
     let narrower = vec![1, 2, 2, 6, 3, 1, 4, 0, 2, 0, 1];
     let wider = vec![1, 2, 2, 6, 3, 1, 0, 0, 3, 0, 2];
     let again = vec![1, 1, 1, 2, 1, 1, 2, 0, 9, 0, 3];
-    seeds.extend(named([("narrower", narrower), ("wider", wider), ("again", again)]));
+    // Issuer, parent, places before, places after with a name or without, serial, number.
+    let split = [7, 1, 1, 1, 5, 2, 5, 1, 6, 0, 1, 4];
+    let merge = [7, 1, 1, 2, 5, 6, 1, 7, 1, 2, 5];
+    let across = [7, 1, 1, 2, 5, 7, 2, 6, 0, 7, 0, 3, 6];
+    let redrawn = [&split[..], &merge, &across].concat();
+    seeds.extend(named([("narrower", narrower), ("wider", wider), ("again", again), ("redrawn", redrawn)]));
     seeds.extend(drawn(12, 240));
     seeds
 }

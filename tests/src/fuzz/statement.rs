@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rukun_authority::{Grant, Role, RootSuccession, Said, Statement, StatementVerdict, Trust};
-use rukun_change::{DeviceKey, Region, StatementId};
+use rukun_authority::{
+    Drawn, Grant, Redrawing, Role, RootSuccession, Said, Statement, StatementVerdict, Trust,
+};
+use rukun_change::{DeviceKey, Region, StatementId, SubSls};
 
 use super::input::Input;
 use super::people::{self, ANI, Device, LIARS, MALLORY, OFFICE, SUPERVISOR};
@@ -23,7 +25,21 @@ const REGIONS: [&str; 10] = [
     "1811010006",
 ];
 
-/// Statements one after another: grants whose parts are chosen, or any statement by its bytes.
+/// Sub-SLS in and outside of what is granted.
+const PLACES: [&str; 9] = [
+    "1811010005000300",
+    "1811010005000301",
+    "1811010005000400",
+    "1811010006000100",
+    "1805010005000300",
+    "1811010005000302",
+    "1811010005000303",
+    "1811010005000304",
+    "1811010005000305",
+];
+
+/// Statements one after another: grants and redrawings whose parts are chosen, or any statement by its
+/// bytes.
 pub(super) fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let survey = people::survey();
@@ -35,7 +51,11 @@ pub(super) fn run(data: &[u8]) {
         }
         let ids: Vec<StatementId> =
             [root].into_iter().chain(statements.iter().map(|one| survey.trust.statement_id(one))).collect();
-        let statement = if input.below(4) == 0 { any(input.piece()) } else { Some(grant(&mut input, &ids)) };
+        let statement = match input.below(8) {
+            0 | 4 => any(input.piece()),
+            7 => Some(redrawing(&mut input, &ids)),
+            _ => Some(grant(&mut input, &ids)),
+        };
         let Some(statement) = statement else { continue };
         if let Ok(read) = Statement::from_bytes(&statement.to_bytes()) {
             assert_eq!(read, statement);
@@ -51,6 +71,7 @@ pub(super) fn run(data: &[u8]) {
         assert_eq!(trust.reads(device), backwards.reads(device), "the order of arrival shows");
     }
     nobody_reads_more_than_those_above(&trust);
+    who_leaves_a_retired_place_comes_to_one_in_use(&trust, &backwards);
     show(&trust, &devices);
 }
 
@@ -85,6 +106,33 @@ fn grant(input: &mut Input<'_>, ids: &[StatementId]) -> Statement {
         name: if input.below(16) == 15 { "\u{1b}[2J".into() } else { "device".into() },
     };
     issuer.say(u64::from(input.byte()), Said::Grant(said))
+}
+
+/// In order and with a serial of their own, as an honest issuer spells them, or not.
+fn redrawing(input: &mut Input<'_>, ids: &[StatementId]) -> Statement {
+    let (issuer, parent) = (input.pick(&devices()), input.pick(ids));
+    let mut from: Vec<SubSls> = (0..input.below(4)).map(|_| place(input)).collect();
+    let drawn = |input: &mut Input<'_>| {
+        let sub_sls = place(input);
+        Drawn { sub_sls, name: ["", "RT 001", "RT 002"][input.below(3)].into() }
+    };
+    let mut to: Vec<Drawn> = (0..input.below(4)).map(|_| drawn(input)).collect();
+    let serial = input.byte();
+    if serial < 224 {
+        from.sort_unstable();
+        from.dedup();
+        to.sort_unstable_by_key(|drawn| drawn.sub_sls);
+        to.dedup_by_key(|drawn| drawn.sub_sls);
+    }
+    let said = Redrawing { parent, from, to, serial: serial.into() };
+    let spelled = issuer.say(u64::from(input.byte()), Said::Redrawing(said.clone()));
+    let number = spelled.n > 0;
+    assert!(!number || said.check().is_ok() == Statement::from_bytes(&spelled.to_bytes()).is_ok());
+    spelled
+}
+
+fn place(input: &mut Input<'_>) -> SubSls {
+    input.pick(&PLACES).parse().expect("a sub-SLS")
 }
 
 /// In order and apart, as an honest issuer spells them, or not.
@@ -132,6 +180,19 @@ fn nobody_reads_more_than_those_above(trust: &Trust) {
             });
             assert!(above, "a device reads {region}, which nobody above it does");
         }
+    }
+}
+
+/// Whatever was said of places, by whom and in which order.
+fn who_leaves_a_retired_place_comes_to_one_in_use(trust: &Trust, backwards: &Trust) {
+    assert_eq!(trust.redrawings(), backwards.redrawings(), "the order of arrival shows");
+    for home in PLACES.map(|code| code.parse::<SubSls>().expect("a sub-SLS")) {
+        let into = trust.redrawn_into(&home);
+        assert_eq!(into, backwards.redrawn_into(&home), "the order of arrival shows");
+        assert_eq!(trust.place_name(&home), backwards.place_name(&home), "the order of arrival shows");
+        let Some(into) = into else { continue };
+        assert!(!into.is_empty(), "a retired place leads nowhere");
+        assert!(into.iter().all(|place| trust.redrawn_into(place).is_none()), "it leads to a retired place");
     }
 }
 

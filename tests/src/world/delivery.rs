@@ -9,9 +9,9 @@ use rukun_change::{Author, ChangeId, DeviceKey, StatementId, SubSls};
 use rukun_replica::{OfficerLine, Reached};
 use rukun_wire::Message;
 
+use super::links::End;
 use super::model::compare::role_in_model;
 use super::model::{Grants, Receipt, Role, number_of};
-use super::links::End;
 use super::sim::{Checked, World};
 
 /// Stands for whoever lies: what it was sent may be said to be elsewhere, for it may have acknowledged it.
@@ -57,7 +57,7 @@ impl World {
         for bytes in &items {
             let receipt = Receipt::of(bytes, &self.truth.survey);
             let Some(receipt) = receipt.filter(|receipt| self.peer_outgrew(from, receipt)) else { continue };
-            self.attested_outgrown(from, receipt)?;
+            self.attested_outgrown(from, receipt);
         }
         let mut receipts = items.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey));
         match receipts.find(|receipt| receipt.issuer == key && !self.is_known(receipt)) {
@@ -79,11 +79,11 @@ impl World {
     }
 
     /// Such a receipt is for what the peer holds, which is no more than both do.
-    fn attested_outgrown(&mut self, from: End, receipt: Receipt) -> Checked {
-        let Some(wire) = self.links.get(&from) else { return Ok(()) };
+    fn attested_outgrown(&mut self, from: End, receipt: Receipt) {
+        let Some(wire) = self.links.get(&from) else { return };
         let (node, peer, home) = (from.0, wire.to.0, receipt.sub_sls);
         if self.is_known(&receipt) {
-            return Ok(());
+            return;
         }
         let both = self.truth.held[node].intersection(&self.truth.held[peer]);
         let both: Vec<ChangeId> = both.filter(|id| self.truth.home(id) == Some(home)).copied().collect();
@@ -94,7 +94,6 @@ impl World {
         }
         given.push(receipt);
         self.tally.receipts += 1;
-        Ok(())
     }
 
     fn is_known(&self, receipt: &Receipt) -> bool {

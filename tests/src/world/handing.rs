@@ -98,7 +98,9 @@ impl World {
             // it attested itself as a district proves nothing.
             let by_others = about.is_empty() && !grants.ever_wrote(&key, home, Ink::Black);
             if by_others && reached.values().all(|reached| *reached == Reached::District) {
-                return Err(format!("{node} keeps {home}, where it may read nothing and the district has all"));
+                return Err(format!(
+                    "{node} keeps {home}, where it may read nothing and the district has all"
+                ));
             }
         }
         Ok(())

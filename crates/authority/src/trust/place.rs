@@ -1,13 +1,14 @@
 //! Where a statement has its place among those held: what it rests on is looked up, and what it may not
 //! say is refused. That its signature holds is known, and that those within it do.
 
-use rukun_change::{DeviceKey, RecordId, StatementId};
+use rukun_change::{DeviceKey, StatementId, SubSls};
 
 use super::Trust;
 use crate::grants::{Footing, Held};
+use crate::losses::By;
 use crate::places::cover;
 use crate::role::Role;
-use crate::said::{Erasure, ForkProof, Grant, KeptList, Said, Succession, Transfer};
+use crate::said::{Erasure, ForkProof, Grant, KeptList, Redrawing, Said, Succession, Transfer};
 use crate::statement::Statement;
 use crate::transfers::Came;
 use crate::verdict::StatementRefusal;
@@ -42,6 +43,7 @@ impl Trust {
             Said::Receipt(receipt) => return self.weigh_receipt(&issuer, receipt),
             Said::Erasure(said) => return self.place_erasure(id, &issuer, said),
             Said::Transfer(said) => return self.place_transfer(id, &issuer, said),
+            Said::Redrawing(said) => return self.place_redrawing(id, &issuer, said),
             Said::Closing(_) => return Err(StatementRefusal::NotYet),
         }
         Ok(None)
@@ -125,7 +127,7 @@ impl Trust {
         issuer: &DeviceKey,
         said: &Erasure,
     ) -> Result<Option<StatementId>, StatementRefusal> {
-        if !self.is_districts(issuer, &said.parent, &[said.record])? {
+        if !self.is_districts(issuer, &said.parent, &[said.record.home()])? {
             return Ok(Some(said.parent));
         }
         self.erasures.take(id, said.record);
@@ -141,19 +143,32 @@ impl Trust {
         if said.from == said.to {
             return Err(StatementRefusal::NotMoved);
         }
-        if !self.is_districts(issuer, &said.parent, &[said.from, said.to])? {
+        if !self.is_districts(issuer, &said.parent, &[said.from.home(), said.to.home()])? {
             return Ok(Some(said.parent));
         }
         self.transfers.take(id, said.to, Came { from: said.from, parent: said.parent });
         Ok(None)
     }
 
-    /// Whether what a word about records rests on is known. It is the district's, of its own places.
+    fn place_redrawing(
+        &mut self,
+        id: StatementId,
+        issuer: &DeviceKey,
+        said: &Redrawing,
+    ) -> Result<Option<StatementId>, StatementRefusal> {
+        if !self.is_districts(issuer, &said.parent, &said.places().collect::<Vec<_>>())? {
+            return Ok(Some(said.parent));
+        }
+        self.redrawings.take(id, By { issuer: *issuer, said: said.clone() });
+        Ok(None)
+    }
+
+    /// Whether what a word about these places rests on is known. It is the district's, of its own.
     fn is_districts(
         &self,
         issuer: &DeviceKey,
         parent: &StatementId,
-        records: &[RecordId],
+        homes: &[SubSls],
     ) -> Result<bool, StatementRefusal> {
         let held = match self.grants.footing(issuer, parent)? {
             None => return Ok(false),
@@ -163,7 +178,7 @@ impl Trust {
         if held.grant.role != Role::District && !cfg!(planted = "erasure-by-anyone") {
             return Err(StatementRefusal::NotTheDistrict);
         }
-        let outside = records.iter().map(RecordId::home).find(|home| !cover(&held.grant.regions, home));
+        let outside = homes.iter().find(|home| !cover(&held.grant.regions, home));
         outside.map_or(Ok(true), |home| Err(StatementRefusal::Wider { region: home.region() }))
     }
 

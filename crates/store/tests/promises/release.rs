@@ -64,7 +64,9 @@ fn holds_nothing(store: &Store) {
     assert_eq!(store.items(&left()).unwrap(), []);
     assert_eq!(store.alone_in(&left()).unwrap(), Vec::<u64>::new());
     assert_eq!(store.record_count(Some(&left().region())).unwrap(), 0);
-    assert!(!store.has_statement(&statement_id(7)).unwrap() && store.has_statement(&statement_id(8)).unwrap());
+    assert!(
+        !store.has_statement(&statement_id(7)).unwrap() && store.has_statement(&statement_id(8)).unwrap()
+    );
     assert!(store.waiting().unwrap().is_empty());
     let mine = store.written_by(&device(1)).unwrap();
     assert!(!mine.is_empty() && mine.iter().all(|(home, ..)| *home != left()));
@@ -93,7 +95,8 @@ fn what_is_released_leaves_nothing_but_empty_places_and_a_count() {
     assert_eq!(store.released().unwrap(), released);
     assert!(store.renewal_due().unwrap(), "free pages may still have all of it");
     assert_eq!(store.head(), head, "the last place was one of these, and is not given again");
-    let empty = store.scan(0, usize::MAX).unwrap().into_iter().filter(|entry| entry.kind == EntryKind::Released);
+    let empty =
+        store.scan(0, usize::MAX).unwrap().into_iter().filter(|entry| entry.kind == EntryKind::Released);
     assert_eq!(empty.count() as u64, counts.values().map(|(changes, _)| changes).sum::<u64>() + 1);
     assert_eq!(store.release(&left()).unwrap(), []);
     let again = of_the_left()[0];

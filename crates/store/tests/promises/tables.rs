@@ -140,7 +140,10 @@ pub(crate) const TABLES: [Table; 31] = [
         "released",
         &[u8; 16],
         (u64, u64),
-        Open("how many changes a record had here before it was released", Unnoticed("nothing follows from it"))
+        Open(
+            "how many changes a record had here before it was released",
+            Unnoticed("nothing follows from it")
+        )
     ),
     table!("setting", &str, &[u8], Sealed),
     table!("stale", &[u8; 16], (), Open("nothing", Noticed)),
