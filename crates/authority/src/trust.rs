@@ -232,6 +232,11 @@ impl Trust {
         self.grants.ever_covered(device, home)
     }
 
+    /// Whether the device once covered this place, and may read nothing there now.
+    pub fn has_outgrown(&self, device: &DeviceKey, home: &SubSls) -> bool {
+        self.ever_covered(device, home) && !self.may_read(device, home)
+    }
+
     /// Whether the device was ever granted anything.
     pub fn ever_granted(&self, device: &DeviceKey) -> bool {
         self.grants.has(device)

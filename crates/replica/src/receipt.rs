@@ -9,7 +9,6 @@ use rukun_store::{HeldItem, Proof};
 
 use crate::input::{Event, LinkId};
 use crate::rank::Rank;
-use crate::release::has_outgrown;
 use crate::replica::{Replica, ReplicaError};
 
 impl Replica {
@@ -72,7 +71,7 @@ impl Replica {
         let (Some(trust), Some(open)) = (&self.trust, self.links.get(&link)) else { return };
         let grant = trust.receipt_grant(&self.device(), &home);
         let Some((parent, _)) = grant.filter(|(_, role)| *role == Role::District) else { return };
-        if set.count() == 0 || !has_outgrown(trust, &open.peer, &home) {
+        if set.count() == 0 || !trust.has_outgrown(&open.peer, &home) {
             return;
         }
         let fingerprint = EncodedFingerprint::from(set);

@@ -3,8 +3,8 @@
 //! not enough: whoever has a supervisor's key could say that it holds everything, take the region away,
 //! and so destroy it.
 
-use rukun_authority::{Role, Trust};
-use rukun_change::{DeviceKey, SubSls};
+use rukun_authority::Role;
+use rukun_change::SubSls;
 use rukun_store::Released;
 
 use crate::input::Event;
@@ -84,12 +84,11 @@ impl Replica {
             // What was said about work there is held no more, so it must be news when it comes again.
             self.recall_trust()?;
         }
+        // What was listed and wanted there will not be sent, and must not count against agreement.
+        for link in self.links.values_mut().filter(|link| link.is_live()) {
+            link.outgoing.compare_everywhere();
+        }
         self.tell(Event::Released { sub_sls: home, records });
         Ok(())
     }
-}
-
-/// Whether a device once had this place, and may read nothing there now.
-pub(crate) fn has_outgrown(trust: &Trust, device: &DeviceKey, home: &SubSls) -> bool {
-    trust.ever_covered(device, home) && !trust.may_read(device, home)
 }

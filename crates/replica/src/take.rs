@@ -8,7 +8,6 @@ use rukun_change::{Author, Change, ChangeId, DeviceKey, Fingerprint, SignedChang
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Arrived, Checked, Event, LinkId};
-use crate::release::has_outgrown;
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome};
 
@@ -220,7 +219,7 @@ impl Replica {
     /// whole list we hold all of it, and say so.
     fn weigh_listing(&mut self, link: LinkId, home: SubSls, ids: &[ChangeId], all_held: bool, last: bool) {
         let (Some(trust), Some(open)) = (&self.trust, self.links.get_mut(&link)) else { return };
-        if !has_outgrown(trust, &open.peer, &home) {
+        if !trust.has_outgrown(&open.peer, &home) {
             return;
         }
         let listed = open.listed.remove(&home).unwrap_or(Some(Fingerprint::default()));

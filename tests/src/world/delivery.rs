@@ -73,9 +73,7 @@ impl World {
         let trust = self.nodes[from.0].replica.as_ref().and_then(|replica| replica.trust());
         let (Some(trust), Some(wire)) = (trust, self.links.get(&from)) else { return false };
         let (peer, home) = (self.nodes[wire.to.0].key, &receipt.sub_sls);
-        receipt.issuer == self.nodes[from.0].key
-            && trust.ever_covered(&peer, home)
-            && !trust.may_read(&peer, home)
+        receipt.issuer == self.nodes[from.0].key && trust.has_outgrown(&peer, home)
     }
 
     /// Such a receipt is for what the peer holds, which is no more than both do.
