@@ -19,6 +19,7 @@
 //! - *Places change hands*, while whoever gives one has yet to deliver what was written there.
 //! - *Devices are lost*: a superior revokes one, or the root does, while whoever found it goes on with it,
 //!   writes and grants. Superiors revoke each other, and uphold what another dismisses.
+//! - *The root* goes over to another key, and a thief of the old one grants where nobody knows that yet.
 //! - *Peers* lie in every way that `liar` knows.
 //!
 //! What is never assumed to fail: Ed25519 and SHA-256, the office's memory of who founded the
@@ -65,6 +66,8 @@ mod people;
 
 mod plan;
 pub use plan::{Act, Plan, Step};
+
+mod roots;
 
 mod shrink;
 pub use shrink::shrink;
@@ -196,6 +199,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         delay_ms: chance.between(40, 1_200),
         chance,
         root,
+        later_roots: Vec::new(),
         verifier: Verifier::default(),
         now_ms: 0,
         calm: true,

@@ -114,7 +114,6 @@ impl RootSuccession {
     /// Whether the successor consented to be root after `old` in this survey.
     pub fn is_consented(&self, old: &DeviceKey, survey: &SurveyId) -> bool {
         verifies(&self.successor, &message(old, survey), &self.consent)
-            || cfg!(planted = "root-consent-unchecked")
     }
 }
 

@@ -52,6 +52,7 @@ impl World {
             Act::Regrant { luck } => self.regrant(luck),
             Act::HandOver { luck } => self.hand_over(luck),
             Act::LoseDevice { luck } => self.lose_device(luck),
+            Act::FollowRoot { luck } => self.follow_root(luck),
             Act::Rotate { node } => self.rotate(node),
             Act::Settle { luck } => self.settle(luck),
             Act::Transfer { luck } => self.transfer(luck),

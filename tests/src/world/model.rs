@@ -18,6 +18,9 @@ pub use losses::{Erasure, Loss};
 mod grants;
 pub use grants::{Granted, Grants, Role};
 
+mod roots;
+pub use roots::RootWord;
+
 mod receipt;
 pub use receipt::Receipt;
 

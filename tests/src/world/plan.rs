@@ -84,6 +84,8 @@ pub enum Act {
     LoseDevice { luck: u64 },
     /// An officer's device goes on under another key.
     Rotate { node: usize },
+    /// The survey's root goes over to another key.
+    FollowRoot { luck: u64 },
     /// Somebody upholds or dismisses work.
     Settle { luck: u64 },
     /// The district moves a record to another place.
@@ -155,6 +157,9 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
     deck.extend((0..HANDED_OVER).map(|_| Kind::Act(Act::HandOver { luck: chance.u64() })));
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
     deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
+    if chance.one_in(2) {
+        deck.push(Kind::Act(Act::FollowRoot { luck: chance.u64() }));
+    }
     deck.extend((0..MOVED).map(|_| Kind::Act(Act::Transfer { luck: chance.u64() })));
     deck.extend((0..ERASED).map(|_| Kind::Act(Act::Erase { luck: chance.u64() })));
     deck.extend((0..SETTLED).map(|_| Kind::Act(Act::Settle { luck: chance.u64() })));

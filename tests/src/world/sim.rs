@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) chance: Chance,
     pub(super) root: Keypair,
+    /// The keys that followed it, in order.
+    pub(super) later_roots: Vec<Keypair>,
     /// One for all nodes: what a signature is worth depends on nothing but its bytes.
     pub(super) verifier: Verifier,
     pub(super) now_ms: u64,

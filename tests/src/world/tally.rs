@@ -66,6 +66,10 @@ pub enum Fault {
     GrantedOn,
     /// A device went on under another key.
     Rotated,
+    /// The survey's root went over to another key.
+    RootFollowed,
+    /// The key that was root granted on where nobody knew that yet.
+    OldRootGrantsOn,
     /// Work was upheld or dismissed.
     Settled,
     /// A family's record was moved to another place.
@@ -84,7 +88,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -114,6 +118,8 @@ impl Fault {
         Self::Revoked,
         Self::GrantedOn,
         Self::Rotated,
+        Self::RootFollowed,
+        Self::OldRootGrantsOn,
         Self::Settled,
         Self::Moved,
         Self::Erased,
@@ -155,6 +161,8 @@ impl Fault {
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
             Self::Rotated => "key rotated",
+            Self::RootFollowed => "root followed by another key",
+            Self::OldRootGrantsOn => "old root grants on",
             Self::Settled => "work upheld or dismissed",
             Self::Moved => "record moved",
             Self::Erased => "record erased",

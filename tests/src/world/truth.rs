@@ -9,7 +9,7 @@ use rukun_change::{
 };
 
 use super::model::compare::Facts;
-use super::model::{Fact, Granted, Grants, Receipt};
+use super::model::{Fact, Granted, Grants, Receipt, RootWord};
 
 /// All that is true in a world.
 pub(super) struct Truth {
@@ -95,6 +95,9 @@ impl Truth {
                 if let Some(granted) = Granted::of(&bytes, &self.survey) {
                     self.statement_ids.insert(granted.id);
                     self.grants.hold(granted);
+                }
+                if let Some(word) = RootWord::of(&bytes, &self.survey) {
+                    self.grants.follow(word);
                 }
                 self.statements.push(bytes);
                 self.covered.clear();

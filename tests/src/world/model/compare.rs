@@ -10,7 +10,9 @@ use rukun_change::{ChangeId, DeviceKey, Ink, Scalar, SubSls};
 use rukun_document::{ConflictKind, Reading};
 use rukun_replica::{RecordLine, Replica, ReplicaError};
 
-use super::{Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, Standing, Why};
+use super::{
+    Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, RootWord, Standing, Why,
+};
 
 /// The facts of all changes ever seen, decoded once for all nodes.
 pub type Facts = BTreeMap<ChangeId, Arc<Fact>>;
@@ -31,6 +33,8 @@ pub fn holdings(replica: &Replica, facts: &mut Facts) -> Result<Option<(Held, Gr
     for bytes in replica.statements_held()? {
         if let Some(granted) = Granted::of(&bytes, trust.survey()) {
             grants.hold(granted);
+        } else if let Some(word) = RootWord::of(&bytes, trust.survey()) {
+            grants.follow(word);
         } else if let Some((loss, _)) = Loss::of(&bytes, trust.survey()) {
             match loss {
                 Loss::Erasure(erasure) => erasures.push(erasure),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_change::{DeviceKey, Digest, Incarnation, Ink, Region, StatementId, SubSls, SurveyId};
 
 use super::losses::{Claim, Decision, Loss, Revocation};
+use super::roots::RootWord;
 use super::said::said_of;
 
 /// A tier.
@@ -100,12 +101,13 @@ pub struct Grants {
     root: DeviceKey,
     all: BTreeMap<StatementId, Granted>,
     losses: Vec<Loss>,
+    pub(super) root_words: Vec<RootWord>,
 }
 
 impl Grants {
     /// None yet, in the survey of this root.
     pub fn new(survey: SurveyId, root: DeviceKey) -> Self {
-        Self { survey, root, all: BTreeMap::new(), losses: Vec::new() }
+        Self { survey, root, all: BTreeMap::new(), losses: Vec::new(), root_words: Vec::new() }
     }
 
     /// Holds a word against somebody.
@@ -189,15 +191,11 @@ impl Grants {
         self.all.get(&granted.parent)
     }
 
-    fn is_roots(&self, granted: &Granted) -> bool {
-        self.is_survey(&granted.parent)
-    }
-
     /// A grant holds if it only narrows one that holds and is its issuer's. The root grants
     /// districts.
     fn holds(&self, granted: &Granted) -> bool {
-        if self.is_roots(granted) {
-            return granted.issuer == self.root && granted.role == Role::District;
+        if let Some(root) = self.seated(&granted.parent) {
+            return granted.issuer == root && granted.role == Role::District;
         }
         self.parent(granted).is_some_and(|parent| {
             parent.subject == granted.issuer
@@ -207,11 +205,12 @@ impl Grants {
         })
     }
 
-    /// The issuers from the root down to the grant's own.
+    /// The issuers from the root down to the grant's own. The first root stands for all that came after it.
     pub(super) fn path(&self, granted: &Granted) -> Vec<DeviceKey> {
         match self.parent(granted) {
             Some(parent) if granted.follows => self.path(parent),
             Some(parent) => [self.path(parent), vec![granted.issuer]].concat(),
+            None if self.seated(&granted.parent).is_some() => vec![self.root],
             None => vec![granted.issuer],
         }
     }
@@ -269,7 +268,7 @@ impl Grants {
     /// revocation keeps what that one had said on the way.
     pub(super) fn counts(&self, id: &StatementId, parent: &StatementId) -> bool {
         match self.grant(parent) {
-            None => true,
+            None => self.root_said(parent, id),
             Some(granted) => {
                 self.revocations_on(granted).iter().all(|one| one.statements.contains(id))
                     && self.counts(&granted.id, &granted.parent)
@@ -351,8 +350,8 @@ impl Grants {
 
     /// The devices from the root down to the one that speaks.
     fn speaker(&self, issuer: &DeviceKey, parent: &StatementId) -> Option<Vec<DeviceKey>> {
-        if self.is_survey(parent) {
-            return (*issuer == self.root()).then(|| vec![*issuer]);
+        if let Some(root) = self.seated(parent) {
+            return (*issuer == root).then(|| vec![self.root()]);
         }
         let granted = self.grant(parent).filter(|granted| granted.subject == *issuer)?;
         Some([self.path(granted), vec![*issuer]].concat())

@@ -38,8 +38,8 @@ impl Grants {
     /// nothing: nobody could give back what was forgotten.
     pub fn may_erase(&self, erasure: &Erasure) -> bool {
         let Erasure { parent, issuer, record } = erasure;
-        if self.is_survey(parent) {
-            return *issuer == self.root();
+        if let Some(root) = self.seated(parent) {
+            return *issuer == root;
         }
         self.grant(parent).is_some_and(|granted| {
             granted.subject == *issuer

@@ -1,0 +1,62 @@
+//! The words by which one root key follows another, and which of a root's words count after that.
+
+use std::collections::BTreeSet;
+
+use rukun_change::{DeviceKey, StatementId, SurveyId};
+
+use super::grants::Grants;
+use super::said::said_of;
+
+const LIST_MAX: usize = 40_000;
+
+/// The survey goes on under another root key, as its issuer signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootWord {
+    id: StatementId,
+    parent: StatementId,
+    issuer: DeviceKey,
+    successor: DeviceKey,
+    kept: BTreeSet<StatementId>,
+}
+
+impl RootWord {
+    /// The word in the bytes of a statement; nothing if they say something else.
+    pub fn of(statement: &[u8], survey: &SurveyId) -> Option<Self> {
+        let (id, _, issuer, mut said) = said_of(statement, survey, &[13])?;
+        said.tuple(4).ok()?;
+        let parent = StatementId::from_bytes(said.array_of().ok()?);
+        let successor = DeviceKey::from_bytes(said.array_of().ok()?);
+        said.array_of::<64>().ok()?;
+        let count = said.array(LIST_MAX).ok()?;
+        let kept: Option<BTreeSet<StatementId>> =
+            (0..count).map(|_| Some(StatementId::from_bytes(said.array_of().ok()?))).collect();
+        Some(Self { id, parent, issuer, successor, kept: kept? })
+    }
+}
+
+impl Grants {
+    /// Holds a word by which a root follows another.
+    pub fn follow(&mut self, word: RootWord) {
+        if !self.root_words.contains(&word) {
+            self.root_words.push(word);
+        }
+    }
+
+    /// The root key that rests its words on this: the first on the survey, each other on the word that made it
+    /// root.
+    pub(super) fn seated(&self, parent: &StatementId) -> Option<DeviceKey> {
+        if self.is_survey(parent) {
+            return Some(self.root());
+        }
+        let word = self.root_words.iter().find(|word| word.id == *parent)?;
+        (self.seated(&word.parent) == Some(word.issuer)).then_some(word.successor)
+    }
+
+    /// Whether what a root said from this seat counts: nobody follows it there, or one who does keeps it.
+    pub(super) fn root_said(&self, seat: &StatementId, id: &StatementId) -> bool {
+        let follows =
+            |word: &&RootWord| word.parent == *seat && self.seated(&word.parent) == Some(word.issuer);
+        let mut by = self.root_words.iter().filter(follows).peekable();
+        by.peek().is_none() || by.any(|word| word.kept.contains(id))
+    }
+}

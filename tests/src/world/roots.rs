@@ -1,0 +1,48 @@
+//! The survey's root goes over to another key, and whoever has the old one goes on with it where nobody knows
+//! that yet.
+
+use rukun_authority::{Keypair, Role};
+use rukun_replica::ActionError;
+
+use super::sim::{Checked, World};
+use super::tally::Fault;
+use super::{Chance, ENUMERATORS, NODES, OFFICE};
+
+impl World {
+    /// The office lets another key be root. With the old one a thief makes an enumerator a district.
+    pub(super) fn follow_root(&mut self, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        self.come_up(OFFICE)?;
+        let (old, new) = (self.root_at(OFFICE), Keypair::from_seed(&chance.bytes()));
+        let Some(replica) = self.nodes[OFFICE].replica.as_mut() else { return Ok(()) };
+        let followed = replica.succeed_root(&old, &new);
+        self.trace.note(followed.is_ok(), || format!("another key is root: {followed:?}"));
+        match followed {
+            Ok(_) => {
+                let statements = replica.statements_held().map_err(|error| error.to_string())?;
+                self.truth.said(statements);
+                self.later_roots.push(new);
+                self.tally.hit(Fault::RootFollowed);
+            }
+            Err(ActionError::Replica(error)) => return self.disk_failed(OFFICE, &error.to_string()),
+            Err(_) => return Ok(()),
+        }
+        self.commit(OFFICE)?;
+        let (at, subject) = (1 + chance.below(NODES - 1), *chance.pick(&ENUMERATORS));
+        self.come_up(at)?;
+        let (before, key) = (self.truth.statements.len(), self.nodes[subject].key);
+        self.grant(at, true, key, Role::District, &["1811"])?;
+        if self.truth.statements.len() > before {
+            self.tally.hit(Fault::OldRootGrantsOn);
+        }
+        let to = chance.below(NODES);
+        self.link(at, to)
+    }
+
+    /// The key that is root, as far as a node knows.
+    pub(super) fn root_at(&self, node: usize) -> Keypair {
+        let trust = self.nodes[node].replica.as_ref().and_then(|replica| replica.trust());
+        let is_seated = |root: &&Keypair| trust.is_some_and(|trust| trust.root_seat(&root.key()).is_some());
+        self.later_roots.iter().rev().find(is_seated).unwrap_or(&self.root).clone()
+    }
+}
