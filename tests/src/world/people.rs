@@ -141,6 +141,9 @@ impl World {
         let regions: Vec<Region> =
             regions.iter().map(|code| code.parse().expect("a region of this world")).collect();
         let new = NewGrant { subject, role, regions, name: format!("{role} {}", subject.short()) };
+        if as_root && granter == OFFICE {
+            self.seat_roots()?;
+        }
         let root = as_root.then(|| self.root_at(granter));
         let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
         let granted = replica.grant(root.as_ref(), new);

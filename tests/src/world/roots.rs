@@ -13,6 +13,7 @@ impl World {
     pub(super) fn follow_root(&mut self, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);
         self.come_up(OFFICE)?;
+        self.seat_roots()?;
         let (old, new) = (self.root_at(OFFICE), Keypair::from_seed(&chance.bytes()));
         let Some(replica) = self.nodes[OFFICE].replica.as_mut() else { return Ok(()) };
         let followed = replica.succeed_root(&old, &new);
@@ -37,6 +38,28 @@ impl World {
         }
         let to = chance.below(NODES);
         self.link(at, to)
+    }
+
+    /// The office says again what an old copy of its store has not: which keys followed which.
+    pub(super) fn seat_roots(&mut self) -> Checked {
+        let keys: Vec<Keypair> = std::iter::once(&self.root).chain(&self.later_roots).cloned().collect();
+        for (old, new) in keys.iter().zip(keys.iter().skip(1)) {
+            let Some(replica) = self.nodes[OFFICE].replica.as_mut() else { return Ok(()) };
+            if replica.trust().is_none_or(|trust| trust.was_root(&new.key())) {
+                continue;
+            }
+            let followed = replica.succeed_root(old, new);
+            self.trace.note(followed.is_ok(), || format!("a key is root again: {followed:?}"));
+            match followed {
+                Ok(_) => {
+                    let statements = replica.statements_held().map_err(|error| error.to_string())?;
+                    self.truth.said(statements);
+                }
+                Err(ActionError::Replica(error)) => return self.disk_failed(OFFICE, &error.to_string()),
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The key that is root, as far as a node knows.

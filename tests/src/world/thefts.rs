@@ -33,6 +33,9 @@ impl World {
         let liar = chance.one_in(5).then(|| chance.pick(&self.mallories).liar.key());
         let key = liar.unwrap_or(self.nodes[node].key);
         self.come_up(by)?;
+        if as_root {
+            self.seat_roots()?;
+        }
         let root = as_root.then(|| self.root_at(by));
         let Some(replica) = self.nodes[by].replica.as_mut() else { return Ok(()) };
         let revoked = replica.revoke(root.as_ref(), &key, "dicuri");

@@ -97,7 +97,8 @@ impl Truth {
                     self.grants.hold(granted);
                 }
                 if let Some(word) = RootWord::of(&bytes, &self.survey) {
-                    self.grants.follow(word);
+                    // As with revocations, what is believed by who has not heard of it is left to the end.
+                    self.grants.follow(word.keeping_all());
                 }
                 self.statements.push(bytes);
                 self.covered.clear();

@@ -16,7 +16,8 @@ pub struct RootWord {
     parent: StatementId,
     issuer: DeviceKey,
     successor: DeviceKey,
-    kept: BTreeSet<StatementId>,
+    /// What of the old root's words counts; all, if it does not matter.
+    kept: Option<BTreeSet<StatementId>>,
 }
 
 impl RootWord {
@@ -30,7 +31,12 @@ impl RootWord {
         let count = said.array(LIST_MAX).ok()?;
         let kept: Option<BTreeSet<StatementId>> =
             (0..count).map(|_| Some(StatementId::from_bytes(said.array_of().ok()?))).collect();
-        Some(Self { id, parent, issuer, successor, kept: kept? })
+        Some(Self { id, parent, issuer, successor, kept: Some(kept?) })
+    }
+
+    /// The same, if all that the old root ever says were kept: for who asks what somebody may have believed.
+    pub fn keeping_all(self) -> Self {
+        Self { kept: None, ..self }
     }
 }
 
@@ -57,6 +63,6 @@ impl Grants {
         let follows =
             |word: &&RootWord| word.parent == *seat && self.seated(&word.parent) == Some(word.issuer);
         let mut by = self.root_words.iter().filter(follows).peekable();
-        by.peek().is_none() || by.any(|word| word.kept.contains(id))
+        by.peek().is_none() || by.any(|word| word.kept.as_ref().is_none_or(|kept| kept.contains(id)))
     }
 }
