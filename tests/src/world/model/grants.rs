@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_change::{DeviceKey, Digest, Incarnation, Ink, Region, StatementId, SubSls, SurveyId};
 
 use super::losses::{Claim, Decision, Loss, Revocation};
-use super::roots::RootWord;
+use super::roots::{RootWord, Roots};
 use super::said::said_of;
 
 /// A tier.
@@ -97,17 +97,15 @@ impl Granted {
 /// All grants that a node holds, good or not, and what is held against devices.
 #[derive(Clone, Debug)]
 pub struct Grants {
-    survey: SurveyId,
-    root: DeviceKey,
+    roots: Roots,
     all: BTreeMap<StatementId, Granted>,
     losses: Vec<Loss>,
-    pub(super) root_words: Vec<RootWord>,
 }
 
 impl Grants {
     /// None yet, in the survey of this root.
     pub fn new(survey: SurveyId, root: DeviceKey) -> Self {
-        Self { survey, root, all: BTreeMap::new(), losses: Vec::new(), root_words: Vec::new() }
+        Self { roots: Roots::new(&survey, root), all: BTreeMap::new(), losses: Vec::new() }
     }
 
     /// Holds a word against somebody.
@@ -119,12 +117,13 @@ impl Grants {
         &self.losses
     }
 
-    pub(super) fn root(&self) -> DeviceKey {
-        self.root
+    /// Holds a word by which one root follows another.
+    pub fn follow(&mut self, word: RootWord) {
+        self.roots.follow(word);
     }
 
-    pub(super) fn is_survey(&self, parent: &StatementId) -> bool {
-        parent.as_bytes() == self.survey.as_bytes()
+    pub(super) fn seated(&self, parent: &StatementId) -> Option<DeviceKey> {
+        self.roots.seated(parent)
     }
 
     pub(super) fn grant(&self, id: &StatementId) -> Option<&Granted> {
@@ -210,7 +209,7 @@ impl Grants {
         match self.parent(granted) {
             Some(parent) if granted.follows => self.path(parent),
             Some(parent) => [self.path(parent), vec![granted.issuer]].concat(),
-            None if self.seated(&granted.parent).is_some() => vec![self.root],
+            None if self.seated(&granted.parent).is_some() => vec![self.roots.first()],
             None => vec![granted.issuer],
         }
     }
@@ -268,7 +267,7 @@ impl Grants {
     /// revocation keeps what that one had said on the way.
     pub(super) fn counts(&self, id: &StatementId, parent: &StatementId) -> bool {
         match self.grant(parent) {
-            None => self.root_said(parent, id),
+            None => self.roots.counts(parent, id),
             Some(granted) => {
                 self.revocations_on(granted).iter().all(|one| one.statements.contains(id))
                     && self.counts(&granted.id, &granted.parent)
@@ -351,7 +350,7 @@ impl Grants {
     /// The devices from the root down to the one that speaks.
     fn speaker(&self, issuer: &DeviceKey, parent: &StatementId) -> Option<Vec<DeviceKey>> {
         if let Some(root) = self.seated(parent) {
-            return (*issuer == root).then(|| vec![self.root()]);
+            return (*issuer == root).then(|| vec![self.roots.first()]);
         }
         let granted = self.grant(parent).filter(|granted| granted.subject == *issuer)?;
         Some([self.path(granted), vec![*issuer]].concat())

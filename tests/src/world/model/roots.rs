@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use rukun_change::{DeviceKey, StatementId, SurveyId};
 
-use super::grants::Grants;
 use super::said::said_of;
 
 const LIST_MAX: usize = 40_000;
@@ -40,29 +39,44 @@ impl RootWord {
     }
 }
 
-impl Grants {
-    /// Holds a word by which a root follows another.
-    pub fn follow(&mut self, word: RootWord) {
-        if !self.root_words.contains(&word) {
-            self.root_words.push(word);
+/// The keys that were root, and the words by which each followed the one before.
+#[derive(Clone, Debug)]
+pub(super) struct Roots {
+    charter: StatementId,
+    first: DeviceKey,
+    words: Vec<RootWord>,
+}
+
+impl Roots {
+    pub(super) fn new(survey: &SurveyId, first: DeviceKey) -> Self {
+        Self { charter: StatementId::from_bytes(*survey.as_bytes()), first, words: Vec::new() }
+    }
+
+    pub(super) fn first(&self) -> DeviceKey {
+        self.first
+    }
+
+    pub(super) fn follow(&mut self, word: RootWord) {
+        if !self.words.contains(&word) {
+            self.words.push(word);
         }
     }
 
-    /// The root key that rests its words on this: the first on the survey, each other on the word that made it
-    /// root.
+    /// The key that rests its words on this as root: the first on the charter, each other on the word that made
+    /// it root.
     pub(super) fn seated(&self, parent: &StatementId) -> Option<DeviceKey> {
-        if self.is_survey(parent) {
-            return Some(self.root());
+        if *parent == self.charter {
+            return Some(self.first);
         }
-        let word = self.root_words.iter().find(|word| word.id == *parent)?;
+        let word = self.words.iter().find(|word| word.id == *parent)?;
         (self.seated(&word.parent) == Some(word.issuer)).then_some(word.successor)
     }
 
-    /// Whether what a root said from this seat counts: nobody follows it there, or one who does keeps it.
-    pub(super) fn root_said(&self, seat: &StatementId, id: &StatementId) -> bool {
+    /// Whether what was said from this seat counts: nobody follows it there, or one who does keeps it.
+    pub(super) fn counts(&self, seat: &StatementId, id: &StatementId) -> bool {
         let follows =
             |word: &&RootWord| word.parent == *seat && self.seated(&word.parent) == Some(word.issuer);
-        let mut by = self.root_words.iter().filter(follows).peekable();
+        let mut by = self.words.iter().filter(follows).peekable();
         by.peek().is_none() || by.any(|word| word.kept.as_ref().is_none_or(|kept| kept.contains(id)))
     }
 }
