@@ -291,7 +291,7 @@ impl Driver {
             Event::Released { sub_sls, records } => {
                 let count = records.len();
                 tracing::info!(
-                    "{count} records of {sub_sls}, which is no longer this device's, were taken out: the district \
+                    "{sub_sls} is no longer this device's: {count} of its records were taken out, since the district \
                      has them; the store is made anew"
                 );
                 self.renew_at_ms = Some((self.now)().steady_ms + RENEW_AFTER_MS);

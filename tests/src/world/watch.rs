@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rukun_change::{ChangeId, DeviceKey, SubSls};
 use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
-use rukun_replica::Event;
+use rukun_replica::{Event, Replica};
 use rukun_wire::Message;
 
 use super::links::{End, Sent};
@@ -56,7 +56,7 @@ impl World {
         };
         let replica = self.nodes[from.0].replica.as_ref();
         let trust = replica.and_then(|replica| replica.trust());
-        let released = replica.map_or(Ok(Vec::new()), |replica| replica.released());
+        let released = replica.map_or(Ok(Vec::new()), Replica::released);
         let released = released.map_err(|error| error.to_string())?;
         let mut ids = Vec::with_capacity(stubs.items.len());
         for signed in &stubs.items {
