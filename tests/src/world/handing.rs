@@ -85,6 +85,14 @@ impl World {
         Ok(())
     }
 
+    /// Whether a node knows that it may read nothing there any more: what it held and answered for it may have
+    /// let go of since, before the one that it answered hears why.
+    pub(super) fn may_have_let_go(&self, node: usize, home: &SubSls) -> bool {
+        let own = &self.nodes[node];
+        let trust = own.replica.as_ref().and_then(|replica| replica.trust());
+        trust.is_some_and(|trust| trust.has_outgrown(&own.key, home))
+    }
+
     /// A node keeps nothing of where it may not read that the district is proved to hold.
     pub(super) fn keeps_nothing_in_vain(&self, node: usize, grants: &Grants) -> Checked {
         let key = self.nodes[node].key;

@@ -200,7 +200,8 @@ impl World {
         let key = self.nodes[other].key;
         let may_read = |id: &ChangeId| {
             let home = self.truth.home(id);
-            replica.trust().zip(home).is_some_and(|(trust, home)| trust.may_read(&key, &home))
+            let may = replica.trust().zip(home).is_some_and(|(trust, home)| trust.may_read(&key, &home));
+            may && !home.is_some_and(|home| self.may_have_let_go(other, &home))
         };
         let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id) && may_read(id);
         let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;
@@ -236,8 +237,9 @@ impl World {
         }
         let reads = trust.reads(peer);
         let lacking = self.truth.held[node].iter().find(|id| {
-            let read = self.truth.home(id).is_some_and(|home| reads.iter().any(|r| r.covers_sub_sls(&home)));
-            read && !self.truth.held[other].contains(*id)
+            let Some(home) = self.truth.home(id) else { return false };
+            let read = reads.iter().any(|region| region.covers_sub_sls(&home));
+            read && !self.truth.held[other].contains(*id) && !self.may_have_let_go(other, &home)
         });
         match lacking {
             Some(id) => Err(format!("{node} says that {other} is in sync, which lacks change {id:.12}")),
