@@ -86,11 +86,11 @@ impl World {
     }
 
     /// Whether a node knows that it may read nothing there any more: what it held and answered for it may have
-    /// let go of since, before the one that it answered hears why.
+    /// let go of since, before the one that it answered hears why. Of a node that is down nobody can tell.
     pub(super) fn may_have_let_go(&self, node: usize, home: &SubSls) -> bool {
         let own = &self.nodes[node];
         let trust = own.replica.as_ref().and_then(|replica| replica.trust());
-        trust.is_some_and(|trust| trust.has_outgrown(&own.key, home))
+        trust.is_none_or(|trust| trust.has_outgrown(&own.key, home))
     }
 
     /// A node keeps nothing of where it may not read that the district is proved to hold.
