@@ -67,6 +67,11 @@ impl Replica {
                 covered.push(proof);
             }
         }
+        // Peers send again what waits for them; what a repair left waiting here may be nowhere else.
+        let device = self.device();
+        if self.store.waiting_in(home)?.iter().any(|(from, _)| *from == device) {
+            return Ok(false);
+        }
         let items = self.store.items(home)?;
         Ok(items.iter().all(|item| {
             covered.iter().any(|proof| item.seq <= proof.upto && (!item.own || item.seq <= proof.own_upto))

@@ -97,8 +97,11 @@ impl Store {
         Ok(lines.into_iter().map(line).collect())
     }
 
-    /// What waits of a sub-SLS. Only the values tell of where it is.
-    fn waiting_in(&self, home: &SubSls) -> Result<Vec<(DeviceKey, ChangeId)>, StoreError> {
+    /// What waits of a sub-SLS, by who brought it. Only the values tell of where it is.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn waiting_in(&self, home: &SubSls) -> Result<Vec<(DeviceKey, ChangeId)>, StoreError> {
         let is_there = |bytes: &[u8]| {
             SignedChange::from_bytes(bytes).is_ok_and(|claim| claim.change.record.home() == *home)
         };

@@ -94,9 +94,9 @@ impl World {
     }
 
     /// A node keeps nothing of where it may not read that the district is proved to hold.
-    pub(super) fn keeps_nothing_in_vain(&self, node: usize, grants: &Grants) -> Checked {
+    pub(super) fn keeps_nothing_in_vain(&mut self, node: usize, grants: &Grants) -> Checked {
         let key = self.nodes[node].key;
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         let homes: BTreeSet<SubSls> =
             self.truth.held[node].iter().filter_map(|id| self.truth.home(id)).collect();
         for home in homes.iter().filter(|home| !grants.may_read(&key, home)) {
@@ -106,6 +106,10 @@ impl World {
             // it attested itself as a district proves nothing.
             let by_others = about.is_empty() && !grants.ever_wrote(&key, home, Ink::Black);
             if by_others && reached.values().all(|reached| *reached == Reached::District) {
+                // What a repair left waiting may be nowhere else, and the place is kept for it.
+                if replica.status().map_err(|error| error.to_string())?.waiting > 0 {
+                    continue;
+                }
                 return Err(format!(
                     "{node} keeps {home}, where it may read nothing and the district has all"
                 ));

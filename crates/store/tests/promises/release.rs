@@ -84,6 +84,8 @@ fn what_is_released_leaves_nothing_but_empty_places_and_a_count() {
             (*changes, *own) = (*changes + 1, *own + u64::from(at % 3 == 0));
         }
     }
+    let waits: Vec<_> = store.waiting_in(&left()).unwrap().into_iter().map(|(from, _)| from).collect();
+    assert_eq!((waits, store.waiting_in(&record(0, 0).home()).unwrap()), (vec![device(2)], vec![]));
     let released = store.release(&left()).unwrap();
     let told: BTreeMap<_, _> = released.iter().map(|line| (line.record, (line.changes, line.own))).collect();
     assert_eq!(told, counts);
