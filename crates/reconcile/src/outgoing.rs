@@ -27,9 +27,7 @@ pub struct Outgoing {
     told_upto: u64,
     /// The log is acknowledged up to here.
     acknowledged: u64,
-    /// Between what is acknowledged and where the log was taken up lies something that nobody has said
-    /// the peer holds: only agreement closes the gap.
-    has_gap: bool,
+    gap: Option<Gap>,
     frames: u64,
     in_flight: VecDeque<Flight>,
     said_quiet: bool,
@@ -55,6 +53,15 @@ pub struct Outgoing {
     /// Where it is in doubt what the peer holds, and no summary has left since.
     doubted: BTreeSet<SubSls>,
     agreed: bool,
+}
+
+/// Between what is acknowledged and where the log was taken up lies something that nobody has said the
+/// peer holds. Only agreement closes the gap, and where work never rests that may be long in coming.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    end: u64,
+    /// What was sent after its end is acknowledged up to here.
+    beyond: u64,
 }
 
 #[derive(Debug)]
@@ -116,7 +123,7 @@ impl Outgoing {
             position: after,
             told_upto: known.min(after),
             acknowledged: known.min(after),
-            has_gap: known < after,
+            gap: (known < after).then_some(Gap { end: after, beyond: after }),
             frames: 0,
             in_flight: VecDeque::new(),
             said_quiet: false,
@@ -232,8 +239,8 @@ impl Outgoing {
     /// The log holds nothing for this peer up to here.
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
-        if self.in_flight.is_empty() && !self.has_gap {
-            self.acknowledged = upto;
+        if self.in_flight.is_empty() {
+            self.know_upto(upto);
         }
     }
 
@@ -258,12 +265,14 @@ impl Outgoing {
             if !changes.is_empty() {
                 self.rounds = 0;
             }
-            if !self.has_gap {
-                self.acknowledged = flight.upto.unwrap_or(self.acknowledged);
+            if let Some(upto) = flight.upto {
+                self.know_upto(upto);
             }
         }
-        if (self.in_flight.is_empty() && !self.has_gap) || cfg!(planted = "hole-acknowledged") {
+        if cfg!(planted = "hole-acknowledged") {
             self.acknowledged = self.acknowledged.max(self.position);
+        } else if self.in_flight.is_empty() {
+            self.know_upto(self.position);
         }
         Ok(Delivered { upto: self.acknowledged, changes })
     }
@@ -345,7 +354,8 @@ impl Outgoing {
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
         // What it acknowledged of the log says nothing of what it may read there only now.
-        (self.acknowledged, self.has_gap) = (0, true);
+        self.acknowledged = 0;
+        self.gap = Some(Gap { end: self.position, beyond: self.position });
         self.outdated = self.summaries.len();
         self.to_list.clear();
         self.wanted.clear();
@@ -356,6 +366,11 @@ impl Outgoing {
     /// The peer is known to have our log up to here.
     pub fn known_upto(&self) -> u64 {
         self.acknowledged
+    }
+
+    /// Beyond a gap the peer is known to have our log after the first of these places, up to the second.
+    pub fn known_beyond_gap(&self) -> Option<(u64, u64)> {
+        self.gap.map(|gap| (gap.end, gap.beyond))
     }
 
     /// The log is sent up to here.
@@ -424,8 +439,13 @@ impl Outgoing {
         self.agreed = agreed;
         if agreed {
             self.acknowledged = self.position;
-            self.has_gap = false;
+            self.gap = None;
         }
+    }
+
+    fn know_upto(&mut self, upto: u64) {
+        let known = self.gap.as_mut().map_or(&mut self.acknowledged, |gap| &mut gap.beyond);
+        *known = upto.max(*known);
     }
 
     fn is_settled(&self) -> bool {

@@ -176,13 +176,16 @@ impl Replica {
         let mut states: BTreeMap<DeviceKey, _> = self.store.peers()?.into_iter().collect();
         let live: BTreeSet<DeviceKey> =
             self.links.values().filter(|link| link.is_live()).map(|link| link.peer).collect();
+        let mut beyond_gaps = BTreeMap::new();
         for link in self.links.values().filter(|link| link.is_live()) {
             states.insert(link.peer, link.state);
+            beyond_gaps.insert(link.peer, link.outgoing.known_beyond_gap());
         }
         let mut lines = Vec::new();
         for (key, state) in states {
             let Some(trust) = &self.trust else { continue };
             let regions = trust.reads(&key);
+            let beyond_gap = beyond_gaps.get(&key).copied().flatten();
             let in_force = trust.grants_of(&key).into_iter().filter(|grant| !grant.in_force.is_empty());
             lines.push(PeerLine {
                 key,
@@ -190,7 +193,7 @@ impl Replica {
                 role: in_force.map(|grant| grant.role).min(),
                 linked: live.contains(&key),
                 last_contact_ms: state.last_contact_ms,
-                lacks: self.lacks(&key, &regions, state.acknowledged)?,
+                lacks: self.lacks(&key, &regions, state.acknowledged, beyond_gap)?,
                 in_sync: state.in_sync,
                 refused: self.refused.get(&key).copied().unwrap_or_default(),
                 regions,
@@ -199,14 +202,21 @@ impl Replica {
         Ok(lines)
     }
 
-    fn lacks(&self, key: &DeviceKey, regions: &[Region], acknowledged: u64) -> Result<u64, ReplicaError> {
+    fn lacks(
+        &self,
+        key: &DeviceKey,
+        regions: &[Region],
+        acknowledged: u64,
+        beyond_gap: Option<(u64, u64)>,
+    ) -> Result<u64, ReplicaError> {
+        let has = |seq: u64| beyond_gap.is_some_and(|(after, upto)| after < seq && seq <= upto);
         let mut lacks = 0;
         let mut after = acknowledged;
         loop {
             let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
             let Some(last) = entries.last() else { return Ok(lacks) };
             after = last.seq;
-            let theirs = entries.iter().filter(|entry| entry.from.as_ref() != Some(key));
+            let theirs = entries.iter().filter(|entry| entry.from.as_ref() != Some(key) && !has(entry.seq));
             lacks += theirs
                 .filter(|entry| matches!(entry.kind, EntryKind::Change { record, .. } if covers(regions, &record.home())))
                 .count() as u64;

@@ -181,3 +181,21 @@ fn a_frame_that_only_marks_a_place_takes_nothing_from_what_was_agreed() {
     assert!(outgoing.agreed());
     assert_eq!((outgoing.known_upto(), outgoing.next(3, true)), (3, Work::SayQuiet));
 }
+
+#[test]
+fn what_is_acknowledged_beyond_a_gap_is_known_though_the_gap_stays_open() {
+    let mut outgoing = Outgoing::new(4, 2);
+    let frame = outgoing.sent(Some(5), [(id(1), place())]);
+    let next = outgoing.sent(Some(6), [(id(2), place())]);
+    assert_eq!(outgoing.known_beyond_gap(), Some((4, 4)));
+    assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 2);
+    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (2, Some((4, 5))));
+    outgoing.acknowledged(next, &[]).unwrap();
+    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (2, Some((4, 6))));
+
+    assert_eq!(outgoing.next(6, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(6, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (6, None));
+}
