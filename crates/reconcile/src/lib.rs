@@ -12,6 +12,8 @@ pub use incoming::Incoming;
 mod receipt;
 pub use receipt::{Beyond, Item, beyond};
 
+pub mod sketch;
+
 mod violation;
 pub use violation::Violation;
 

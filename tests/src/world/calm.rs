@@ -1,6 +1,8 @@
 //! After the faults: everything runs, everyone can reach everyone, and the nodes have a bounded time
 //! to come to agree. They dial as the program does: again and again, ever more rarely while it fails.
 
+use rukun_authority::Trust;
+
 use super::sim::{Checked, World};
 use super::{NODES, OFFICE, RELAY, TIERS};
 
@@ -32,12 +34,15 @@ impl World {
     }
 
     /// Whose grant was lost with the device that gave it, before anyone else had it, comes to the
-    /// office and is granted anew.
+    /// office and is granted anew. So is the relay's where another key became root while the office, put
+    /// back to an old copy, did not know of it: nobody reaches anybody but through the relay.
     fn grant_the_forgotten(&mut self) -> Checked {
         for node in 1..NODES {
             let key = self.nodes[node].key;
             let trust = self.nodes[OFFICE].replica.as_ref().and_then(|office| office.trust());
-            if trust.is_some_and(|trust| !trust.ever_granted(&key)) {
+            let is_forgotten =
+                |trust: &Trust| !trust.ever_granted(&key) || node == RELAY && trust.reads(&key).is_empty();
+            if trust.is_some_and(is_forgotten) {
                 let role = self.nodes[node].role;
                 self.grant(OFFICE, node == RELAY, key, role, super::REGIONS[node])?;
             }

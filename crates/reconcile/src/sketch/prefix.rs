@@ -1,0 +1,52 @@
+//! The first symbols of a set that grows: kept current id by id, and added up over disjoint sets, so
+//! that a sketch of any region costs no look at what is in it. What lies beyond comes from an
+//! [`super::Encoder`].
+
+use super::places::Places;
+use super::short::{Short, SketchKey};
+use super::symbol::Symbol;
+
+/// The first symbols of a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    symbols: Vec<Symbol>,
+}
+
+impl Prefix {
+    /// Of the empty set, this long.
+    pub fn new(symbols: usize) -> Self {
+        Self { symbols: vec![Symbol::default(); symbols] }
+    }
+
+    /// Puts an id in that was not in it.
+    pub fn insert(&mut self, key: &SketchKey, short: Short) {
+        self.visit(key, short, Symbol::put);
+    }
+
+    /// Takes an id out that was in it.
+    pub fn remove(&mut self, key: &SketchKey, short: Short) {
+        self.visit(key, short, Symbol::take);
+    }
+
+    /// Adds a disjoint set. What is longer than the shorter of both is dropped.
+    pub fn add(&mut self, other: &Self) {
+        self.symbols.truncate(other.symbols.len());
+        for (symbol, other) in self.symbols.iter_mut().zip(&other.symbols) {
+            symbol.add(other);
+        }
+    }
+
+    /// The symbols.
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    fn visit(&mut self, key: &SketchKey, short: Short, change: impl Fn(&mut Symbol, Short, u32)) {
+        let check = key.check(short);
+        let mut places = Places::of(short);
+        while let Some(symbol) = usize::try_from(places.at()).ok().and_then(|at| self.symbols.get_mut(at)) {
+            change(symbol, short, check);
+            places.advance();
+        }
+    }
+}
