@@ -7,7 +7,7 @@ use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, Surve
 use rukun_replica::{Event, LinkId};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::limits::{FRAME_BYTES_MAX, FRAME_CHANGES_MAX};
-use rukun_wire::{Changes, Cursor, Exception, Hello, Message};
+use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Sketch};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -218,6 +218,10 @@ fn a_message_out_of_place_ends_its_link_alone() {
         (Message::Differ(vec![home]), "a difference was named where no summary waits"),
         (Message::Want(vec![ChangeId::from_bytes([1; 32])]), "a change was wanted that was not listed"),
         (Message::Ids { sub_sls: home, ids: Vec::new(), last: true }, "no difference was named"),
+        (Message::Lack(Vec::new()), "a sketch was answered where none waits"),
+        (Message::Unclear, "a sketch was answered where none waits"),
+        (Message::More(16), "a sketch was answered where none waits"),
+        (Message::Symbols(Vec::new()), "symbols of a sketch came that were not asked for"),
         (changes(9, Vec::new()), "frame 9 came where frame"),
     ];
     for (message, reason) in cases {
@@ -226,6 +230,34 @@ fn a_message_out_of_place_ends_its_link_alone() {
         scene.both_name(near, reason);
         scene.honest_work_goes_on();
     }
+}
+
+#[test]
+fn a_sketch_that_tells_of_no_difference_is_not_believed_against_its_fingerprint() {
+    let mut scene = Scene::new();
+    scene.write(scene.ani, HOME);
+    scene.world.settle(STEPS);
+    let mallory = scene.world.key(scene.mallory);
+    let link = scene.world.session_by_hand(scene.supervisor, mallory);
+    let mut heard = Vec::new();
+    while !heard.iter().any(|message| matches!(message, Message::Sketch(_))) {
+        heard = scene.world.hear(scene.supervisor, link);
+        let frames = heard.iter().filter_map(|message| match message {
+            Message::Changes(changes) => Some(changes.frame),
+            _ => None,
+        });
+        for frame in frames {
+            let ack = Message::Ack { frame, exceptions: Vec::new() };
+            scene.world.say(scene.supervisor, link, &ack);
+        }
+        scene.world.say(scene.supervisor, link, &Message::Summary(Vec::new()));
+    }
+    let Some(Message::Sketch(sketch)) = heard.pop() else { panic!("{heard:?}") };
+    // Back go its own symbols, as if two changes had one short form and took each other out of them all.
+    let fingerprint = [[1; 32], [2; 32]].iter().collect();
+    scene.world.say(scene.supervisor, link, &Message::Sketch(Sketch { fingerprint, ..sketch }));
+    let heard = scene.world.hear(scene.supervisor, link);
+    assert_eq!(heard, [Message::Unclear]);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rukun_authority::Role;
 use rukun_change::{ChangeId, Fingerprint};
 use rukun_replica::LinkId;
 use rukun_tests::by_hand::{Node, World};
-use rukun_wire::Message;
 use rukun_wire::limits::FRAME_CHANGES_MAX;
+use rukun_wire::{Message, Short, Sketch};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -68,8 +68,10 @@ fn whoever_summarises_a_place_that_it_may_not_read_learns_nothing_of_it() {
     let heard = hear_out(&mut world, link);
     assert_eq!(changes(&heard), 1, "the family in its own place");
     world.say(OFFICE, link, &Message::Summary(Vec::new()));
-    hear_out(&mut world, link);
-    world.say(OFFICE, link, &Message::Differ(Vec::new()));
+    let heard = hear_out(&mut world, link);
+    let [Message::Sketch(sketch)] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(sketch.regions, ["18110100050003".parse().unwrap()], "what both may read");
+    world.say(OFFICE, link, &Message::Lack(Vec::new()));
     let other = OTHER.parse().unwrap();
     world.say(OFFICE, link, &Message::Summary(vec![(other, Fingerprint::default())]));
     let heard = hear_out(&mut world, link);
@@ -85,6 +87,15 @@ fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
     let link = world.session_by_hand(OFFICE, world.key(mallory));
     hear_out(&mut world, link);
     world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    let sketches = [0, 1].map(|_| {
+        let heard = hear_out(&mut world, link);
+        world.say(OFFICE, link, &Message::Unclear);
+        let [Message::Sketch(sketch)] = &heard[..] else { panic!("{heard:?}") };
+        sketch.clone()
+    });
+    assert_eq!(sketches[0].salt, 0);
+    assert_ne!(sketches[1].salt, 0, "what was unclear goes again under a salt");
+    // And then each sub-SLS by itself.
     hear_out(&mut world, link);
     world.say(OFFICE, link, &Message::Differ(vec![HOME.parse().unwrap()]));
     let ids = listed(&hear_out(&mut world, link));
@@ -95,6 +106,42 @@ fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
     let heard = hear_out(&mut world, link);
     assert_eq!(changes(&heard), 0, "{heard:?}");
     // The session goes on in the scope that it has now.
+    world.settle(STEPS);
+    let status = world.replicas[OFFICE.0].status().unwrap();
+    let line = status.peers.iter().find(|peer| peer.key == world.key(mallory)).unwrap();
+    assert!(line.linked && line.in_sync, "{line:?}");
+}
+
+#[test]
+fn a_sketch_of_what_this_device_may_not_read_is_not_answered() {
+    let (mut world, mallory) = scene();
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    hear_out(&mut world, link);
+    let sketch = Sketch {
+        regions: vec!["18".parse().unwrap()],
+        fingerprint: Fingerprint::default(),
+        salt: 0,
+        symbols: Vec::new(),
+    };
+    world.say(OFFICE, link, &Message::Sketch(sketch));
+    assert_eq!(hear_out(&mut world, link), [Message::Unclear]);
+}
+
+#[test]
+fn what_a_sketch_showed_to_be_lacking_stays_here_once_the_peer_may_no_longer_read_it() {
+    let (mut world, mallory) = scene();
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    let heard = hear_out(&mut world, link);
+    let [Message::Sketch(sketch)] = &heard[..] else { panic!("{heard:?}") };
+    // Of a set of one, each symbol that holds anything holds that one.
+    let short = Short(sketch.symbols[0].sum);
+    world.grant(OFFICE, mallory, Role::Enumerator, &["18110100050009"]);
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Lack(vec![short]));
+    let heard = hear_out(&mut world, link);
+    assert_eq!(changes(&heard), 0, "{heard:?}");
     world.settle(STEPS);
     let status = world.replicas[OFFICE.0].status().unwrap();
     let line = status.peers.iter().find(|peer| peer.key == world.key(mallory)).unwrap();

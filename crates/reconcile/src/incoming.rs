@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use rukun_change::{Fingerprint, SubSls};
+use rukun_wire::Sketch;
 
+use crate::sketch::Difference;
 use crate::violation::Violation;
 
 /// The most summaries that may wait for an answer.
@@ -19,6 +21,18 @@ pub struct Incoming {
     /// Summaries that wait until all that we have is on its way, oldest first.
     summaries: VecDeque<Vec<(SubSls, Fingerprint)>>,
     differing: BTreeSet<SubSls>,
+    asking: Option<Asking>,
+}
+
+/// A sketch of which more symbols are asked for.
+#[derive(Debug)]
+pub struct Asking {
+    /// It, as it came.
+    pub sketch: Sketch,
+    /// What was held here of its regions.
+    pub held: Fingerprint,
+    /// What its symbols told so far.
+    pub difference: Difference,
 }
 
 impl Incoming {
@@ -77,6 +91,30 @@ impl Incoming {
     /// The oldest summary that waits for its answer.
     pub fn next_summary(&mut self) -> Option<Vec<(SubSls, Fingerprint)>> {
         self.summaries.pop_front()
+    }
+
+    /// A sketch came, which is answered at once.
+    ///
+    /// # Errors
+    /// If symbols are awaited of another.
+    pub fn sketched(&self) -> Result<(), Violation> {
+        match self.asking {
+            Some(_) => Err(Violation::TooMuch { what: "sketches", max: 1 }),
+            None => Ok(()),
+        }
+    }
+
+    /// More symbols of a sketch are asked for.
+    pub fn asked(&mut self, asking: Asking) {
+        self.asking = Some(asking);
+    }
+
+    /// Symbols came: the sketch that they go on with.
+    ///
+    /// # Errors
+    /// If nobody asked for them.
+    pub fn symbols(&mut self) -> Result<Asking, Violation> {
+        self.asking.take().ok_or(Violation::NoSymbols)
     }
 
     /// We named these as differing, so their ids will be listed.

@@ -7,7 +7,7 @@ mod outgoing;
 pub use outgoing::{Delivered, FRAMES_IN_FLIGHT_MAX, Outgoing, Work};
 
 mod incoming;
-pub use incoming::Incoming;
+pub use incoming::{Asking, Incoming};
 
 mod receipt;
 pub use receipt::{Beyond, Item, beyond};

@@ -10,6 +10,9 @@ use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
 
 use crate::violation::Violation;
 
+mod sketched;
+use sketched::Sketched;
+
 /// The most frames that may be sent and not yet acknowledged.
 pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
 /// How often two nodes compare again without anything having moved between them, before the session
@@ -35,6 +38,10 @@ pub struct Outgoing {
     compare: Compare,
     /// Summaries that wait for their answer, oldest first.
     summaries: VecDeque<Vec<SubSls>>,
+    /// A sketch that waits for its answer.
+    sketch: Option<Sketched>,
+    /// How often a sketch led nowhere.
+    unclear: u32,
     /// How many of these are about a scope that the peer no longer has.
     outdated: usize,
     /// Named as differing, ids not listed yet.
@@ -107,6 +114,11 @@ pub enum Work {
     List(SubSls),
     /// Say that there is nothing more to send for now.
     SayQuiet,
+    /// Sketch what is held where both sides may read, and summarise the rest of the peer's scope; say so with
+    /// [`Outgoing::sketched`] and [`Outgoing::summarised`].
+    Sketch,
+    /// Send the sketch's symbols from the first of these places up to the second.
+    Symbols(usize, usize),
     /// Summarise: everywhere in the peer's scope, or in these sub-SLS; say so with
     /// [`Outgoing::summarised`].
     Summarise(Option<BTreeSet<SubSls>>),
@@ -129,6 +141,8 @@ impl Outgoing {
             said_quiet: false,
             compare: if trusted { Compare::In(BTreeSet::new()) } else { Compare::Everywhere },
             summaries: VecDeque::new(),
+            sketch: None,
+            unclear: 0,
             outdated: 0,
             to_list: VecDeque::new(),
             listed: VecDeque::new(),
@@ -147,6 +161,9 @@ impl Outgoing {
         if self.in_flight.len() >= FRAMES_IN_FLIGHT_MAX && !cfg!(planted = "window-unbounded") {
             return Work::Nothing;
         }
+        if let Some((from, upto)) = self.symbols_due() {
+            return Work::Symbols(from, upto);
+        }
         if let Some(sub_sls) = self.to_list.pop_front() {
             return Work::List(sub_sls);
         }
@@ -157,7 +174,8 @@ impl Outgoing {
         if self.position < head {
             return Work::Log { after: self.position };
         }
-        if !self.in_flight.is_empty() || !self.listed.is_empty() || !self.summaries.is_empty() {
+        let is_asking = !self.listed.is_empty() || !self.summaries.is_empty() || self.sketch.is_some();
+        if !self.in_flight.is_empty() || is_asking {
             return Work::Nothing;
         }
         if !self.said_quiet {
@@ -172,7 +190,7 @@ impl Outgoing {
             Compare::Everywhere => {
                 // What was named in a scope that is no more must not count against agreement.
                 self.unsettled.clear();
-                Work::Summarise(None)
+                if self.sketches() { Work::Sketch } else { Work::Summarise(None) }
             }
             Compare::In(places) if places.is_empty() => Work::Nothing,
             Compare::In(places) => Work::Summarise(Some(places)),
@@ -281,7 +299,7 @@ impl Outgoing {
     /// [`SUMMARY_SUB_SLS_MAX`] each.
     pub fn summarised(&mut self, places: &[SubSls]) {
         self.summaries.extend(places.chunks(SUMMARY_SUB_SLS_MAX).map(<[SubSls]>::to_vec));
-        let nothing_to_ask = self.summaries.is_empty() && self.unsettled.is_empty();
+        let nothing_to_ask = self.summaries.is_empty() && self.sketch.is_none() && self.unsettled.is_empty();
         self.set_agreed(nothing_to_ask || cfg!(planted = "in-sync-unanswered"));
     }
 
@@ -357,6 +375,7 @@ impl Outgoing {
         self.acknowledged = 0;
         self.gap = Some(Gap { end: self.position, beyond: self.position });
         self.outdated = self.summaries.len();
+        self.outdate_sketch();
         self.to_list.clear();
         self.wanted.clear();
         self.agreed = false;
@@ -409,7 +428,7 @@ impl Outgoing {
 
     /// Changes came from the peer in these sub-SLS.
     pub fn came(&mut self, places: impl IntoIterator<Item = SubSls>) {
-        if !self.summaries.is_empty() {
+        if !self.summaries.is_empty() || self.sketch.is_some() {
             self.came.extend(places);
         }
     }
@@ -450,6 +469,7 @@ impl Outgoing {
 
     fn is_settled(&self) -> bool {
         self.summaries.is_empty()
+            && self.sketch.is_none()
             && self.unsettled.is_empty()
             && self.doubted.is_empty()
             && self.in_flight.iter().all(|flight| flight.changes.is_empty())

@@ -15,11 +15,10 @@ mod places;
 mod prefix;
 pub use prefix::Prefix;
 
-mod short;
-pub use short::{Short, SketchKey};
+mod key;
+pub use key::SketchKey;
 
 mod symbol;
-pub use symbol::Symbol;
 
 #[cfg(test)]
 mod tests;

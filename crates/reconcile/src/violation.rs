@@ -42,6 +42,12 @@ pub enum Violation {
     /// An answer to no summary.
     #[error("a difference was named where no summary waits for one")]
     NoSummary,
+    /// An answer to no sketch.
+    #[error("a sketch was answered where none waits for an answer")]
+    NoSketch,
+    /// Symbols that nobody asked for.
+    #[error("symbols of a sketch came that were not asked for")]
+    NoSymbols,
     /// A difference outside the summary.
     #[error("a difference was named in a sub-SLS that the summary did not have")]
     NotInSummary,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use rukun_change::{ChangeId, SubSls};
-use rukun_reconcile::{Outgoing, Work};
+use rukun_reconcile::{Outgoing, Violation, Work};
 
 /// As many as the protocol says.
 const ROUNDS: u32 = 3;
@@ -14,6 +14,40 @@ fn id(byte: u8) -> ChangeId {
 
 fn place() -> SubSls {
     "1811010005000300".parse().unwrap()
+}
+
+/// Who summarises each sub-SLS, since sketches led nowhere.
+fn summarising() -> Outgoing {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    for _ in 0..2 {
+        assert_eq!(outgoing.next(0, true), Work::Sketch);
+        outgoing.sketched([place()].into(), 8);
+        outgoing.unclear().unwrap();
+    }
+    outgoing
+}
+
+/// Sketches, and is told that a change is lacking that the peer then never holds. Gives how often the change was
+/// sent.
+fn lacking_for_ever(outgoing: &mut Outgoing) -> u32 {
+    let mut sent = 0;
+    loop {
+        match outgoing.next(0, true) {
+            Work::SayQuiet => {}
+            Work::Sketch => {
+                outgoing.sketched([place()].into(), 8);
+                outgoing.lacks(&[(id(1), place())].into(), true).unwrap();
+            }
+            Work::Changes(ids) => {
+                sent += 1;
+                let frame = outgoing.sent(None, ids.iter().map(|id| (*id, place())));
+                outgoing.acknowledged(frame, &ids).unwrap();
+            }
+            Work::Nothing => return sent,
+            work => panic!("{work:?}"),
+        }
+    }
 }
 
 /// Compares, and is told of a difference that nothing is wanted of, as often as it asks.
@@ -58,15 +92,14 @@ fn never_held(outgoing: &mut Outgoing) -> u32 {
                 outgoing.acknowledged(frame, &ids).unwrap();
             }
             Work::Nothing => return sent,
-            work @ Work::Log { .. } => panic!("{work:?}"),
+            work => panic!("{work:?}"),
         }
     }
 }
 
 #[test]
 fn who_wants_nothing_of_all_that_is_listed_has_it_all() {
-    let mut outgoing = Outgoing::new(0, 0);
-    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    let mut outgoing = summarising();
     assert_eq!(outgoing.next(0, true), Work::Summarise(None));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[place()]).unwrap();
@@ -84,8 +117,7 @@ fn who_wants_nothing_of_all_that_is_listed_has_it_all() {
 
 #[test]
 fn who_wanted_something_of_a_list_has_it_all_only_after_another_summary() {
-    let mut outgoing = Outgoing::new(0, 0);
-    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    let mut outgoing = summarising();
     assert_eq!(outgoing.next(0, true), Work::Summarise(None));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[place()]).unwrap();
@@ -107,7 +139,7 @@ fn who_wanted_something_of_a_list_has_it_all_only_after_another_summary() {
 
 #[test]
 fn a_peer_that_holds_more_than_we_do_is_not_asked_again_and_again() {
-    let mut outgoing = Outgoing::new(0, 0);
+    let mut outgoing = summarising();
     assert_eq!(differ_for_ever(&mut outgoing), 1);
     assert!(outgoing.agreed());
     assert_eq!(outgoing.next(0, true), Work::Nothing);
@@ -115,14 +147,58 @@ fn a_peer_that_holds_more_than_we_do_is_not_asked_again_and_again() {
 
 #[test]
 fn a_change_that_the_peer_cannot_take_is_sent_a_few_times_and_no_more() {
-    let mut outgoing = Outgoing::new(0, 0);
+    let mut outgoing = summarising();
     assert_eq!(never_held(&mut outgoing), ROUNDS);
+    assert!(!outgoing.agreed());
+
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(lacking_for_ever(&mut outgoing), ROUNDS);
     assert!(!outgoing.agreed());
 }
 
 #[test]
-fn what_was_left_differing_is_compared_again_once_statements_or_changes_there_have_come() {
+fn what_a_peer_lacks_of_a_sketch_is_sent_once_and_proved_by_another() {
     let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
+    outgoing.sketched([place()].into(), 8);
+    assert_eq!(outgoing.next(0, true), Work::Nothing);
+    outgoing.more(16).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::Symbols(8, 16));
+    // The peer's own sketch told the same.
+    let lacking = [(id(1), place())].into();
+    outgoing.found_lacking(&lacking);
+    outgoing.lacks(&lacking, true).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(1)]));
+    let frame = outgoing.sent(None, [(id(1), place())]);
+    outgoing.found_lacking(&lacking);
+    outgoing.acknowledged(frame, &[]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
+    outgoing.sketched([place()].into(), 8);
+    outgoing.lacks(&[].into(), true).unwrap();
+    assert!(outgoing.agreed());
+    assert_eq!(outgoing.next(0, true), Work::Nothing);
+}
+
+#[test]
+fn symbols_that_lead_nowhere_or_are_asked_for_twice_are_not_sent_for_ever() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.more(16), Err(Violation::NoSketch));
+    outgoing.sketched([place()].into(), 8);
+    assert!(matches!(outgoing.more(8), Err(Violation::TooMuch { .. })));
+    assert!(matches!(outgoing.more(1 << 63), Err(Violation::TooMuch { .. })));
+    outgoing.unclear().unwrap();
+    assert!(outgoing.is_salted() && outgoing.sketches());
+    assert_eq!(outgoing.unclear(), Err(Violation::NoSketch));
+    outgoing.sketched([place()].into(), 8);
+    outgoing.unclear().unwrap();
+    assert!(!outgoing.sketches(), "sub-SLS are summarised from here on");
+}
+
+#[test]
+fn what_was_left_differing_is_compared_again_once_statements_or_changes_there_have_come() {
+    let mut outgoing = summarising();
     never_held(&mut outgoing);
     outgoing.statements_moved();
     assert_eq!(never_held(&mut outgoing), ROUNDS);

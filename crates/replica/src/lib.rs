@@ -16,6 +16,7 @@ mod replica;
 pub use replica::{Replica, ReplicaError};
 
 mod session;
+mod sketch;
 
 mod link;
 

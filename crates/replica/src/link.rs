@@ -130,6 +130,11 @@ impl Replica {
             (Phase::Live, Message::Differ(places)) => Ok(self.take_differ(link, &places)),
             (Phase::Live, Message::Ids { sub_sls, ids, last }) => self.take_ids(link, sub_sls, &ids, last),
             (Phase::Live, Message::Want(ids)) => self.take_want(link, &ids),
+            (Phase::Live, Message::Sketch(sketch)) => self.take_sketch(link, sketch),
+            (Phase::Live, Message::More(symbols)) => Ok(self.take_more(link, symbols)),
+            (Phase::Live, Message::Symbols(symbols)) => self.take_symbols(link, &symbols),
+            (Phase::Live, Message::Lack(shorts)) => self.take_lack(link, &shorts),
+            (Phase::Live, Message::Unclear) => Ok(self.take_unclear(link)),
             (phase, _) => Ok(Err(Violation::Phase { message: name, phase: phase.name() }.into())),
         }
     }

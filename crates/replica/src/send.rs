@@ -86,6 +86,8 @@ impl Replica {
             Work::Changes(ids) => self.send_wanted(link, ids)?,
             Work::List(sub_sls) => self.send_ids(link, sub_sls)?,
             Work::SayQuiet => self.send(link, &Message::Summary(Vec::new())),
+            Work::Sketch => self.send_sketch(link)?,
+            Work::Symbols(from, upto) => self.send_symbols(link, from, upto),
             Work::Summarise(places) => self.send_summary(link, places)?,
             Work::Nothing => return Ok(false),
         }
@@ -274,10 +276,7 @@ impl Replica {
         if !readable && !cfg!(planted = "differ-unchecked") {
             return Ok(());
         }
-        let mut ids = self.store.ids(&sub_sls)?;
-        let about = self.store.statements_about(&sub_sls)?;
-        ids.extend(about.iter().map(|id| ChangeId::from_bytes(*id.as_bytes())));
-        ids.sort_unstable();
+        let ids = self.held_ids(&sub_sls)?;
         let parts = ids.chunks(CHANGE_IDS_MAX).count().max(1);
         for part in 0..parts {
             let ids: Vec<ChangeId> =
@@ -290,7 +289,20 @@ impl Replica {
         Ok(())
     }
 
-    fn send_summary(&mut self, link: LinkId, places: Option<BTreeSet<SubSls>>) -> Result<(), ReplicaError> {
+    /// The ids of what is held of a sub-SLS, changes and statements about them, ascending.
+    pub(crate) fn held_ids(&self, sub_sls: &SubSls) -> Result<Vec<ChangeId>, ReplicaError> {
+        let mut ids = self.store.ids(sub_sls)?;
+        let about = self.store.statements_about(sub_sls)?;
+        ids.extend(about.iter().map(|id| ChangeId::from_bytes(*id.as_bytes())));
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    pub(crate) fn send_summary(
+        &mut self,
+        link: LinkId,
+        places: Option<BTreeSet<SubSls>>,
+    ) -> Result<(), ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let regions = match places {
             None => open.reads.clone(),
@@ -300,6 +312,11 @@ impl Replica {
             }
         };
         let rows: Vec<(SubSls, Fingerprint)> = self.store.fingerprints(&regions)?.into_iter().collect();
+        self.send_rows(link, &rows);
+        Ok(())
+    }
+
+    pub(crate) fn send_rows(&mut self, link: LinkId, rows: &[(SubSls, Fingerprint)]) {
         let places: Vec<SubSls> = rows.iter().map(|(place, _)| *place).collect();
         for rows in rows.chunks(SUMMARY_SUB_SLS_MAX) {
             self.send(link, &Message::Summary(rows.to_vec()));
@@ -307,7 +324,6 @@ impl Replica {
         if let Some(open) = self.links.get_mut(&link) {
             open.outgoing.summarised(&places);
         }
-        Ok(())
     }
 
     /// Writes down what the peer is known to hold, and tells when it holds everything.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
+use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
 use rukun_wire::{CloseCode, Hello};
@@ -32,10 +33,20 @@ pub(crate) struct Link {
     /// The sum of what the peer has listed so far of places that it outgrew; nothing where it listed
     /// something that is not held.
     pub(crate) listed: BTreeMap<SubSls, Option<Fingerprint>>,
+    /// The sketch that waits for the peer's answer.
+    pub(crate) drawn: Option<Drawn>,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
     opened_ms: u64,
+}
+
+/// A sketch that waits for its answer.
+pub(crate) struct Drawn {
+    pub(crate) key: SketchKey,
+    pub(crate) regions: Vec<Region>,
+    /// The set as it was, from the next symbol on.
+    pub(crate) encoder: Encoder,
 }
 
 pub(crate) enum Phase {
@@ -71,6 +82,7 @@ impl Link {
             statements_upto: 0,
             receipts_shown: None,
             listed: BTreeMap::new(),
+            drawn: None,
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,

@@ -17,10 +17,15 @@ pub(crate) enum Kind {
     Want = 11,
     Close = 12,
     Stubs = 13,
+    Sketch = 14,
+    More = 15,
+    Symbols = 16,
+    Lack = 17,
+    Unclear = 18,
 }
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 18] = [
         Self::Hello,
         Self::StatementIds,
         Self::Statements,
@@ -34,6 +39,11 @@ impl Kind {
         Self::Want,
         Self::Close,
         Self::Stubs,
+        Self::Sketch,
+        Self::More,
+        Self::Symbols,
+        Self::Lack,
+        Self::Unclear,
     ];
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {
@@ -60,6 +70,11 @@ impl Kind {
             Self::Want => "want",
             Self::Close => "close",
             Self::Stubs => "stubs",
+            Self::Sketch => "sketch",
+            Self::More => "more",
+            Self::Symbols => "symbols",
+            Self::Lack => "lack",
+            Self::Unclear => "unclear",
         }
     }
 }

@@ -23,6 +23,9 @@ pub use changes::Changes;
 mod stubs;
 pub use stubs::Stubs;
 
+mod sketch;
+pub use sketch::{Short, Sketch, Symbol};
+
 mod notice;
 pub use notice::{CloseCode, CloseReason, Exception};
 

@@ -26,6 +26,11 @@ pub const CHAIN_STATEMENTS_MAX: usize = 16;
 pub const SUMMARY_SUB_SLS_MAX: usize = 8_192;
 /// The most ids of changes in one message.
 pub const CHANGE_IDS_MAX: usize = 4_096;
+/// The most regions of a sketch.
+pub const SKETCH_REGIONS_MAX: usize = 64;
+/// The most symbols of a sketch, and the most ids that its receiver may lack: beyond that a summary of each
+/// sub-SLS is cheaper.
+pub const SYMBOLS_MAX: usize = 4_096;
 /// The most bytes of a file in one message.
 pub const BLOB_PIECE_BYTES_MAX: usize = 32 * 1024;
 /// The longest file.

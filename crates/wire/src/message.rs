@@ -13,7 +13,8 @@ use crate::limits::{
 };
 use crate::pack::{pack, unpack};
 use crate::rows::{check_ascending, read_rows, read_strings, read_yes, write_rows, write_strings, write_yes};
-use crate::{Changes, CloseReason, Exception, Fault, Hello, Stubs, WireError};
+use crate::sketch::{read_shorts, read_symbols, write_shorts, write_symbols};
+use crate::{Changes, CloseReason, Exception, Fault, Hello, Short, Sketch, Stubs, Symbol, WireError};
 
 const SUB_SLS_BYTES: usize = 8;
 const SUMMARY_ROW_BYTES: usize = SUB_SLS_BYTES + Fingerprint::BYTES;
@@ -76,6 +77,16 @@ pub enum Message {
     },
     /// Asks for changes.
     Want(Vec<ChangeId>),
+    /// What the sender holds in some regions.
+    Sketch(Sketch),
+    /// Asks for the symbols of a sketch up to so many.
+    More(u64),
+    /// The next symbols of a sketch.
+    Symbols(Vec<Symbol>),
+    /// What the receiver of a sketch lacks of it, ascending. Nothing: it holds all of it.
+    Lack(Vec<Short>),
+    /// A sketch leads nowhere, or is not for its receiver to understand.
+    Unclear,
     /// Ends the session.
     Close(CloseReason),
 }
@@ -126,6 +137,11 @@ impl Message {
             Self::Differ(_) => Kind::Differ,
             Self::Ids { .. } => Kind::Ids,
             Self::Want(_) => Kind::Want,
+            Self::Sketch(_) => Kind::Sketch,
+            Self::More(_) => Kind::More,
+            Self::Symbols(_) => Kind::Symbols,
+            Self::Lack(_) => Kind::Lack,
+            Self::Unclear => Kind::Unclear,
             Self::Close(_) => Kind::Close,
         }
     }
@@ -155,6 +171,15 @@ impl Message {
                 write_yes(&mut out, *last);
             }
             Self::Want(ids) => write_change_ids(&mut out, ids),
+            Self::Sketch(sketch) => sketch.write(&mut out),
+            Self::More(symbols) => {
+                out.uint(*symbols);
+            }
+            Self::Symbols(symbols) => write_symbols(&mut out, symbols),
+            Self::Lack(shorts) => write_shorts(&mut out, shorts),
+            Self::Unclear => {
+                out.array(0);
+            }
             Self::Close(reason) => reason.write(&mut out),
         }
         out.finish()
@@ -184,6 +209,14 @@ impl Message {
                 Self::Ids { sub_sls, ids, last: read_yes(&mut reader)? }
             }
             Kind::Want => Self::Want(read_change_ids(&mut reader)?),
+            Kind::Sketch => Self::Sketch(Sketch::read(&mut reader)?),
+            Kind::More => Self::More(reader.uint()?),
+            Kind::Symbols => Self::Symbols(read_symbols(&mut reader)?),
+            Kind::Lack => Self::Lack(read_shorts(&mut reader)?),
+            Kind::Unclear => {
+                reader.tuple(0)?;
+                Self::Unclear
+            }
             Kind::Close => Self::Close(CloseReason::read(&mut reader)?),
         };
         reader.end()?;
@@ -327,7 +360,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_told_from_a_malformed_message() {
         assert_eq!(Message::decode(&[]), Err(WireError::EmptyFrame));
-        assert_eq!(Message::decode(&[14]), Err(WireError::UnknownType { number: 14 }));
+        assert_eq!(Message::decode(&[19]), Err(WireError::UnknownType { number: 19 }));
         let error = Message::decode(&[Kind::Want as u8, 0x41, 0]).unwrap_err().to_string();
         assert_eq!(error, "peer sent a malformed want: 1 bytes are no whole number of rows of 32");
     }

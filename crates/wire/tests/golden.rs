@@ -9,7 +9,9 @@ use rukun_change::{
     SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
 use rukun_wire::limits::UNPACKED_BYTES_MAX;
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
+use rukun_wire::{
+    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+};
 
 /// Length and type in front of the fields.
 const HEAD_BYTES: usize = 5;
@@ -252,6 +254,42 @@ fn bytes_of_want() {
     let message = Message::Want(vec![ChangeId::from_bytes([0x55; 32])]);
     let literal = "000000230b58205555555555555555555555555555555555555555555555555555555555555555";
     check(&message, literal, include_str!("../golden/v1/want.hex"));
+}
+
+#[test]
+fn bytes_of_sketch() {
+    let message = Message::Sketch(Sketch {
+        regions: vec!["1811010".parse().unwrap(), "18110400030001".parse().unwrap()],
+        fingerprint: fingerprint(&[1]),
+        salt: 0,
+        symbols: vec![Symbol { sum: 0x0102_0304_0506_0708, check: 0x090a_0b0c, count: -2 }],
+    });
+    let literal = "000000530e848267313831313031306e3138313130343030303330303031582800000000000000012ef2c6ee9e0e \
+         267588b3242fd306ce2676b5ce65af1bf70b1bc9bc616bec2d24004d0102030405060708090a0b0cfe";
+    check(&message, literal, include_str!("../golden/v1/sketch.hex"));
+}
+
+#[test]
+fn bytes_of_more() {
+    check(&Message::More(300), "000000040f19012c", include_str!("../golden/v1/more.hex"));
+}
+
+#[test]
+fn bytes_of_symbols() {
+    let message = Message::Symbols(vec![Symbol { sum: 1, check: 2, count: 3 }, Symbol::default()]);
+    let literal = "0000001d10581a0000000000000001000000020300000000000000000000000000";
+    check(&message, literal, include_str!("../golden/v1/symbols.hex"));
+}
+
+#[test]
+fn bytes_of_lack() {
+    let message = Message::Lack(vec![Short(1), Short(0xff00)]);
+    check(&message, "0000001211500000000000000001000000000000ff00", include_str!("../golden/v1/lack.hex"));
+}
+
+#[test]
+fn bytes_of_unclear() {
+    check(&Message::Unclear, "000000021280", include_str!("../golden/v1/unclear.hex"));
 }
 
 #[test]

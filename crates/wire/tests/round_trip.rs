@@ -13,9 +13,9 @@ use rukun_change::limits::{BODY_BYTES_MAX, CHANGE_BYTES_MAX, SEEN_MAX, STATEMENT
 use rukun_change::{CauseHash, ChangeId, Fingerprint, Ink, StatementId, SubSls};
 use rukun_wire::limits::{
     BATCH_BYTES_MAX, BLOB_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHANGE_IDS_MAX, FRAME_BYTES_MAX,
-    FRAME_CHANGES_MAX, STATEMENT_IDS_MAX, SUMMARY_SUB_SLS_MAX,
+    FRAME_CHANGES_MAX, SKETCH_REGIONS_MAX, STATEMENT_IDS_MAX, SUMMARY_SUB_SLS_MAX, SYMBOLS_MAX,
 };
-use rukun_wire::{Changes, Deframer, Message, WireError};
+use rukun_wire::{Changes, Deframer, Message, Short, Sketch, Symbol, WireError};
 
 fn through_a_link(message: &Message) -> Result<Message, WireError> {
     let mut deframer = Deframer::new();
@@ -123,6 +123,14 @@ fn the_longest_of_every_other_message_fits_a_frame() {
         Message::Want(ids.clone()),
         Message::Ids { sub_sls: codes[0], ids, last: false },
         Message::Summary(codes.iter().map(|code| (*code, one)).collect()),
+        Message::Sketch(Sketch {
+            regions: codes.iter().take(SKETCH_REGIONS_MAX).map(SubSls::region).collect(),
+            fingerprint: one,
+            salt: u64::MAX,
+            symbols: vec![Symbol { sum: u64::MAX, check: u32::MAX, count: -1 }; SYMBOLS_MAX],
+        }),
+        Message::Symbols(vec![Symbol::default(); SYMBOLS_MAX]),
+        Message::Lack((0..SYMBOLS_MAX as u64).map(Short).collect()),
         Message::Differ(codes),
         Message::Blob {
             digest,

@@ -11,7 +11,8 @@ use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_enrolment::{Fate, Invitation, granted, refused};
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message, Stubs,
+    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message, Short,
+    Sketch, Stubs, Symbol,
 };
 
 use super::chunk;
@@ -74,6 +75,16 @@ fn messages() -> Vec<Message> {
         Message::Differ(vec![home]),
         Message::Ids { sub_sls: home, ids: ids.clone(), last: true },
         Message::Want(ids),
+        Message::Sketch(Sketch {
+            regions: vec![home.region()],
+            fingerprint,
+            salt: 0,
+            symbols: vec![Symbol { sum: 7, check: 8, count: 1 }; 3],
+        }),
+        Message::More(16),
+        Message::Symbols(vec![Symbol::default(); 2]),
+        Message::Lack(vec![Short(7), Short(9)]),
+        Message::Unclear,
         Message::Close(CloseReason { code: CloseCode::Done, text: "done".into() }),
     ]
 }

@@ -1,7 +1,7 @@
 //! Sessions: granted peers that say anything in any order to a living node. Each link is answered or
 //! closed, nobody is sent what they may not read, and an honest peer is served afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use rukun_authority::{Erasure, Grant, Keypair, Role, Said, Transfer, Verifier, sign};
@@ -9,8 +9,11 @@ use rukun_change::{
     CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Ink, Moment, RecordId,
     SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
+use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_replica::{Deframer, Event, Frame, Input as Happening, LinkId, Output, Replica};
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
+use rukun_wire::{
+    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+};
 
 use super::input::Input;
 use super::people::{self, ANI, Device, LIARS, MALLORY, OFFICE, QUESTIONNAIRE, SUPERVISOR};
@@ -53,7 +56,7 @@ fn played(data: &[u8]) -> Session {
 impl Session {
     fn step(&mut self, input: &mut Input<'_>) {
         let link = self.links.keys().nth(input.below(self.links.len().max(1))).copied();
-        match (input.below(20), link) {
+        match (input.below(25), link) {
             (0, _) | (_, None) => {
                 let peer = input.pick(&peers()).key();
                 self.open(peer, input.below(2) == 1);
@@ -182,6 +185,11 @@ impl Session {
                 last: input.below(2) == 0,
             },
             18 => Message::Want(some(input, &pool.change_ids)),
+            20 => Message::Sketch(sketch(input)),
+            21 => Message::More(small_or_large(input)),
+            22 => Message::Symbols(symbols(input)),
+            23 => Message::Lack(shorts(input)),
+            24 => Message::Unclear,
             _ => {
                 let code = CloseCode::from_number(input.below(8) as u64).unwrap_or(CloseCode::Done);
                 Message::Close(CloseReason { code, text: "enough".into() })
@@ -245,9 +253,49 @@ fn check_told(message: &Message, reads: impl Fn(&SubSls) -> bool) {
         Message::Stubs(stubs) => stubs.items.iter().all(|item| reads(&item.header.record.home())),
         Message::Summary(rows) => rows.iter().all(|(place, _)| reads(place)),
         Message::Ids { sub_sls, .. } => reads(sub_sls),
+        Message::Sketch(sketch) => sketch.regions.iter().all(|region| {
+            let (first, last) = region.bounds();
+            reads(&first) && reads(&last)
+        }),
         _ => true,
     };
     assert!(scoped, "a peer is told what it may not read: {message:?}");
+}
+
+/// What a peer may claim to hold in one place or all over: some of what is there, under the key that both have.
+fn sketch(input: &mut Input<'_>) -> Sketch {
+    let pool = pool();
+    let ids = some(input, &pool.change_ids);
+    let place: SubSls = input.pick(&PLACES).parse().unwrap();
+    let region = if input.below(2) == 0 { place.region() } else { "1811".parse().unwrap() };
+    let salt = small_or_large(input);
+    let key = SketchKey::new(&people::survey().id, salt);
+    let mut encoder = Encoder::new(&key, ids.iter().map(|id| key.short(id.as_bytes())), 0);
+    let symbols = match input.below(3) {
+        0 => symbols(input),
+        _ => (0..input.below(40)).map(|_| encoder.symbol()).collect(),
+    };
+    Sketch { regions: vec![region], fingerprint: ids.iter().map(ChangeId::as_bytes).collect(), salt, symbols }
+}
+
+fn symbols(input: &mut Input<'_>) -> Vec<Symbol> {
+    let symbol = |input: &mut Input<'_>| Symbol {
+        sum: u64::from_be_bytes(input.number()),
+        check: u32::from_be_bytes(input.number()),
+        count: i8::from_be_bytes(input.number()),
+    };
+    (0..input.below(20)).map(|_| symbol(input)).collect()
+}
+
+/// Ascending: some of what is there, and what nobody has.
+fn shorts(input: &mut Input<'_>) -> Vec<Short> {
+    let key = SketchKey::new(&people::survey().id, 0);
+    let mut shorts: BTreeSet<Short> =
+        some(input, &pool().change_ids).iter().map(|id| key.short(id.as_bytes())).collect();
+    if input.below(2) == 0 {
+        shorts.insert(Short(u64::from_be_bytes(input.number())));
+    }
+    shorts.into_iter().collect()
 }
 
 fn peers() -> Vec<Device> {

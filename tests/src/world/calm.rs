@@ -34,9 +34,10 @@ impl World {
     }
 
     /// Whose grant was lost with the device that gave it, before anyone else had it, comes to the
-    /// office and is granted anew. So is the relay's where another key became root while the office, put
-    /// back to an old copy, did not know of it: nobody reaches anybody but through the relay.
+    /// office and is granted anew. So does the relay where another key became root while the office, put
+    /// back to an old copy, knew nothing of its grant: nobody reaches anybody but through the relay.
     fn grant_the_forgotten(&mut self) -> Checked {
+        self.seat_roots()?;
         for node in 1..NODES {
             let key = self.nodes[node].key;
             let trust = self.nodes[OFFICE].replica.as_ref().and_then(|office| office.trust());

@@ -20,7 +20,7 @@ fn the_log_is_sent_before_anything_is_compared() {
     assert_eq!(outgoing.acknowledged(frame, &[]), Ok(Delivered { upto: 5, changes }));
     assert_eq!(outgoing.next(5, false), Work::SayQuiet);
     assert_eq!(outgoing.next(5, false), Work::Nothing);
-    assert_eq!(outgoing.next(5, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(5, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     assert!(!outgoing.agreed());
     outgoing.differs(&[]).unwrap();
@@ -43,7 +43,7 @@ fn no_more_frames_fly_than_the_window_holds() {
 fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
     let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     outgoing.differs(&[place()]).unwrap();
     assert_eq!(outgoing.next(0, true), Work::List(place()));
@@ -74,7 +74,7 @@ fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
 fn an_answer_from_before_the_peer_sent_something_is_asked_for_again() {
     let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     outgoing.came([place()]);
     outgoing.differs(&[]).unwrap();
@@ -90,7 +90,7 @@ fn a_doubt_about_one_place_outlasts_the_answer_to_a_summary_of_another() {
     let other: SubSls = "1811010005000400".parse().unwrap();
     let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
     outgoing.summarised(&[other]);
     outgoing.doubt(place());
     outgoing.differs(&[]).unwrap();
@@ -109,7 +109,7 @@ fn a_doubt_about_one_place_outlasts_the_answer_to_a_summary_of_another() {
 fn what_a_peer_brought_long_ago_and_waited_is_compared_before_it_counts_as_held_there() {
     let mut outgoing = Outgoing::new(0, 0);
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     outgoing.doubt(place());
     outgoing.differs(&[]).unwrap();
@@ -148,7 +148,7 @@ fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
     outgoing.wants(&[id(1)]).unwrap();
     outgoing.compare_everywhere();
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(0, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
     // What it had named as differing does not keep it from agreeing in the new scope.
     outgoing.summarised(&[]);
     assert!(outgoing.agreed());
@@ -194,7 +194,7 @@ fn what_is_acknowledged_beyond_a_gap_is_known_though_the_gap_stays_open() {
     assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (2, Some((4, 6))));
 
     assert_eq!(outgoing.next(6, true), Work::SayQuiet);
-    assert_eq!(outgoing.next(6, true), Work::Summarise(None));
+    assert_eq!(outgoing.next(6, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (6, None));

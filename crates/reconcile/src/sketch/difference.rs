@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use rukun_wire::{Short, Symbol};
+
 use super::encoder::Encoder;
+use super::key::SketchKey;
 use super::places::Places;
-use super::short::{Short, SketchKey};
-use super::symbol::Symbol;
+use super::symbol;
 
 /// The difference of a peer's set and one's own, as far as the symbols so far tell.
 #[derive(Debug)]
@@ -48,8 +50,8 @@ impl Difference {
             return Err(SketchError::Endless { max: self.symbols_max });
         }
         let mut left = *symbol;
-        left.subtract(&self.ours.symbol());
-        left.add(&self.found.symbol());
+        symbol::subtract(&mut left, &self.ours.symbol());
+        symbol::add(&mut left, &self.found.symbol());
         self.pure.push(self.left.len());
         self.left.push(left);
         self.peel()
@@ -57,7 +59,12 @@ impl Difference {
 
     /// Whether all of the difference is found: every id falls into the first symbol.
     pub fn is_known(&self) -> bool {
-        self.left.first().is_some_and(Symbol::is_empty)
+        self.left.first().is_some_and(|symbol| *symbol == Symbol::default())
+    }
+
+    /// The key of its short forms.
+    pub fn key(&self) -> &SketchKey {
+        &self.key
     }
 
     /// How many symbols were taken.
@@ -77,16 +84,18 @@ impl Difference {
 
     fn peel(&mut self) -> Result<(), SketchError> {
         while let Some(at) = self.pure.pop() {
-            let Some(pure) = self.left.get(at).and_then(|symbol| symbol.pure(&self.key)) else { continue };
+            let Some(pure) = self.left.get(at).and_then(|symbol| symbol::pure(symbol, &self.key)) else {
+                continue;
+            };
             let (short, check) = (pure.short, self.key.check(pure.short));
             let mut places = Places::of(short);
             let mut is_there = false;
             while let Some(symbol) = usize::try_from(places.at()).ok().and_then(|at| self.left.get_mut(at)) {
                 is_there |= places.at() == at as u64;
                 if pure.is_put_in {
-                    symbol.take(short, check);
+                    symbol::take_out(symbol, short, check);
                 } else {
-                    symbol.put(short, check);
+                    symbol::put(symbol, short, check);
                 }
                 self.pure.push(places.at() as usize);
                 places.advance();

@@ -4,9 +4,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use rukun_wire::{Short, Symbol};
+
+use super::key::SketchKey;
 use super::places::Places;
-use super::short::{Short, SketchKey};
-use super::symbol::Symbol;
+use super::symbol;
 
 /// The stream of a set's symbols.
 #[derive(Clone, Debug)]
@@ -59,9 +61,9 @@ impl Encoder {
                 break;
             }
             if waiting.is_put_in {
-                symbol.put(waiting.short, waiting.check);
+                symbol::put(&mut symbol, waiting.short, waiting.check);
             } else {
-                symbol.take(waiting.short, waiting.check);
+                symbol::take_out(&mut symbol, waiting.short, waiting.check);
             }
             waiting.places.advance();
         }

@@ -4,7 +4,7 @@
 //! an id instead of 1.46 at a hundred, 1.26 instead of 1.37 at a thousand, and the same when it is small. All
 //! in whole numbers, so that every machine finds the same places.
 
-use super::short::Short;
+use rukun_wire::Short;
 
 /// The step of the generator, as in the authors' own program.
 const MULTIPLIER: u64 = 0xda94_2042_e4dd_58b5;

@@ -2,9 +2,11 @@
 //! that a sketch of any region costs no look at what is in it. What lies beyond comes from an
 //! [`super::Encoder`].
 
+use rukun_wire::{Short, Symbol};
+
+use super::key::SketchKey;
 use super::places::Places;
-use super::short::{Short, SketchKey};
-use super::symbol::Symbol;
+use super::symbol;
 
 /// The first symbols of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,19 +22,19 @@ impl Prefix {
 
     /// Puts an id in that was not in it.
     pub fn insert(&mut self, key: &SketchKey, short: Short) {
-        self.visit(key, short, Symbol::put);
+        self.visit(key, short, symbol::put);
     }
 
     /// Takes an id out that was in it.
     pub fn remove(&mut self, key: &SketchKey, short: Short) {
-        self.visit(key, short, Symbol::take);
+        self.visit(key, short, symbol::take_out);
     }
 
     /// Adds a disjoint set. What is longer than the shorter of both is dropped.
     pub fn add(&mut self, other: &Self) {
         self.symbols.truncate(other.symbols.len());
         for (symbol, other) in self.symbols.iter_mut().zip(&other.symbols) {
-            symbol.add(other);
+            symbol::add(symbol, other);
         }
     }
 

@@ -1,64 +1,42 @@
-//! One coded symbol: the sum of the short forms that fall into it, of their checks, and how many they are.
-//! A symbol less another is the symbol of the difference.
+//! What can be done with coded symbols: ids are put in and taken out, and a symbol less another is the
+//! symbol of the difference. Their numbers are those of a peer, so nothing here may overflow into a panic.
 
-use super::short::{Short, SketchKey};
+use rukun_wire::{Short, Symbol};
 
-/// A coded symbol. Its numbers are those of a peer, so none of the sums may overflow into a panic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Symbol {
-    /// The short forms, each bit added alone.
-    pub sum: u64,
-    /// Their checks, likewise.
-    pub check: u32,
-    /// How many there are, and fewer than none where more was taken away.
-    pub count: i64,
-}
+use super::key::SketchKey;
 
 /// One id that a symbol holds alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pure {
     pub(super) short: Short,
-    /// Whether it is of what was put in, or else of what was taken away.
+    /// Whether it is of what was put in, or else of what was taken out.
     pub(super) is_put_in: bool,
 }
 
-impl Symbol {
-    pub(super) fn put(&mut self, short: Short, check: u32) {
-        self.toggle(short, check, 1);
-    }
+pub(super) fn put(symbol: &mut Symbol, short: Short, check: u32) {
+    add(symbol, &Symbol { sum: short.0, check, count: 1 });
+}
 
-    pub(super) fn take(&mut self, short: Short, check: u32) {
-        self.toggle(short, check, -1);
-    }
+pub(super) fn take_out(symbol: &mut Symbol, short: Short, check: u32) {
+    add(symbol, &Symbol { sum: short.0, check, count: -1 });
+}
 
-    /// Adds the symbol at the same place of a disjoint set.
-    pub fn add(&mut self, other: &Self) {
-        self.sum ^= other.sum;
-        self.check ^= other.check;
-        self.count = self.count.wrapping_add(other.count);
-    }
+/// Adds the symbol at the same place of a disjoint set.
+pub(super) fn add(symbol: &mut Symbol, other: &Symbol) {
+    symbol.sum ^= other.sum;
+    symbol.check ^= other.check;
+    symbol.count = symbol.count.wrapping_add(other.count);
+}
 
-    /// Takes away the symbol at the same place of another set: what both hold is gone.
-    pub fn subtract(&mut self, other: &Self) {
-        self.sum ^= other.sum;
-        self.check ^= other.check;
-        self.count = self.count.wrapping_sub(other.count);
-    }
+/// Takes away the symbol at the same place of another set: what both hold is gone.
+pub(super) fn subtract(symbol: &mut Symbol, other: &Symbol) {
+    symbol.sum ^= other.sum;
+    symbol.check ^= other.check;
+    symbol.count = symbol.count.wrapping_sub(other.count);
+}
 
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    pub(super) fn pure(&self, key: &SketchKey) -> Option<Pure> {
-        let short = Short(self.sum);
-        (self.count.unsigned_abs() == 1 && key.check(short) == self.check)
-            .then_some(Pure { short, is_put_in: self.count > 0 })
-    }
-
-    fn toggle(&mut self, short: Short, check: u32, by: i64) {
-        self.sum ^= short.0;
-        self.check ^= check;
-        self.count = self.count.wrapping_add(by);
-    }
+pub(super) fn pure(symbol: &Symbol, key: &SketchKey) -> Option<Pure> {
+    let short = Short(symbol.sum);
+    (matches!(symbol.count, 1 | -1) && key.check(short) == symbol.check)
+        .then_some(Pure { short, is_put_in: symbol.count > 0 })
 }

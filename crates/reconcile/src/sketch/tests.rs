@@ -1,9 +1,14 @@
+//! What a difference costs, and what a sketch of no set comes to.
+
 use super::*;
 
 use std::collections::BTreeSet;
 
+use rukun_change::SurveyId;
+use rukun_wire::{Short, Symbol};
+
 fn key(salt: u8) -> SketchKey {
-    SketchKey::from_bytes([salt; 16])
+    SketchKey::new(&SurveyId::from_bytes([7; 32]), salt.into())
 }
 
 /// Ids that nobody chose: the short forms under another key.
@@ -48,17 +53,9 @@ fn what_only_one_side_has_is_found_and_on_which() {
 
 #[test]
 fn a_difference_costs_what_the_paper_says() {
-    for (d, draws) in [
-        (1, 200),
-        (2, 200),
-        (4, 200),
-        (10, 200),
-        (30, 200),
-        (100, 400),
-        (300, 100),
-        (1_000, 40),
-        (10_000, 4),
-    ] {
+    for (d, draws) in
+        [(1, 200), (2, 200), (4, 200), (10, 200), (30, 200), (100, 400), (300, 100), (1_000, 40), (10_000, 4)]
+    {
         let mean = (0..draws)
             .map(|draw| decode(7, &shorts(100 + draw, 0..d), &[]).unwrap().symbols() as f64)
             .sum::<f64>()
@@ -127,7 +124,7 @@ fn a_sketch_of_no_set_ends_when_an_id_is_found_twice() {
     let key = key(1);
     let [short] = shorts(1, 0..1)[..] else { panic!("one") };
     let mut alone = Symbol::default();
-    alone.put(short, key.check(short));
+    symbol::put(&mut alone, short, key.check(short));
     // In the first symbol once, and then wherever it likes.
     let mut difference = Difference::new(key, [], 3);
     let error = (0..40).find_map(|_| difference.take(&alone).err());
@@ -150,10 +147,10 @@ fn any_symbols_end_in_an_answer_or_an_error() {
             let mut symbol = Symbol::default();
             for _ in 0..next() % 3 {
                 let part = few[next() as usize % few.len()];
-                symbol.put(part, key.check(part));
+                symbol::put(&mut symbol, part, key.check(part));
             }
             if next() % 2 == 0 {
-                symbol.take(short, key.check(short));
+                symbol::take_out(&mut symbol, short, key.check(short));
             }
             if difference.is_known() || difference.take(&symbol).is_err() {
                 break;

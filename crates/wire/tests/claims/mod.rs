@@ -6,7 +6,9 @@ use rukun_change::{
     Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Header, Incarnation, Ink, RecordId,
     SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
-use rukun_wire::{Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Stubs};
+use rukun_wire::{
+    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+};
 
 /// A chunk: the magic, the checksum of the rest, the rest.
 pub(crate) fn chunk(rest: &[u8]) -> Vec<u8> {
@@ -35,10 +37,32 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
             last
         }),
         vec(change_id(), 0..50).prop_map(Message::Want),
+        sketch().prop_map(Message::Sketch),
+        any::<u64>().prop_map(Message::More),
+        vec(symbol(), 0..50).prop_map(Message::Symbols),
+        btree_set(any::<u64>().prop_map(Short), 0..50)
+            .prop_map(|shorts| Message::Lack(shorts.into_iter().collect())),
+        Just(Message::Unclear),
         (0_u64..10, "\\PC{0,128}").prop_map(|(number, text)| {
             Message::Close(CloseReason { code: CloseCode::from_number(number).unwrap(), text })
         }),
     ]
+}
+
+fn sketch() -> impl Strategy<Value = Sketch> {
+    let regions = btree_set(sub_sls().prop_map(|home| home.region()), 0..5);
+    (regions, btree_set(any::<[u8; 32]>(), 0..3), any::<u64>(), vec(symbol(), 0..20)).prop_map(
+        |(regions, ids, salt, symbols)| Sketch {
+            regions: regions.into_iter().collect(),
+            fingerprint: ids.iter().collect(),
+            salt,
+            symbols,
+        },
+    )
+}
+
+fn symbol() -> impl Strategy<Value = Symbol> {
+    any::<(u64, u32, i8)>().prop_map(|(sum, check, count)| Symbol { sum, check, count })
 }
 
 fn changes() -> impl Strategy<Value = Changes> {

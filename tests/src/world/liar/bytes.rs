@@ -86,6 +86,7 @@ fn huge_counts(truth: &Truth<'_>) -> Vec<Vec<u8>> {
     };
     let digest = Digest::of(b"");
     let home = truth.home.as_bytes();
+    let sum = Fingerprint::default().to_bytes();
     let author = |out: &mut Writer| _ = out.array(2).bytes(&[1; 32]).bytes(&[2; 4]);
     vec![
         framed(1, &with(&mut |out| hello(out), &HUGE_ARRAY)),
@@ -108,6 +109,10 @@ fn huge_counts(truth: &Truth<'_>) -> Vec<Vec<u8>> {
         framed(9, &HUGE_BYTES),
         framed(10, &with(&mut |out| _ = out.array(3).bytes(home), &HUGE_BYTES)),
         framed(11, &HUGE_BYTES),
+        framed(14, &with(&mut |out| _ = out.array(4), &HUGE_ARRAY)),
+        framed(14, &with(&mut |out| _ = out.array(4).array(0).bytes(&sum).uint(HUGE), &HUGE_BYTES)),
+        framed(16, &HUGE_BYTES),
+        framed(17, &HUGE_BYTES),
         framed(CLOSE, &with(&mut |out| _ = out.array(2).uint(0), &HUGE_TEXT)),
     ]
 }

@@ -91,6 +91,10 @@ pub enum Lie {
     UnwantedIds,
     /// A want of what was not listed.
     UnwantedWant,
+    /// An answer to a sketch, or symbols of one, where none waits.
+    UnaskedSketch,
+    /// A sketch of no set that there ever was.
+    WildSketch,
     /// A frame of changes out of turn.
     FrameOrder,
     /// A log that is sent up to the highest place that there is.
@@ -160,6 +164,8 @@ impl Lie {
         Self::EndlessIds,
         Self::UnwantedIds,
         Self::UnwantedWant,
+        Self::UnaskedSketch,
+        Self::WildSketch,
         Self::FrameOrder,
         Self::HugeLog,
         Self::FalseBlob,

@@ -3,7 +3,7 @@
 use rukun_authority::Keypair;
 use rukun_change::{ChangeId, Digest, Fingerprint, SubSls, SurveyId};
 use rukun_wire::limits::CHANGE_IDS_MAX;
-use rukun_wire::{Changes, Cursor, Exception, Hello, Message};
+use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Short, Sketch, Symbol};
 
 use super::changes::{no_change, no_incarnation};
 use super::{Expect, Lie, Telling, Truth, frame_of, hello};
@@ -52,6 +52,8 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
             closes(Message::Ids { sub_sls: truth.far, ids: vec![no_change(chance)], last: true })
         }
         Lie::UnwantedWant => closes(Message::Want(vec![no_change(chance)])),
+        Lie::UnaskedSketch => closes(unasked_sketch(chance)),
+        Lie::WildSketch => Telling::greeted(wild_sketch(chance, home), Expect::Harmless),
         Lie::FrameOrder => {
             let frame = *chance.pick(&[0, 2, 9, 1 << 63, u64::MAX]);
             Telling::greeted(vec![frame_of(frame, Vec::new())], Expect::LinkCloses)
@@ -97,6 +99,38 @@ fn false_fingerprint(chance: &mut Chance) -> Fingerprint {
         bytes[..8].copy_from_slice(&(1_u64 << 63).to_be_bytes());
     }
     Fingerprint::from_bytes(&bytes).expect("the sum of points is a point")
+}
+
+fn unasked_sketch(chance: &mut Chance) -> Message {
+    match chance.below(4) {
+        0 => Message::Lack(vec![Short(chance.u64())]),
+        1 => Message::Unclear,
+        2 => Message::More(*chance.pick(&[0, 9, 1 << 63])),
+        _ => Message::Symbols(wild_symbols(chance)),
+    }
+}
+
+/// What is held at home, as noise, and more of it than is asked for.
+fn wild_sketch(chance: &mut Chance, home: SubSls) -> Vec<Vec<u8>> {
+    let region = if chance.one_in(4) { "1811".parse().expect("a region") } else { home.region() };
+    let sketch = Sketch {
+        regions: vec![region],
+        fingerprint: false_fingerprint(chance),
+        salt: chance.below(2) as u64 * chance.u64(),
+        symbols: wild_symbols(chance),
+    };
+    let mut messages = vec![Message::Sketch(sketch)];
+    messages.extend((0..chance.below(3)).map(|_| Message::Symbols(wild_symbols(chance))));
+    messages.iter().map(Message::encode).collect()
+}
+
+/// Of no set; or empty, as if of two that differ in nothing but their fingerprints.
+fn wild_symbols(chance: &mut Chance) -> Vec<Symbol> {
+    let symbol = |chance: &mut Chance| match chance.below(3) {
+        0 => Symbol::default(),
+        _ => Symbol { sum: chance.u64(), check: chance.u64() as u32, count: chance.u64() as i8 },
+    };
+    (0..*chance.pick(&[0, 1, 8, 500])).map(|_| symbol(chance)).collect()
 }
 
 fn endless_ids(chance: &mut Chance, home: SubSls) -> Vec<Vec<u8>> {

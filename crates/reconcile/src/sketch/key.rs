@@ -1,23 +1,25 @@
-//! An id becomes eight bytes by which a sketch names it, under a key that strangers don't have. Who has
-//! the key can look for two ids of one short form; another salt tells them apart again.
+//! An id becomes eight bytes by which a sketch names it, under a key that only who is in the survey has.
+//! Who has it can look for two ids of one short form; another salt tells them apart again.
 
 use std::fmt;
 use std::hash::Hasher;
 
+use rukun_change::{Digest, SurveyId};
+use rukun_wire::Short;
 use siphasher::sip::SipHasher24;
+
+const CONTEXT: &[u8] = b"rukun sketch";
+const KEY_BYTES: usize = 16;
 
 /// The key of the short forms of ids.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SketchKey([u8; 16]);
-
-/// An id's short form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Short(pub u64);
+pub struct SketchKey([u8; KEY_BYTES]);
 
 impl SketchKey {
-    /// The key of these bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+    /// The key of a survey under a salt.
+    pub fn new(survey: &SurveyId, salt: u64) -> Self {
+        let digest = Digest::of(&[CONTEXT, survey.as_bytes(), &salt.to_be_bytes()].concat());
+        Self(*digest.as_bytes().first_chunk().expect("a digest is longer than a key"))
     }
 
     /// The short form of an id.

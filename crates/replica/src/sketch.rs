@@ -1,0 +1,237 @@
+//! Sketches: all that two nodes may both read is compared at once, for the price of what differs. What is
+//! held elsewhere, by who may only deliver there, is summarised by itself (`send`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rukun_change::{ChangeId, Fingerprint, Region, SubSls};
+use rukun_reconcile::sketch::{Difference, Encoder, SketchKey};
+use rukun_reconcile::{Asking, Violation};
+use rukun_wire::limits::{SKETCH_REGIONS_MAX, SYMBOLS_MAX};
+use rukun_wire::{Message, Short, Sketch, Symbol};
+
+use crate::input::LinkId;
+use crate::replica::{Replica, ReplicaError};
+use crate::send::covers;
+use crate::session::{Drawn, Outcome};
+
+/// How many symbols go with a sketch: enough for some four differences.
+const SYMBOLS_FIRST: usize = 8;
+
+impl Replica {
+    /// Sketches what is held where both may read, and summarises the rest of the peer's scope.
+    pub(crate) fn send_sketch(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let device = self.device();
+        let (Some(open), Some(trust), Some(survey)) = (self.links.get(&link), &self.trust, self.survey())
+        else {
+            return Ok(());
+        };
+        let regions = shared(&trust.reads(&device), &open.reads);
+        if regions.len() > SKETCH_REGIONS_MAX {
+            return self.send_summary(link, None);
+        }
+        let (is_salted, held) = (open.outgoing.is_salted(), self.store.fingerprints(&open.reads)?);
+        let (shared, rest): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|(place, _)| covers(&regions, place));
+        // Who holds nothing has nothing that the peer could lack.
+        if !shared.is_empty() {
+            let salt = if is_salted { u64::from_be_bytes(self.random()).max(1) } else { 0 };
+            let key = SketchKey::new(&survey, salt);
+            let places: BTreeSet<SubSls> = shared.iter().map(|(place, _)| *place).collect();
+            let ids = self.ids_in(&places)?;
+            let mut encoder = Encoder::new(&key, ids.keys().map(|id| key.short(id.as_bytes())), 0);
+            let symbols: Vec<Symbol> = (0..SYMBOLS_FIRST).map(|_| encoder.symbol()).collect();
+            let fingerprint = total(shared.iter().map(|(_, set)| set));
+            if let Some(open) = self.links.get_mut(&link) {
+                open.drawn = Some(Drawn { key, regions: regions.clone(), encoder });
+                open.outgoing.sketched(places, symbols.len());
+            }
+            self.send(link, &Message::Sketch(Sketch { regions, fingerprint, salt, symbols }));
+        }
+        self.send_rows(link, &rest);
+        Ok(())
+    }
+
+    /// Sends the next symbols of a sketch.
+    pub(crate) fn send_symbols(&mut self, link: LinkId, from: usize, upto: usize) {
+        let Some(drawn) = self.links.get_mut(&link).and_then(|open| open.drawn.as_mut()) else { return };
+        let symbols = (from..upto).map(|_| drawn.encoder.symbol()).collect();
+        self.send(link, &Message::Symbols(symbols));
+    }
+
+    pub(crate) fn take_sketch(&mut self, link: LinkId, sketch: Sketch) -> Result<Outcome, ReplicaError> {
+        let device = self.device();
+        let (Some(open), Some(trust), Some(survey)) = (self.links.get(&link), &self.trust, self.survey())
+        else {
+            return Ok(Ok(()));
+        };
+        if let Err(violation) = open.incoming.sketched() {
+            return Ok(Err(violation.into()));
+        }
+        let reads = trust.reads(&device);
+        if !sketch.regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
+            self.send(link, &Message::Unclear);
+            return Ok(Ok(()));
+        }
+        let places = self.store.fingerprints(&sketch.regions)?;
+        let held = total(places.values());
+        if held == sketch.fingerprint {
+            self.hold_the_same(link, places.into_keys())?;
+            self.send(link, &Message::Lack(Vec::new()));
+            return Ok(Ok(()));
+        }
+        let key = SketchKey::new(&survey, sketch.salt);
+        let ids = self.ids_in(&places.into_keys().collect())?;
+        let ours = ids.keys().map(|id| key.short(id.as_bytes()));
+        let difference = Difference::new(key, ours, sketch.fingerprint.count());
+        let symbols = sketch.symbols.clone();
+        self.decode(link, Asking { sketch, held, difference }, &symbols)?;
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn take_symbols(&mut self, link: LinkId, symbols: &[Symbol]) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        match open.incoming.symbols() {
+            Ok(asking) => self.decode(link, asking, symbols)?,
+            Err(violation) => return Ok(Err(violation.into())),
+        }
+        Ok(Ok(()))
+    }
+
+    pub(crate) fn take_more(&mut self, link: LinkId, symbols: u64) -> Outcome {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        open.outgoing.more(symbols).map_err(Into::into)
+    }
+
+    /// The peer lacks what has these short forms, and nothing else of the sketch.
+    pub(crate) fn take_lack(&mut self, link: LinkId, shorts: &[Short]) -> Result<Outcome, ReplicaError> {
+        let Some(drawn) = self.links.get_mut(&link).and_then(|open| open.drawn.take()) else {
+            return Ok(Err(Violation::NoSketch.into()));
+        };
+        let lacking = shorts.iter().copied().collect();
+        let found = self.named(&drawn.key, &drawn.regions, &lacking)?;
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        Ok(open.outgoing.lacks(&found, found.len() == shorts.len()).map_err(Into::into))
+    }
+
+    pub(crate) fn take_unclear(&mut self, link: LinkId) -> Outcome {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        open.drawn = None;
+        open.outgoing.unclear().map_err(Into::into)
+    }
+
+    /// Goes on with a sketch: it is understood, or more of it is wanted, or it leads nowhere.
+    fn decode(&mut self, link: LinkId, mut asking: Asking, symbols: &[Symbol]) -> Result<(), ReplicaError> {
+        for symbol in symbols {
+            if asking.difference.is_known() {
+                break;
+            }
+            if asking.difference.take(symbol).is_err() {
+                self.send(link, &Message::Unclear);
+                return Ok(());
+            }
+        }
+        if asking.difference.is_known() {
+            return self.answer_sketch(link, &asking);
+        }
+        let taken = asking.difference.symbols();
+        if symbols.is_empty() || taken >= SYMBOLS_MAX {
+            self.send(link, &Message::Unclear);
+            return Ok(());
+        }
+        let next = (2 * taken).min(SYMBOLS_MAX);
+        if let Some(open) = self.links.get_mut(&link) {
+            open.incoming.asked(asking);
+        }
+        self.send(link, &Message::More(next as u64));
+        Ok(())
+    }
+
+    /// Says what is lacking here of a sketch, and sends what the peer lacks.
+    fn answer_sketch(&mut self, link: LinkId, asking: &Asking) -> Result<(), ReplicaError> {
+        let (difference, regions) = (&asking.difference, &asking.sketch.regions);
+        let ours = self.named(difference.key(), regions, difference.ours_alone())?;
+        if difference.theirs_alone().is_empty() {
+            // That nothing is lacking is no guess: what is held here, less what the peer lacks, is its set.
+            if less(asking.held, ours.keys()) != Some(asking.sketch.fingerprint) {
+                self.send(link, &Message::Unclear);
+                return Ok(());
+            }
+            let beyond: BTreeSet<SubSls> = ours.values().copied().collect();
+            let held = self.store.fingerprints(regions)?;
+            self.hold_the_same(link, held.into_keys().filter(|place| !beyond.contains(place)))?;
+        }
+        self.send(link, &Message::Lack(difference.theirs_alone().iter().copied().collect()));
+        let head = self.store.head();
+        if let Some(open) = self.links.get_mut(&link)
+            && open.outgoing.position() == head
+        {
+            let reads = &open.reads;
+            let lacking = ours.into_iter().filter(|(_, place)| covers(reads, place)).collect();
+            open.outgoing.found_lacking(&lacking);
+        }
+        Ok(())
+    }
+
+    /// Both hold the same of these places.
+    fn hold_the_same(
+        &mut self,
+        link: LinkId,
+        places: impl Iterator<Item = SubSls>,
+    ) -> Result<(), ReplicaError> {
+        let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(()) };
+        let places: Vec<SubSls> = places.collect();
+        self.found_equal(&peer, &places)?;
+        self.show_receipts(link, &places)
+    }
+
+    /// What is held in these regions and has one of these short forms.
+    fn named(
+        &self,
+        key: &SketchKey,
+        regions: &[Region],
+        shorts: &BTreeSet<Short>,
+    ) -> Result<BTreeMap<ChangeId, SubSls>, ReplicaError> {
+        if shorts.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut ids = self.ids_in(&self.store.fingerprints(regions)?.into_keys().collect())?;
+        ids.retain(|id, _| shorts.contains(&key.short(id.as_bytes())));
+        Ok(ids)
+    }
+
+    /// What is held of these places, changes and statements about them.
+    fn ids_in(&self, places: &BTreeSet<SubSls>) -> Result<BTreeMap<ChangeId, SubSls>, ReplicaError> {
+        let mut ids = BTreeMap::new();
+        for place in places {
+            ids.extend(self.held_ids(place)?.into_iter().map(|id| (id, *place)));
+        }
+        Ok(ids)
+    }
+}
+
+/// Where both may read, ascending, no region within another.
+fn shared(ours: &[Region], theirs: &[Region]) -> Vec<Region> {
+    let both: BTreeSet<Region> =
+        ours.iter().flat_map(|our| theirs.iter().filter_map(|their| our.intersection(their))).collect();
+    let is_widest = |region: &Region| !both.iter().any(|other| other != region && other.covers(region));
+    both.iter().filter(|region| is_widest(region)).copied().collect()
+}
+
+/// What is left of a set without these of its ids.
+fn less<'a>(mut set: Fingerprint, ids: impl ExactSizeIterator<Item = &'a ChangeId>) -> Option<Fingerprint> {
+    if ids.len() as u64 > set.count() {
+        return None;
+    }
+    for id in ids {
+        set.remove(id.as_bytes());
+    }
+    Some(set)
+}
+
+fn total<'a>(sets: impl Iterator<Item = &'a Fingerprint>) -> Fingerprint {
+    let mut total = Fingerprint::default();
+    for set in sets {
+        total += *set;
+    }
+    total
+}
