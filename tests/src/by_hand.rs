@@ -33,6 +33,8 @@ pub struct World {
     pub events: Vec<Vec<Event>>,
     /// The survey's root key.
     pub root: Keypair,
+    /// How many bytes nodes sent each other, by message.
+    pub carried: BTreeMap<&'static str, usize>,
     wires: BTreeMap<(Node, LinkId), Wire>,
     /// What nodes said on links whose other end is the test itself.
     heard: BTreeMap<(Node, LinkId), Vec<Message>>,
@@ -48,6 +50,7 @@ impl World {
             replicas: Vec::new(),
             events: Vec::new(),
             root: root.clone(),
+            carried: BTreeMap::new(),
             wires: BTreeMap::new(),
             heard: BTreeMap::new(),
             links: 0,
@@ -234,7 +237,11 @@ impl World {
                 Output::Send { link, bytes } => match self.heard.get_mut(&(node, link)) {
                     // Past the length of four bytes stands one message.
                     Some(heard) => heard.push(Message::decode(&bytes[4..]).expect("nodes say what is right")),
-                    None => self.inject(node, link, bytes),
+                    None => {
+                        let message = Message::decode(&bytes[4..]).expect("nodes say what is right");
+                        *self.carried.entry(message.name()).or_default() += bytes.len();
+                        self.inject(node, link, bytes);
+                    }
                 },
                 Output::Close { link, reason } => self.close(node, link, &reason),
                 Output::Event(event) => self.events[node.0].push(event),

@@ -219,7 +219,7 @@ fn a_message_out_of_place_ends_its_link_alone() {
         (Message::Want(vec![ChangeId::from_bytes([1; 32])]), "a change was wanted that was not listed"),
         (Message::Ids { sub_sls: home, ids: Vec::new(), last: true }, "no difference was named"),
         (Message::Lack(Vec::new()), "a sketch was answered where none waits"),
-        (Message::Unclear, "a sketch was answered where none waits"),
+        (Message::Unclear { again: true }, "a sketch was answered where none waits"),
         (Message::More(16), "a sketch was answered where none waits"),
         (Message::Symbols(Vec::new()), "symbols of a sketch came that were not asked for"),
         (changes(9, Vec::new()), "frame 9 came where frame"),
@@ -257,7 +257,7 @@ fn a_sketch_that_tells_of_no_difference_is_not_believed_against_its_fingerprint(
     let fingerprint = [[1; 32], [2; 32]].iter().collect();
     scene.world.say(scene.supervisor, link, &Message::Sketch(Sketch { fingerprint, ..sketch }));
     let heard = scene.world.hear(scene.supervisor, link);
-    assert_eq!(heard, [Message::Unclear]);
+    assert_eq!(heard, [Message::Unclear { again: true }]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
     world.say(OFFICE, link, &Message::Summary(Vec::new()));
     let sketches = [0, 1].map(|_| {
         let heard = hear_out(&mut world, link);
-        world.say(OFFICE, link, &Message::Unclear);
+        world.say(OFFICE, link, &Message::Unclear { again: true });
         let [Message::Sketch(sketch)] = &heard[..] else { panic!("{heard:?}") };
         sketch.clone()
     });
@@ -124,7 +124,7 @@ fn a_sketch_of_what_this_device_may_not_read_is_not_answered() {
         symbols: Vec::new(),
     };
     world.say(OFFICE, link, &Message::Sketch(sketch));
-    assert_eq!(hear_out(&mut world, link), [Message::Unclear]);
+    assert_eq!(hear_out(&mut world, link), [Message::Unclear { again: false }]);
 }
 
 #[test]

@@ -93,15 +93,9 @@ impl Incoming {
         self.summaries.pop_front()
     }
 
-    /// A sketch came, which is answered at once.
-    ///
-    /// # Errors
-    /// If symbols are awaited of another.
-    pub fn sketched(&self) -> Result<(), Violation> {
-        match self.asking {
-            Some(_) => Err(Violation::TooMuch { what: "sketches", max: 1 }),
-            None => Ok(()),
-        }
+    /// A sketch came. It takes the place of one that symbols are awaited of.
+    pub fn sketched(&mut self) {
+        self.asking = None;
     }
 
     /// More symbols of a sketch are asked for.

@@ -23,7 +23,7 @@ fn summarising() -> Outgoing {
     for _ in 0..2 {
         assert_eq!(outgoing.next(0, true), Work::Sketch);
         outgoing.sketched([place()].into(), 8);
-        outgoing.unclear().unwrap();
+        outgoing.unclear(true).unwrap();
     }
     outgoing
 }
@@ -188,12 +188,17 @@ fn symbols_that_lead_nowhere_or_are_asked_for_twice_are_not_sent_for_ever() {
     outgoing.sketched([place()].into(), 8);
     assert!(matches!(outgoing.more(8), Err(Violation::TooMuch { .. })));
     assert!(matches!(outgoing.more(1 << 63), Err(Violation::TooMuch { .. })));
-    outgoing.unclear().unwrap();
+    outgoing.unclear(true).unwrap();
     assert!(outgoing.is_salted() && outgoing.sketches());
-    assert_eq!(outgoing.unclear(), Err(Violation::NoSketch));
+    assert_eq!(outgoing.unclear(true), Err(Violation::NoSketch));
     outgoing.sketched([place()].into(), 8);
-    outgoing.unclear().unwrap();
+    outgoing.unclear(true).unwrap();
     assert!(!outgoing.sketches(), "sub-SLS are summarised from here on");
+
+    let mut outgoing = Outgoing::new(0, 0);
+    outgoing.sketched([place()].into(), 8);
+    outgoing.unclear(false).unwrap();
+    assert!(!outgoing.sketches(), "a salt makes no difference smaller");
 }
 
 #[test]

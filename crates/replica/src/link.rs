@@ -134,7 +134,7 @@ impl Replica {
             (Phase::Live, Message::More(symbols)) => Ok(self.take_more(link, symbols)),
             (Phase::Live, Message::Symbols(symbols)) => self.take_symbols(link, &symbols),
             (Phase::Live, Message::Lack(shorts)) => self.take_lack(link, &shorts),
-            (Phase::Live, Message::Unclear) => Ok(self.take_unclear(link)),
+            (Phase::Live, Message::Unclear { again }) => Ok(self.take_unclear(link, again)),
             (phase, _) => Ok(Err(Violation::Phase { message: name, phase: phase.name() }.into())),
         }
     }

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedHeader, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
-use rukun_change::{Author, DeviceKey, Moment, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{Author, DeviceKey, Fingerprint, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
+use rukun_reconcile::sketch::Prefix;
 use rukun_store::{Store, StoreError};
 
 use crate::input::{Event, Input, LinkId, Output};
@@ -39,6 +40,8 @@ pub struct Replica {
     pub(crate) receipts_due: BTreeSet<SubSls>,
     /// Of where something is held and nothing may be read any more.
     pub(crate) outgrown: BTreeSet<SubSls>,
+    /// The first symbols of what was held of each sub-SLS when it was last sketched, and of which set.
+    pub(crate) prefixes: BTreeMap<SubSls, (Fingerprint, Prefix)>,
     /// Of these, where the district may have come to hold all that is held here.
     pub(crate) release_due: BTreeSet<SubSls>,
     /// Where receipts may prove more than they did.
@@ -79,6 +82,7 @@ impl Replica {
             forks: Vec::new(),
             receipts_due: BTreeSet::new(),
             outgrown: BTreeSet::new(),
+            prefixes: BTreeMap::new(),
             release_due: BTreeSet::new(),
             unproved: BTreeSet::new(),
             tried: BTreeMap::new(),

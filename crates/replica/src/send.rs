@@ -87,7 +87,7 @@ impl Replica {
             Work::List(sub_sls) => self.send_ids(link, sub_sls)?,
             Work::SayQuiet => self.send(link, &Message::Summary(Vec::new())),
             Work::Sketch => self.send_sketch(link)?,
-            Work::Symbols(from, upto) => self.send_symbols(link, from, upto),
+            Work::Symbols(from, upto) => self.send_symbols(link, from, upto)?,
             Work::Summarise(places) => self.send_summary(link, places)?,
             Work::Nothing => return Ok(false),
         }

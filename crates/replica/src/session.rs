@@ -44,9 +44,12 @@ pub(crate) struct Link {
 /// A sketch that waits for its answer.
 pub(crate) struct Drawn {
     pub(crate) key: SketchKey,
+    pub(crate) salt: u64,
     pub(crate) regions: Vec<Region>,
-    /// The set as it was, from the next symbol on.
-    pub(crate) encoder: Encoder,
+    /// What was held of these regions.
+    pub(crate) fingerprint: Fingerprint,
+    /// The set as it was, from the next symbol on, once the peer has asked for more.
+    pub(crate) encoder: Option<Encoder>,
 }
 
 pub(crate) enum Phase {

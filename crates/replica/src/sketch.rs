@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{ChangeId, Fingerprint, Region, SubSls};
-use rukun_reconcile::sketch::{Difference, Encoder, SketchKey};
+use rukun_reconcile::sketch::{Difference, Encoder, Prefix, SketchKey};
 use rukun_reconcile::{Asking, Violation};
 use rukun_wire::limits::{SKETCH_REGIONS_MAX, SYMBOLS_MAX};
 use rukun_wire::{Message, Short, Sketch, Symbol};
@@ -35,41 +35,105 @@ impl Replica {
         // Who holds nothing has nothing that the peer could lack.
         if !shared.is_empty() {
             let salt = if is_salted { u64::from_be_bytes(self.random()).max(1) } else { 0 };
-            let key = SketchKey::new(&survey, salt);
-            let places: BTreeSet<SubSls> = shared.iter().map(|(place, _)| *place).collect();
-            let ids = self.ids_in(&places)?;
-            let mut encoder = Encoder::new(&key, ids.keys().map(|id| key.short(id.as_bytes())), 0);
-            let symbols: Vec<Symbol> = (0..SYMBOLS_FIRST).map(|_| encoder.symbol()).collect();
-            let fingerprint = total(shared.iter().map(|(_, set)| set));
-            if let Some(open) = self.links.get_mut(&link) {
-                open.drawn = Some(Drawn { key, regions: regions.clone(), encoder });
-                open.outgoing.sketched(places, symbols.len());
-            }
-            self.send(link, &Message::Sketch(Sketch { regions, fingerprint, salt, symbols }));
+            let drawn = Drawn {
+                key: SketchKey::new(&survey, salt),
+                salt,
+                regions,
+                fingerprint: total(shared.iter().map(|(_, set)| set)),
+                encoder: None,
+            };
+            self.draw(link, drawn, &shared)?;
         }
         self.send_rows(link, &rest);
         Ok(())
     }
 
-    /// Sends the next symbols of a sketch.
-    pub(crate) fn send_symbols(&mut self, link: LinkId, from: usize, upto: usize) {
-        let Some(drawn) = self.links.get_mut(&link).and_then(|open| open.drawn.as_mut()) else { return };
-        let symbols = (from..upto).map(|_| drawn.encoder.symbol()).collect();
-        self.send(link, &Message::Symbols(symbols));
+    /// Sends the next symbols of a sketch. They must be of the set that it began with, so that one that has grown
+    /// since is sketched anew.
+    pub(crate) fn send_symbols(
+        &mut self,
+        link: LinkId,
+        from: usize,
+        upto: usize,
+    ) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let Some(mut drawn) = open.drawn.take() else { return Ok(()) };
+        let may_read = |region: &Region| open.reads.iter().any(|read| read.covers(region));
+        if !drawn.regions.iter().all(may_read) {
+            // Nothing more of it, and the peer gives it up.
+            open.drawn = Some(drawn);
+            self.send(link, &Message::Symbols(Vec::new()));
+            return Ok(());
+        }
+        if drawn.encoder.is_none() {
+            let held = self.store.fingerprints(&drawn.regions)?;
+            let now = total(held.values());
+            if now != drawn.fingerprint {
+                let shared: Vec<(SubSls, Fingerprint)> = held.into_iter().collect();
+                return self.draw(link, Drawn { fingerprint: now, ..drawn }, &shared);
+            }
+            let ids = self.ids_in(&held.into_keys().collect())?;
+            let shorts = ids.keys().map(|id| drawn.key.short(id.as_bytes()));
+            drawn.encoder = Some(Encoder::new(&drawn.key, shorts, from as u64));
+        }
+        let encoder = drawn.encoder.as_mut();
+        let symbols = encoder.map(|encoder| (from..upto).map(|_| encoder.symbol()).collect());
+        self.send(link, &Message::Symbols(symbols.unwrap_or_default()));
+        if let Some(open) = self.links.get_mut(&link) {
+            open.drawn = Some(drawn);
+        }
+        Ok(())
+    }
+
+    /// Sends a sketch of what is held of these sub-SLS: its first symbols are the sum of theirs.
+    fn draw(
+        &mut self,
+        link: LinkId,
+        drawn: Drawn,
+        shared: &[(SubSls, Fingerprint)],
+    ) -> Result<(), ReplicaError> {
+        let mut sum = Prefix::new(SYMBOLS_FIRST);
+        for (place, set) in shared {
+            sum.add(&self.prefix(&drawn, place, set)?);
+        }
+        let (symbols, places) = (sum.symbols().to_vec(), shared.iter().map(|(place, _)| *place).collect());
+        let Drawn { salt, fingerprint, .. } = drawn;
+        let sketch = Sketch { regions: drawn.regions.clone(), fingerprint, salt, symbols };
+        if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.sketched(places, sketch.symbols.len());
+            open.drawn = Some(drawn);
+        }
+        self.send(link, &Message::Sketch(sketch));
+        Ok(())
+    }
+
+    /// The first symbols of what is held of a sub-SLS. Without a salt they are kept for as long as its set stays.
+    fn prefix(&mut self, drawn: &Drawn, place: &SubSls, set: &Fingerprint) -> Result<Prefix, ReplicaError> {
+        if let Some((of, prefix)) = self.prefixes.get(place).filter(|_| drawn.salt == 0)
+            && of == set
+        {
+            return Ok(prefix.clone());
+        }
+        let mut prefix = Prefix::new(SYMBOLS_FIRST);
+        for id in self.held_ids(place)? {
+            prefix.insert(&drawn.key, drawn.key.short(id.as_bytes()));
+        }
+        if drawn.salt == 0 {
+            self.prefixes.insert(*place, (*set, prefix.clone()));
+        }
+        Ok(prefix)
     }
 
     pub(crate) fn take_sketch(&mut self, link: LinkId, sketch: Sketch) -> Result<Outcome, ReplicaError> {
         let device = self.device();
-        let (Some(open), Some(trust), Some(survey)) = (self.links.get(&link), &self.trust, self.survey())
-        else {
+        let survey = self.survey();
+        let (Some(open), Some(trust), Some(survey)) = (self.links.get_mut(&link), &self.trust, survey) else {
             return Ok(Ok(()));
         };
-        if let Err(violation) = open.incoming.sketched() {
-            return Ok(Err(violation.into()));
-        }
+        open.incoming.sketched();
         let reads = trust.reads(&device);
         if !sketch.regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
-            self.send(link, &Message::Unclear);
+            self.send(link, &Message::Unclear { again: false });
             return Ok(Ok(()));
         }
         let places = self.store.fingerprints(&sketch.regions)?;
@@ -113,10 +177,10 @@ impl Replica {
         Ok(open.outgoing.lacks(&found, found.len() == shorts.len()).map_err(Into::into))
     }
 
-    pub(crate) fn take_unclear(&mut self, link: LinkId) -> Outcome {
+    pub(crate) fn take_unclear(&mut self, link: LinkId, again: bool) -> Outcome {
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         open.drawn = None;
-        open.outgoing.unclear().map_err(Into::into)
+        open.outgoing.unclear(again).map_err(Into::into)
     }
 
     /// Goes on with a sketch: it is understood, or more of it is wanted, or it leads nowhere.
@@ -126,7 +190,7 @@ impl Replica {
                 break;
             }
             if asking.difference.take(symbol).is_err() {
-                self.send(link, &Message::Unclear);
+                self.send(link, &Message::Unclear { again: true });
                 return Ok(());
             }
         }
@@ -134,11 +198,14 @@ impl Replica {
             return self.answer_sketch(link, &asking);
         }
         let taken = asking.difference.symbols();
-        if symbols.is_empty() || taken >= SYMBOLS_MAX {
-            self.send(link, &Message::Unclear);
+        // One has so many more than the other, and each takes more than a symbol.
+        let differ = asking.sketch.fingerprint.count().abs_diff(asking.held.count());
+        let next = usize::try_from(differ + differ / 4).unwrap_or(usize::MAX).max(2 * taken);
+        if symbols.is_empty() || next > SYMBOLS_MAX {
+            let again = taken >= SYMBOLS_MAX / 2 && 2 * (differ as usize) < taken;
+            self.send(link, &Message::Unclear { again });
             return Ok(());
         }
-        let next = (2 * taken).min(SYMBOLS_MAX);
         if let Some(open) = self.links.get_mut(&link) {
             open.incoming.asked(asking);
         }
@@ -153,7 +220,7 @@ impl Replica {
         if difference.theirs_alone().is_empty() {
             // That nothing is lacking is no guess: what is held here, less what the peer lacks, is its set.
             if less(asking.held, ours.keys()) != Some(asking.sketch.fingerprint) {
-                self.send(link, &Message::Unclear);
+                self.send(link, &Message::Unclear { again: true });
                 return Ok(());
             }
             let beyond: BTreeSet<SubSls> = ours.values().copied().collect();

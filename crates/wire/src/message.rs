@@ -85,8 +85,12 @@ pub enum Message {
     Symbols(Vec<Symbol>),
     /// What the receiver of a sketch lacks of it, ascending. Nothing: it holds all of it.
     Lack(Vec<Short>),
-    /// A sketch leads nowhere, or is not for its receiver to understand.
-    Unclear,
+    /// A sketch leads nowhere.
+    Unclear {
+        /// Whether it may under a salt: ids take each other's place in it. Else too much differs, or it tells of
+        /// what its receiver may not read.
+        again: bool,
+    },
     /// Ends the session.
     Close(CloseReason),
 }
@@ -141,7 +145,7 @@ impl Message {
             Self::More(_) => Kind::More,
             Self::Symbols(_) => Kind::Symbols,
             Self::Lack(_) => Kind::Lack,
-            Self::Unclear => Kind::Unclear,
+            Self::Unclear { .. } => Kind::Unclear,
             Self::Close(_) => Kind::Close,
         }
     }
@@ -177,9 +181,7 @@ impl Message {
             }
             Self::Symbols(symbols) => write_symbols(&mut out, symbols),
             Self::Lack(shorts) => write_shorts(&mut out, shorts),
-            Self::Unclear => {
-                out.array(0);
-            }
+            Self::Unclear { again } => write_yes(&mut out, *again),
             Self::Close(reason) => reason.write(&mut out),
         }
         out.finish()
@@ -213,10 +215,7 @@ impl Message {
             Kind::More => Self::More(reader.uint()?),
             Kind::Symbols => Self::Symbols(read_symbols(&mut reader)?),
             Kind::Lack => Self::Lack(read_shorts(&mut reader)?),
-            Kind::Unclear => {
-                reader.tuple(0)?;
-                Self::Unclear
-            }
+            Kind::Unclear => Self::Unclear { again: read_yes(&mut reader)? },
             Kind::Close => Self::Close(CloseReason::read(&mut reader)?),
         };
         reader.end()?;

@@ -289,7 +289,7 @@ fn bytes_of_lack() {
 
 #[test]
 fn bytes_of_unclear() {
-    check(&Message::Unclear, "000000021280", include_str!("../golden/v1/unclear.hex"));
+    check(&Message::Unclear { again: true }, "000000021201", include_str!("../golden/v1/unclear.hex"));
 }
 
 #[test]

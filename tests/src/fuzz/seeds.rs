@@ -84,7 +84,7 @@ fn messages() -> Vec<Message> {
         Message::More(16),
         Message::Symbols(vec![Symbol::default(); 2]),
         Message::Lack(vec![Short(7), Short(9)]),
-        Message::Unclear,
+        Message::Unclear { again: true },
         Message::Close(CloseReason { code: CloseCode::Done, text: "done".into() }),
     ]
 }

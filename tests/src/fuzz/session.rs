@@ -189,7 +189,7 @@ impl Session {
             21 => Message::More(small_or_large(input)),
             22 => Message::Symbols(symbols(input)),
             23 => Message::Lack(shorts(input)),
-            24 => Message::Unclear,
+            24 => Message::Unclear { again: input.below(2) == 0 },
             _ => {
                 let code = CloseCode::from_number(input.below(8) as u64).unwrap_or(CloseCode::Done);
                 Message::Close(CloseReason { code, text: "enough".into() })

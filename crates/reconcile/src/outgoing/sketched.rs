@@ -37,9 +37,11 @@ impl Outgoing {
         self.unclear > 0
     }
 
-    /// A sketch of what is held in these sub-SLS is on its way, with so many symbols.
+    /// A sketch of what is held in these sub-SLS is on its way, with so many symbols. It takes the place of one
+    /// that waits.
     pub fn sketched(&mut self, places: BTreeSet<SubSls>, symbols: usize) {
-        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated: false });
+        let is_outdated = self.sketch.as_ref().is_some_and(|sketch| sketch.is_outdated);
+        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated });
         self.agreed = false;
     }
 
@@ -94,13 +96,13 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The peer can't tell what it lacks by the sketch.
+    /// The peer can't tell what it lacks by the sketch, nor under another salt unless `again`.
     ///
     /// # Errors
     /// If no sketch waits.
-    pub fn unclear(&mut self) -> Result<(), Violation> {
+    pub fn unclear(&mut self, again: bool) -> Result<(), Violation> {
         self.sketch.take().ok_or(Violation::NoSketch)?;
-        self.unclear += 1;
+        self.unclear = if again { self.unclear + 1 } else { UNCLEAR_MAX };
         self.compare = Compare::Everywhere;
         Ok(())
     }

@@ -42,7 +42,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         vec(symbol(), 0..50).prop_map(Message::Symbols),
         btree_set(any::<u64>().prop_map(Short), 0..50)
             .prop_map(|shorts| Message::Lack(shorts.into_iter().collect())),
-        Just(Message::Unclear),
+        any::<bool>().prop_map(|again| Message::Unclear { again }),
         (0_u64..10, "\\PC{0,128}").prop_map(|(number, text)| {
             Message::Close(CloseReason { code: CloseCode::from_number(number).unwrap(), text })
         }),

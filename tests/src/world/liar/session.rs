@@ -104,7 +104,7 @@ fn false_fingerprint(chance: &mut Chance) -> Fingerprint {
 fn unasked_sketch(chance: &mut Chance) -> Message {
     match chance.below(4) {
         0 => Message::Lack(vec![Short(chance.u64())]),
-        1 => Message::Unclear,
+        1 => Message::Unclear { again: chance.one_in(2) },
         2 => Message::More(*chance.pick(&[0, 9, 1 << 63])),
         _ => Message::Symbols(wild_symbols(chance)),
     }

@@ -1,0 +1,103 @@
+//! Promise 6: a session costs what is new. Two nodes that agree show each other so for the same few bytes
+//! whatever they hold, and who differs pays for the difference.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use rukun_authority::Role;
+use rukun_change::RecordId;
+use rukun_tests::by_hand::{Node, World};
+use serde_json::json;
+
+const STEPS: usize = 100_000;
+const OFFICE: Node = Node(0);
+/// What two greetings, two sketches and what goes with them may take together.
+const NO_NEWS_BYTES_MAX: usize = 800;
+/// What the sketches of both sides may take for each change that differs, beside the changes themselves.
+const DIFFERENCE_BYTES_MAX: usize = 100;
+
+/// An office and a supervisor that hold the same families, in sub-SLS of ten.
+fn scene(families: usize) -> (World, Node, Vec<RecordId>) {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    let mut records = Vec::new();
+    for family in 0..families {
+        let (now, home) = (world.now(), format!("1811010005{:04}00", 1 + family / 10));
+        let patch = json!({"r108": format!("Siti {family}"), "r304": 4});
+        let added = world.replicas[OFFICE.0].add_record(now, home.parse().unwrap(), None, &patch);
+        records.push(added.unwrap().0);
+        if family % 64 == 0 {
+            world.commit(OFFICE);
+        }
+    }
+    world.commit(OFFICE);
+    for _ in 0..2 {
+        meet(&mut world, supervisor, OFFICE);
+    }
+    (world, supervisor, records)
+}
+
+/// One session, until nothing moves any more; gives what it took.
+fn meet(world: &mut World, dialer: Node, listener: Node) -> usize {
+    world.carried.clear();
+    world.link(dialer, listener);
+    world.settle(STEPS);
+    for (node, other) in [(dialer, listener), (listener, dialer)] {
+        let status = world.replicas[node.0].status().unwrap();
+        let line = status.peers.iter().find(|line| line.key == world.key(other)).unwrap();
+        assert!(line.in_sync, "{line:?}");
+    }
+    world.cut_all();
+    world.carried.values().sum()
+}
+
+#[test]
+fn a_session_without_news_costs_the_same_whatever_is_held() {
+    let mut took = Vec::new();
+    for families in [20, 1_000] {
+        let (mut world, supervisor, _) = scene(families);
+        let statements = world.replicas[OFFICE.0].status().unwrap().statements;
+        took.push(meet(&mut world, supervisor, OFFICE));
+        assert!(took.iter().all(|took| *took <= NO_NEWS_BYTES_MAX), "{took:?}: {:?}", world.carried);
+        assert_eq!(world.replicas[OFFICE.0].status().unwrap().statements, statements, "nothing is signed");
+    }
+    eprintln!("without news: {} bytes at 20 families, {} at 1 000", took[0], took[1]);
+    // The numbers of a longer log take some bytes more.
+    assert!(took[1] - took[0] <= 16, "{took:?}");
+}
+
+#[test]
+fn two_that_agree_and_have_never_met_send_each_other_no_change() {
+    let (mut world, supervisor, _) = scene(300);
+    let coordinator = world.add(11, OFFICE, Role::Coordinator, &["1811010"]);
+    meet(&mut world, coordinator, OFFICE);
+    meet(&mut world, supervisor, OFFICE);
+    let took = meet(&mut world, coordinator, supervisor);
+    // Receipts are no part of what is compared, so they go.
+    let receipts = world.carried["statements"];
+    eprintln!("a first contact of two that agree: {} bytes, and {receipts} of statements", took - receipts);
+    assert!(took - receipts <= 3 * NO_NEWS_BYTES_MAX, "{took}: {:?}", world.carried);
+}
+
+#[test]
+fn who_differs_pays_for_the_difference_and_not_for_what_is_held() {
+    let (mut world, supervisor, records) = scene(600);
+    let coordinator = world.add(11, OFFICE, Role::Coordinator, &["1811010"]);
+    meet(&mut world, coordinator, OFFICE);
+    // Both get news from elsewhere: no cursor of the other's log says anything of it.
+    let edits = 30;
+    for (at, node) in [(0, OFFICE), (300, supervisor)] {
+        for record in &records[at..at + edits] {
+            let now = world.now();
+            world.replicas[node.0].edit(now, record, None, &json!({"r304": 5})).unwrap();
+        }
+        world.commit(node);
+    }
+    meet(&mut world, coordinator, OFFICE);
+    meet(&mut world, coordinator, supervisor);
+    let apart: usize = ["sketch", "symbols", "more", "lack", "unclear", "summary", "differ", "ids", "want"]
+        .iter()
+        .filter_map(|name| world.carried.get(name))
+        .sum();
+    eprintln!("{edits} edits on each side: {apart} bytes beside the changes: {:?}", world.carried);
+    assert!(!world.carried.contains_key("ids"), "{:?}", world.carried);
+    assert!(apart <= 2 * edits * DIFFERENCE_BYTES_MAX, "{apart}: {:?}", world.carried);
+}
