@@ -234,15 +234,16 @@ impl World {
         self.replicas[node.0].commit().expect("a store in memory commits");
         while let Some(output) = self.replicas[node.0].poll() {
             match output {
-                Output::Send { link, bytes } => match self.heard.get_mut(&(node, link)) {
+                Output::Send { link, bytes } => {
                     // Past the length of four bytes stands one message.
-                    Some(heard) => heard.push(Message::decode(&bytes[4..]).expect("nodes say what is right")),
-                    None => {
-                        let message = Message::decode(&bytes[4..]).expect("nodes say what is right");
+                    let message = Message::decode(&bytes[4..]).expect("nodes say what is right");
+                    if let Some(heard) = self.heard.get_mut(&(node, link)) {
+                        heard.push(message);
+                    } else {
                         *self.carried.entry(message.name()).or_default() += bytes.len();
                         self.inject(node, link, bytes);
                     }
-                },
+                }
                 Output::Close { link, reason } => self.close(node, link, &reason),
                 Output::Event(event) => self.events[node.0].push(event),
             }
