@@ -122,7 +122,7 @@ impl Replica {
             return Ok(Err(Violation::Phase { message: "statements", phase: open.phase.name() }.into()));
         }
         let (peer, in_trust) = (open.peer, !open.is_live());
-        let mut news = false;
+        let (mut news, mut about_work) = (false, false);
         for item in items {
             let statement = match item {
                 CheckedStatement::Good(statement) => statement,
@@ -138,6 +138,9 @@ impl Replica {
             match statement.statement().said.about() {
                 None => news |= self.take_statement(statement, Some(&peer))?,
                 Some(home) => {
+                    // A receipt moves no set. A district gives one for each list of a place that its peer outgrew,
+                    // and if that were compared again for it, both would go on for ever.
+                    about_work |= !matches!(statement.statement().said, Said::Receipt(_));
                     if let Err(fault) = self.take_about(link, &home, statement)? {
                         return Ok(Err(fault));
                     }
@@ -147,7 +150,7 @@ impl Replica {
         if news {
             self.statements_changed()?;
         }
-        if let Some(open) = self.links.get_mut(&link) {
+        if let Some(open) = self.links.get_mut(&link).filter(|_| news || about_work) {
             open.outgoing.statements_moved();
         }
         if in_trust && last {
