@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use rukun_authority::{Grant, Keypair, Role, Said, Statement};
-use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange, SurveyId};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, SignedChange, SubSls, SurveyId};
 use rukun_replica::{Event, LinkId};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::limits::{FRAME_BYTES_MAX, FRAME_CHANGES_MAX};
-use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Sketch};
+use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Sketch, Symbol};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -258,6 +258,18 @@ fn a_sketch_that_tells_of_no_difference_is_not_believed_against_its_fingerprint(
     scene.world.say(scene.supervisor, link, &Message::Sketch(Sketch { fingerprint, ..sketch }));
     let heard = scene.world.hear(scene.supervisor, link);
     assert_eq!(heard, [Message::Unclear { again: true }]);
+    // More than there can be, of which one symbol tells nothing.
+    let mut bytes = Fingerprint::default().to_bytes();
+    bytes[..8].fill(0xff);
+    let endless = Sketch {
+        regions: vec![HOME.parse::<SubSls>().unwrap().region()],
+        fingerprint: Fingerprint::from_bytes(&bytes).unwrap(),
+        salt: 0,
+        symbols: vec![Symbol { sum: 1, check: 2, count: 3 }],
+    };
+    scene.world.say(scene.supervisor, link, &Message::Sketch(endless));
+    let heard = scene.world.hear(scene.supervisor, link);
+    assert_eq!(heard, [Message::Unclear { again: false }]);
 }
 
 #[test]

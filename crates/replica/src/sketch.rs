@@ -200,9 +200,9 @@ impl Replica {
         let taken = asking.difference.symbols();
         // One has so many more than the other, and each takes more than a symbol.
         let differ = asking.sketch.fingerprint.count().abs_diff(asking.held.count());
-        let next = usize::try_from(differ + differ / 4).unwrap_or(usize::MAX).max(2 * taken);
+        let next = usize::try_from(differ.saturating_add(differ / 4)).unwrap_or(usize::MAX).max(2 * taken);
         if symbols.is_empty() || next > SYMBOLS_MAX {
-            let again = taken >= SYMBOLS_MAX / 2 && 2 * (differ as usize) < taken;
+            let again = taken >= SYMBOLS_MAX / 2 && differ < taken as u64 / 2;
             self.send(link, &Message::Unclear { again });
             return Ok(());
         }
@@ -225,7 +225,10 @@ impl Replica {
             }
             let beyond: BTreeSet<SubSls> = ours.values().copied().collect();
             let held = self.store.fingerprints(regions)?;
-            self.hold_the_same(link, held.into_keys().filter(|place| !beyond.contains(place)))?;
+            // What came here since the sketch did is not known to be at the peer.
+            if total(held.values()) == asking.held {
+                self.hold_the_same(link, held.into_keys().filter(|place| !beyond.contains(place)))?;
+            }
         }
         self.send(link, &Message::Lack(difference.theirs_alone().iter().copied().collect()));
         let head = self.store.head();

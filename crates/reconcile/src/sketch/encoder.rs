@@ -43,13 +43,8 @@ impl Encoder {
     }
 
     /// How many ids there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 
     /// The next symbol.

@@ -22,12 +22,12 @@ impl Prefix {
 
     /// Puts an id in that was not in it.
     pub fn insert(&mut self, key: &SketchKey, short: Short) {
-        self.visit(key, short, symbol::put);
-    }
-
-    /// Takes an id out that was in it.
-    pub fn remove(&mut self, key: &SketchKey, short: Short) {
-        self.visit(key, short, symbol::take_out);
+        let check = key.check(short);
+        let mut places = Places::of(short);
+        while let Some(symbol) = usize::try_from(places.at()).ok().and_then(|at| self.symbols.get_mut(at)) {
+            symbol::put(symbol, short, check);
+            places.advance();
+        }
     }
 
     /// Adds a disjoint set. What is longer than the shorter of both is dropped.
@@ -41,14 +41,5 @@ impl Prefix {
     /// The symbols.
     pub fn symbols(&self) -> &[Symbol] {
         &self.symbols
-    }
-
-    fn visit(&mut self, key: &SketchKey, short: Short, change: impl Fn(&mut Symbol, Short, u32)) {
-        let check = key.check(short);
-        let mut places = Places::of(short);
-        while let Some(symbol) = usize::try_from(places.at()).ok().and_then(|at| self.symbols.get_mut(at)) {
-            change(symbol, short, check);
-            places.advance();
-        }
     }
 }

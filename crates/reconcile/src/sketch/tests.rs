@@ -84,22 +84,6 @@ fn the_symbols_of_disjoint_sets_add_up() {
 }
 
 #[test]
-fn a_set_that_shrank_has_the_symbols_of_what_is_left() {
-    let key = key(9);
-    let (mut grown, mut plain) = (Prefix::new(16), Prefix::new(16));
-    for short in shorts(1, 0..30) {
-        plain.insert(&key, short);
-    }
-    for short in shorts(1, 0..60) {
-        grown.insert(&key, short);
-    }
-    for short in shorts(1, 30..60) {
-        grown.remove(&key, short);
-    }
-    assert_eq!(grown, plain);
-}
-
-#[test]
 fn a_stream_goes_on_where_a_prefix_ends() {
     let key = key(3);
     let mut whole = Encoder::new(&key, shorts(1, 0..200), 0);
