@@ -423,7 +423,7 @@ fn a_change_by_an_author_whose_grant_is_unknown_waits_bounded_and_is_admitted_wi
     assert_eq!((waits, refused), (WAITING_MAX, 10));
     assert_eq!((scene.held(supervisor), scene.waiting(supervisor)), (before, WAITING_MAX as u64));
     let named = scene.world.replicas[supervisor.0].fingerprints(None).unwrap();
-    assert_eq!(named.values().map(rukun_change::Fingerprint::count).sum::<u64>(), before);
+    assert_eq!(named.values().map(Fingerprint::count).sum::<u64>(), before);
     // The honest link goes on, and does not hand on what waits.
     scene.honest_work_goes_on();
     assert_eq!(scene.held(scene.ani), before + 1);
