@@ -154,7 +154,7 @@ async fn bind(listen: SocketAddr, keypair: &Keypair) -> anyhow::Result<Endpoint>
 /// such fault before it runs: a restart does not mend that.
 fn is_disk_fault(cause: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind as K;
-    let failed = |error: &StoreError| matches!(error, StoreError::Medium(_) | StoreError::Poisoned);
+    let failed = |error: &StoreError| matches!(error, StoreError::Medium(_) | StoreError::Poisoned { .. });
     let while_reading = match cause.downcast_ref() {
         Some(ActionError::Replica(error)) => Some(error),
         _ => cause.downcast_ref(),
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn a_disk_that_fails_while_the_node_starts_has_the_exit_code_of_one_that_fails_later() {
         let failed = || OpenError::from(medium());
-        let poisoned = || ReplicaError::from(StoreError::Poisoned);
+        let poisoned = || ReplicaError::from(StoreError::Poisoned { cause: medium().to_string() });
         let faults: [anyhow::Error; 6] = [
             open(failed()),
-            open(StoreError::Poisoned.into()),
+            open(StoreError::Poisoned { cause: medium().to_string() }.into()),
             poisoned().into(),
             ActionError::from(poisoned()).into(),
             DiskError::Io { path: "daemon.json".into(), source: io::Error::from_raw_os_error(28) }.into(),
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_last_line_says_each_cause_once() {
-        let cause = ReplicaError::from(StoreError::Poisoned);
+        let cause = ReplicaError::from(StoreError::Poisoned { cause: medium().to_string() });
         let said = cause.to_string();
         let words = last_words(&DiskFault(cause).into());
         assert_eq!(words, format!("the store failed, and the node has stopped: {said}"));

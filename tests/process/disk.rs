@@ -222,7 +222,12 @@ impl Pair {
         assert!(lost.is_empty(), "answered for, and lost: {lost:?}");
         let count = |print: &String| print.split(':').next().unwrap().parse::<u64>().unwrap();
         let held = fingerprints(office, DEVICE_SCOPE).fingerprints.values().map(count).sum::<u64>();
-        assert!(held >= self.delivered, "{held} held of {} acknowledged to the device", self.delivered);
+        let waiting = office.status().waiting;
+        assert!(
+            held >= self.delivered,
+            "{held} held and {waiting} waiting of {} acknowledged to the device",
+            self.delivered
+        );
     }
 }
 

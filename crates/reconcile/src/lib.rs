@@ -4,7 +4,7 @@
 //! things up and carries the messages.
 
 mod outgoing;
-pub use outgoing::{Delivered, FRAMES_IN_FLIGHT_MAX, Outgoing, Work};
+pub use outgoing::{Delivered, FRAMES_IN_FLIGHT_MAX, Known, Outgoing, Work};
 
 mod incoming;
 pub use incoming::{Asking, Incoming};

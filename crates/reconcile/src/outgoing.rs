@@ -10,7 +10,9 @@ use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
 
 use crate::violation::Violation;
 
+mod known;
 mod sketched;
+pub use known::Known;
 use sketched::Sketched;
 
 /// The most frames that may be sent and not yet acknowledged.
@@ -28,9 +30,7 @@ pub struct Outgoing {
     position: u64,
     /// The peer was told that the log is sent up to here.
     told_upto: u64,
-    /// The log is acknowledged up to here.
-    acknowledged: u64,
-    gap: Option<Gap>,
+    known: Known,
     frames: u64,
     in_flight: VecDeque<Flight>,
     said_quiet: bool,
@@ -62,18 +62,11 @@ pub struct Outgoing {
     agreed: bool,
 }
 
-/// Between what is acknowledged and where the log was taken up lies something that nobody has said the
-/// peer holds. Only agreement closes the gap, and where work never rests that may be long in coming.
-#[derive(Clone, Copy, Debug)]
-struct Gap {
-    end: u64,
-    /// What was sent after its end is acknowledged up to here.
-    beyond: u64,
-}
-
 #[derive(Debug)]
 struct Flight {
     frame: u64,
+    /// Where in the log it begins, if it is part of it.
+    after: u64,
     upto: Option<u64>,
     changes: BTreeMap<ChangeId, SubSls>,
 }
@@ -134,8 +127,7 @@ impl Outgoing {
         Self {
             position: after,
             told_upto: known.min(after),
-            acknowledged: known.min(after),
-            gap: (known < after).then_some(Gap { end: after, beyond: after }),
+            known: Known::new(after, known),
             frames: 0,
             in_flight: VecDeque::new(),
             said_quiet: false,
@@ -201,7 +193,8 @@ impl Outgoing {
     /// frame's number.
     pub fn sent(&mut self, upto: Option<u64>, changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
         self.frames += 1;
-        let mut flight = Flight { frame: self.frames, upto, changes: BTreeMap::new() };
+        let after = upto.map_or(0, |_| self.position);
+        let mut flight = Flight { frame: self.frames, after, upto, changes: BTreeMap::new() };
         for (id, home) in changes {
             flight.changes.insert(id, home);
             if let Compare::In(places) = &mut self.compare {
@@ -238,7 +231,9 @@ impl Outgoing {
     /// went before it changes no fingerprint, so what was agreed stays agreed. Gives the frame's number.
     pub fn marked(&mut self, upto: u64) -> u64 {
         self.frames += 1;
-        self.in_flight.push_back(Flight { frame: self.frames, upto: Some(upto), changes: BTreeMap::new() });
+        let flight =
+            Flight { frame: self.frames, after: self.position, upto: Some(upto), changes: BTreeMap::new() };
+        self.in_flight.push_back(flight);
         (self.position, self.told_upto) = (upto, upto);
         self.said_quiet = false;
         self.frames
@@ -258,7 +253,7 @@ impl Outgoing {
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
         if self.in_flight.is_empty() {
-            self.know_upto(upto);
+            self.known.advance(upto);
         }
     }
 
@@ -279,20 +274,21 @@ impl Outgoing {
         if let Some(flight) = self.in_flight.pop_front() {
             changes = flight.changes;
             changes.retain(|id, _| !exceptions.contains(id));
+            self.known.took(flight.after, &changes, exceptions);
             // What waits there or was refused is no news, or it would be compared and sent for ever.
             if !changes.is_empty() {
                 self.rounds = 0;
             }
             if let Some(upto) = flight.upto {
-                self.know_upto(upto);
+                self.known.advance(upto);
             }
         }
         if cfg!(planted = "hole-acknowledged") {
-            self.acknowledged = self.acknowledged.max(self.position);
+            self.known.agree(self.position);
         } else if self.in_flight.is_empty() {
-            self.know_upto(self.position);
+            self.known.advance(self.position);
         }
-        Ok(Delivered { upto: self.acknowledged, changes })
+        Ok(Delivered { upto: self.known.upto(), changes })
     }
 
     /// A summary of these sub-SLS is on its way, in messages of at most
@@ -371,9 +367,7 @@ impl Outgoing {
     /// forgotten; what it still may read of that is found again.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
-        // What it acknowledged of the log says nothing of what it may read there only now.
-        self.acknowledged = 0;
-        self.gap = Some(Gap { end: self.position, beyond: self.position });
+        self.known.forget(self.position);
         self.outdated = self.summaries.len();
         self.outdate_sketch();
         self.to_list.clear();
@@ -382,14 +376,9 @@ impl Outgoing {
         self.rounds = 0;
     }
 
-    /// The peer is known to have our log up to here.
-    pub fn known_upto(&self) -> u64 {
-        self.acknowledged
-    }
-
-    /// Beyond a gap the peer is known to have our log after the first of these places, up to the second.
-    pub fn known_beyond_gap(&self) -> Option<(u64, u64)> {
-        self.gap.map(|gap| (gap.end, gap.beyond))
+    /// What of our log the peer is known to hold.
+    pub fn known(&self) -> &Known {
+        &self.known
     }
 
     /// The log is sent up to here.
@@ -457,14 +446,8 @@ impl Outgoing {
     fn set_agreed(&mut self, agreed: bool) {
         self.agreed = agreed;
         if agreed {
-            self.acknowledged = self.position;
-            self.gap = None;
+            self.known.agree(self.position);
         }
-    }
-
-    fn know_upto(&mut self, upto: u64) {
-        let known = self.gap.as_mut().map_or(&mut self.acknowledged, |gap| &mut gap.beyond);
-        *known = upto.max(*known);
     }
 
     fn is_settled(&self) -> bool {

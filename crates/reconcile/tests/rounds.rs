@@ -223,10 +223,10 @@ fn what_was_skipped_counts_as_held_only_once_both_agree() {
     let frame = outgoing.sent(Some(8), [(id(1), place())]);
     assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 2);
     outgoing.passed(9);
-    assert_eq!(outgoing.known_upto(), 2);
+    assert_eq!(outgoing.known().upto(), 2);
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
-    assert_eq!(outgoing.known_upto(), 9);
+    assert_eq!(outgoing.known().upto(), 9);
     let frame = outgoing.sent(Some(10), [(id(2), place())]);
     assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 10);
 }

@@ -336,7 +336,7 @@ impl Replica {
             open.state_is_news = true;
         }
         if agreed {
-            open.state.acknowledged = open.outgoing.known_upto();
+            open.state.acknowledged = open.outgoing.known().upto();
         }
         let peer = open.peer;
         // What is known of a peer is a hint, so it alone is never worth a sync of the disk: it goes

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_authority::{GrantView, Role, Trust};
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, Region, SurveyId};
 use rukun_document::ConflictKind;
-use rukun_store::{EntryKind, OpenError, StorageBackend};
+use rukun_reconcile::Known;
+use rukun_store::{EntryKind, LogEntry, OpenError, StorageBackend};
 
 use crate::custody::{Custody, OfficerLine};
 use crate::local::ActionError;
@@ -176,16 +177,16 @@ impl Replica {
         let mut states: BTreeMap<DeviceKey, _> = self.store.peers()?.into_iter().collect();
         let live: BTreeSet<DeviceKey> =
             self.links.values().filter(|link| link.is_live()).map(|link| link.peer).collect();
-        let mut beyond_gaps = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for link in self.links.values().filter(|link| link.is_live()) {
             states.insert(link.peer, link.state);
-            beyond_gaps.insert(link.peer, link.outgoing.known_beyond_gap());
+            known.insert(link.peer, link.outgoing.known().clone());
         }
         let mut lines = Vec::new();
         for (key, state) in states {
             let Some(trust) = &self.trust else { continue };
             let regions = trust.reads(&key);
-            let beyond_gap = beyond_gaps.get(&key).copied().flatten();
+            let known = known.remove(&key).unwrap_or_else(|| Known::all_upto(state.acknowledged));
             let in_force = trust.grants_of(&key).into_iter().filter(|grant| !grant.in_force.is_empty());
             lines.push(PeerLine {
                 key,
@@ -193,7 +194,7 @@ impl Replica {
                 role: in_force.map(|grant| grant.role).min(),
                 linked: live.contains(&key),
                 last_contact_ms: state.last_contact_ms,
-                lacks: self.lacks(&key, &regions, state.acknowledged, beyond_gap)?,
+                lacks: self.lacks(&key, &regions, &known)?,
                 in_sync: state.in_sync,
                 refused: self.refused.get(&key).copied().unwrap_or_default(),
                 regions,
@@ -202,24 +203,22 @@ impl Replica {
         Ok(lines)
     }
 
-    fn lacks(
-        &self,
-        key: &DeviceKey,
-        regions: &[Region],
-        acknowledged: u64,
-        beyond_gap: Option<(u64, u64)>,
-    ) -> Result<u64, ReplicaError> {
-        let has = |seq: u64| beyond_gap.is_some_and(|(after, upto)| after < seq && seq <= upto);
+    fn lacks(&self, key: &DeviceKey, regions: &[Region], known: &Known) -> Result<u64, ReplicaError> {
+        let is_lacking = |entry: &LogEntry| match entry.kind {
+            EntryKind::Change { id, record } => {
+                entry.from.as_ref() != Some(key)
+                    && covers(regions, &record.home())
+                    && !known.holds(entry.seq, &id)
+            }
+            _ => false,
+        };
         let mut lacks = 0;
-        let mut after = acknowledged;
+        let mut after = known.lacks_after();
         loop {
             let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
             let Some(last) = entries.last() else { return Ok(lacks) };
             after = last.seq;
-            let theirs = entries.iter().filter(|entry| entry.from.as_ref() != Some(key) && !has(entry.seq));
-            lacks += theirs
-                .filter(|entry| matches!(entry.kind, EntryKind::Change { record, .. } if covers(regions, &record.home())))
-                .count() as u64;
+            lacks += entries.iter().filter(|entry| is_lacking(entry)).count() as u64;
         }
     }
 }

@@ -16,8 +16,13 @@ pub enum StoreError {
     #[error("the store's medium failed: {0}; see to the disk, then restart")]
     Medium(Box<redb::Error>),
     /// An earlier error left the store unusable.
-    #[error("the store refuses everything since an earlier error; restart to recover what was committed")]
-    Poisoned,
+    #[error(
+        "the store refuses everything since an earlier error ({cause}); restart to recover what was committed"
+    )]
+    Poisoned {
+        /// That error, in words.
+        cause: String,
+    },
     /// A row that does not open under its key or is not what the format says.
     #[error(
         "row {row} of table {table} is damaged or was changed by someone; stop the node and run `rukun repair`"

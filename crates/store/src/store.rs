@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use rand_chacha::ChaCha20Rng;
 use redb::{
@@ -40,7 +40,8 @@ pub struct Store {
     pub(crate) identity: Identity,
     meter: Arc<Meter>,
     staged: bool,
-    failed: AtomicBool,
+    /// The first error that left it unusable, in words: whoever got that may have been only one of many callers.
+    failed: OnceLock<String>,
 }
 
 /// The keys, and the entropy that seals with them.
@@ -119,7 +120,7 @@ impl Store {
             identity,
             meter,
             staged: false,
-            failed: AtomicBool::new(false),
+            failed: OnceLock::new(),
         })
     }
 
@@ -220,19 +221,11 @@ impl Store {
             return self.txn().map(|_| ());
         }
         self.write(|txn, _, memory| memory.save(txn))?;
-        let committed = self.txn.take().map_or(Err(StoreError::Poisoned), |txn| Ok(txn.commit()?));
-        let begun = committed.and_then(|()| begin(&self.db));
-        match begun {
-            Ok(txn) => {
-                self.txn = Some(txn);
-                self.staged = false;
-                Ok(())
-            }
-            Err(error) => {
-                self.failed.store(true, Ordering::Relaxed);
-                Err(error)
-            }
-        }
+        let txn = self.txn.take().expect("a store that a write succeeded in has its transaction");
+        let begun = txn.commit().map_err(StoreError::from).and_then(|()| begin(&self.db));
+        self.txn = Some(begun.map_err(|error| self.fail(error))?);
+        self.staged = false;
+        Ok(())
     }
 
     /// A small value kept by name.
@@ -293,11 +286,10 @@ impl Store {
         &self,
         look: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let found = look(self.txn()?);
-        if let Err(StoreError::Medium(_)) = &found {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        found
+        look(self.txn()?).map_err(|error| match error {
+            StoreError::Medium(_) => self.fail(error),
+            other => other,
+        })
     }
 
     /// Stages a write. An error leaves half of it in the transaction, so it poisons the store.
@@ -305,16 +297,11 @@ impl Store {
         &mut self,
         act: impl FnOnce(&WriteTransaction, &mut Vault, &mut Memory) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if *self.failed.get_mut() {
-            return Err(StoreError::Poisoned);
-        }
-        let txn = self.txn.as_ref().ok_or(StoreError::Poisoned)?;
+        self.txn()?;
+        let txn = self.txn.as_ref().expect("it was there just now");
         let done = act(txn, &mut self.vault, &mut self.memory);
         self.staged = true;
-        if done.is_err() {
-            *self.failed.get_mut() = true;
-        }
-        done
+        done.map_err(|error| self.fail(error))
     }
 
     /// What the last commit made durable.
@@ -324,8 +311,16 @@ impl Store {
     }
 
     fn txn(&self) -> Result<&WriteTransaction, StoreError> {
-        let sound = self.txn.as_ref().filter(|_| !self.failed.load(Ordering::Relaxed));
-        sound.ok_or(StoreError::Poisoned)
+        match self.failed.get() {
+            Some(cause) => Err(StoreError::Poisoned { cause: cause.clone() }),
+            None => Ok(self.txn.as_ref().expect("only a store that has failed lacks its transaction")),
+        }
+    }
+
+    /// Nothing more is read or written after this.
+    fn fail(&self, error: StoreError) -> StoreError {
+        self.failed.get_or_init(|| error.to_string());
+        error
     }
 }
 

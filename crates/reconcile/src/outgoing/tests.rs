@@ -167,6 +167,8 @@ fn what_is_excepted_is_not_delivered() {
     let frame = outgoing.sent(Some(2), [(id(1), place()), (id(2), place())]);
     let changes = BTreeMap::from([(id(1), place())]);
     assert_eq!(outgoing.acknowledged(frame, &[id(2)]), Ok(Delivered { upto: 2, changes }));
+    assert_eq!([1, 2].map(|n| outgoing.known().holds(u64::from(n), &id(n))), [true, false]);
+    assert_eq!(outgoing.known().lacks_after(), 0);
 }
 
 #[test]
@@ -179,7 +181,7 @@ fn a_frame_that_only_marks_a_place_takes_nothing_from_what_was_agreed() {
     assert_eq!(outgoing.next(3, true), Work::Nothing);
     outgoing.acknowledged(frame, &[]).unwrap();
     assert!(outgoing.agreed());
-    assert_eq!((outgoing.known_upto(), outgoing.next(3, true)), (3, Work::SayQuiet));
+    assert_eq!((outgoing.known().upto(), outgoing.next(3, true)), (3, Work::SayQuiet));
 }
 
 #[test]
@@ -187,15 +189,16 @@ fn what_is_acknowledged_beyond_a_gap_is_known_though_the_gap_stays_open() {
     let mut outgoing = Outgoing::new(4, 2);
     let frame = outgoing.sent(Some(5), [(id(1), place())]);
     let next = outgoing.sent(Some(6), [(id(2), place())]);
-    assert_eq!(outgoing.known_beyond_gap(), Some((4, 4)));
+    let held = |outgoing: &Outgoing| [3, 5, 6].map(|seq| outgoing.known().holds(seq, &id(9)));
+    assert_eq!(held(&outgoing), [false, false, false]);
     assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 2);
-    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (2, Some((4, 5))));
+    assert_eq!(held(&outgoing), [false, true, false]);
     outgoing.acknowledged(next, &[]).unwrap();
-    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (2, Some((4, 6))));
+    assert_eq!((outgoing.known().upto(), held(&outgoing)), (2, [false, true, true]));
 
     assert_eq!(outgoing.next(6, true), Work::SayQuiet);
     assert_eq!(outgoing.next(6, true), Work::Sketch);
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
-    assert_eq!((outgoing.known_upto(), outgoing.known_beyond_gap()), (6, None));
+    assert_eq!((outgoing.known().upto(), held(&outgoing)), (6, [true, true, true]));
 }
