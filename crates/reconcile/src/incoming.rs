@@ -1,10 +1,10 @@
 //! The receiving half: it holds the peer to the order of its frames and of its log, and remembers
 //! where it was told that sets differ.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rukun_change::{Fingerprint, SubSls};
-use rukun_wire::Sketch;
+use rukun_wire::{Short, Sketch};
 
 use crate::sketch::Difference;
 use crate::violation::Violation;
@@ -31,6 +31,8 @@ pub struct Asking {
     pub sketch: Sketch,
     /// What was held here of its regions.
     pub held: Fingerprint,
+    /// The receipts held there, and where in the log they stand.
+    pub receipts: BTreeMap<Short, u64>,
     /// What its symbols told so far.
     pub difference: Difference,
 }

@@ -183,7 +183,9 @@ impl Replica {
             return Ok(Ok(()));
         }
         if let Said::Receipt(receipt) = &statement.statement().said {
-            self.take_receipt(statement, receipt, Some(&peer))?;
+            if !self.take_receipt(statement, receipt, Some(&peer))? {
+                self.decline(statement.id());
+            }
             return Ok(Ok(()));
         }
         let places = BTreeSet::from([*home]);

@@ -3,13 +3,16 @@
 //! of it is in `custody`.
 
 use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict, VerifiedStatement};
-use rukun_change::{DeviceKey, EncodedFingerprint, Fingerprint, SubSls};
+use rukun_change::{DeviceKey, EncodedFingerprint, Fingerprint, StatementId, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
 use rukun_store::{HeldItem, Proof};
 
 use crate::input::{Event, LinkId};
 use crate::rank::Rank;
 use crate::replica::{Replica, ReplicaError};
+
+/// How many receipts that were not taken are remembered.
+const RECEIPTS_DECLINED_MAX: usize = 4_096;
 
 impl Replica {
     /// A peer was found to hold in these places just what we hold there.
@@ -135,6 +138,14 @@ impl Replica {
                 Ok(false)
             }
         }
+    }
+
+    /// A receipt was not taken.
+    pub(crate) fn decline(&mut self, id: StatementId) {
+        if self.receipts_declined.len() == RECEIPTS_DECLINED_MAX {
+            self.receipts_declined.clear();
+        }
+        self.receipts_declined.insert(id);
     }
 
     /// Finds out what the receipts prove that came, or whose places have grown since, and that prove nothing

@@ -50,6 +50,8 @@ pub struct Replica {
     pub(crate) tried: BTreeMap<SubSls, BTreeMap<u64, usize>>,
     /// Receipts that were read, by their place in the log.
     pub(crate) receipts_read: ReceiptsRead,
+    /// Receipts that came and were not taken, which nobody need send again for as long as trust stays as it is.
+    pub(crate) receipts_declined: BTreeSet<StatementId>,
     /// Where in the log changes stand that peers have acknowledged since custody was last written down.
     pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
     /// The numbers that statements carry. Those of changes are in the store.
@@ -87,6 +89,7 @@ impl Replica {
             unproved: BTreeSet::new(),
             tried: BTreeMap::new(),
             receipts_read: ReceiptsRead::default(),
+            receipts_declined: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -288,6 +291,7 @@ impl Replica {
         if self.store.change_count()? > 0 && !cfg!(planted = "views-stale") {
             self.store.mark_stale(None)?;
         }
+        self.receipts_declined.clear();
         self.rescope_peers()?;
         self.judge_waiting()?;
         self.find_outgrown()

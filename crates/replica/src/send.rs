@@ -216,12 +216,13 @@ impl Replica {
         let Some(open) = self.links.get(&link) else { return Ok(false) };
         let readable = |home: SubSls| covers(&open.reads, &home) || cfg!(planted = "about-everywhere");
         let latest = places.iter().filter(|seq| self.store.receipt_at(**seq).is_some_and(readable));
-        let items = latest.map(|seq| self.store.receipt_bytes(*seq)).collect::<Result<Vec<_>, _>>()?;
-        let any = !items.is_empty();
-        if any {
+        let latest: Vec<u64> = latest.copied().collect();
+        let items = latest.iter().map(|seq| self.store.receipt_bytes(*seq)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !items.is_empty()) {
+            open.receipts_sent.extend(&latest);
             self.send_statements(link, items);
         }
-        Ok(any)
+        Ok(!latest.is_empty())
     }
 
     /// Says how far the log is sent where nothing but statements went: they would go again in the next

@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
-use rukun_wire::{CloseCode, Hello};
+use rukun_wire::{CloseCode, Hello, Short};
 
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
@@ -27,9 +27,12 @@ pub(crate) struct Link {
     pub(crate) their_epoch: Incarnation,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
-    /// Where the peer was sent the receipts that our log does not bring it, since it is not sent from where
-    /// the peer has it, or went before the peer might read there. Nothing if the log brings them all.
+    /// Where, with what is compared row by row, the peer was sent the receipts that our log does not bring it,
+    /// since it is not sent from where the peer has it, or went before the peer might read there. Nothing if the
+    /// log brings them all.
     pub(crate) receipts_shown: Option<BTreeSet<SubSls>>,
+    /// Where in our log the receipts stand that were sent.
+    pub(crate) receipts_sent: BTreeSet<u64>,
     /// The sum of what the peer has listed so far of places that it outgrew; nothing where it listed
     /// something that is not held.
     pub(crate) listed: BTreeMap<SubSls, Option<Fingerprint>>,
@@ -48,6 +51,8 @@ pub(crate) struct Drawn {
     pub(crate) regions: Vec<Region>,
     /// What was held of these regions.
     pub(crate) fingerprint: Fingerprint,
+    /// The receipts in it, and where in the log they stand.
+    pub(crate) receipts: BTreeMap<Short, u64>,
     /// The set as it was, from the next symbol on, once the peer has asked for more.
     pub(crate) encoder: Option<Encoder>,
 }
@@ -84,6 +89,7 @@ impl Link {
             their_epoch: Incarnation::from_bytes([0; 4]),
             statements_upto: 0,
             receipts_shown: None,
+            receipts_sent: BTreeSet::new(),
             listed: BTreeMap::new(),
             drawn: None,
             state,

@@ -1,5 +1,6 @@
-//! Sketches: all that two nodes may both read is compared at once, for the price of what differs. What is
-//! held elsewhere, by who may only deliver there, is summarised by itself (`send`).
+//! Sketches: all that two nodes may both read is compared at once, for the price of what differs. The latest
+//! receipts are in a sketch, too; they move no fingerprint, and never stand in the way of agreement. What is held
+//! elsewhere, by who may only deliver there, is summarised by itself (`send`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +36,10 @@ impl Replica {
         // Who holds nothing has nothing that the peer could lack.
         if !shared.is_empty() {
             let salt = if is_salted { u64::from_be_bytes(self.random()).max(1) } else { 0 };
+            let key = SketchKey::new(&survey, salt);
             let drawn = Drawn {
-                key: SketchKey::new(&survey, salt),
+                receipts: self.receipts_in(&key, &regions)?,
+                key,
                 salt,
                 regions,
                 fingerprint: total(shared.iter().map(|(_, set)| set)),
@@ -74,6 +77,7 @@ impl Replica {
             }
             let ids = self.ids_in(&held.into_keys().collect())?;
             let shorts = ids.keys().map(|id| drawn.key.short(id.as_bytes()));
+            let shorts = shorts.chain(drawn.receipts.keys().copied());
             drawn.encoder = Some(Encoder::new(&drawn.key, shorts, from as u64));
         }
         let encoder = drawn.encoder.as_mut();
@@ -92,11 +96,8 @@ impl Replica {
         drawn: Drawn,
         shared: &[(SubSls, Fingerprint)],
     ) -> Result<(), ReplicaError> {
-        let mut sum = Prefix::new(SYMBOLS_FIRST);
-        for (place, set) in shared {
-            sum.add(&self.prefix(&drawn, place, set)?);
-        }
-        let (symbols, places) = (sum.symbols().to_vec(), shared.iter().map(|(place, _)| *place).collect());
+        let symbols = self.symbols(&drawn.key, drawn.salt, shared, &drawn.receipts)?;
+        let places = shared.iter().map(|(place, _)| *place).collect();
         let Drawn { salt, fingerprint, .. } = drawn;
         let sketch = Sketch { regions: drawn.regions.clone(), fingerprint, salt, symbols };
         if let Some(open) = self.links.get_mut(&link) {
@@ -107,21 +108,51 @@ impl Replica {
         Ok(())
     }
 
+    /// The first symbols of these sub-SLS and receipts.
+    fn symbols(
+        &mut self,
+        key: &SketchKey,
+        salt: u64,
+        held: &[(SubSls, Fingerprint)],
+        receipts: &BTreeMap<Short, u64>,
+    ) -> Result<Vec<Symbol>, ReplicaError> {
+        let mut sum = Prefix::new(SYMBOLS_FIRST);
+        for (place, set) in held {
+            sum.add(&self.prefix(key, salt, place, set)?);
+        }
+        for short in receipts.keys() {
+            sum.insert(key, *short);
+        }
+        Ok(sum.symbols().to_vec())
+    }
+
     /// The first symbols of what is held of a sub-SLS. Without a salt they are kept for as long as its set stays.
-    fn prefix(&mut self, drawn: &Drawn, place: &SubSls, set: &Fingerprint) -> Result<Prefix, ReplicaError> {
-        if let Some((of, prefix)) = self.prefixes.get(place).filter(|_| drawn.salt == 0)
+    fn prefix(
+        &mut self,
+        key: &SketchKey,
+        salt: u64,
+        place: &SubSls,
+        set: &Fingerprint,
+    ) -> Result<Prefix, ReplicaError> {
+        if let Some((of, prefix)) = self.prefixes.get(place).filter(|_| salt == 0)
             && of == set
         {
             return Ok(prefix.clone());
         }
         let mut prefix = Prefix::new(SYMBOLS_FIRST);
         for id in self.held_ids(place)? {
-            prefix.insert(&drawn.key, drawn.key.short(id.as_bytes()));
+            prefix.insert(key, key.short(id.as_bytes()));
         }
-        if drawn.salt == 0 {
+        if salt == 0 {
             self.prefixes.insert(*place, (*set, prefix.clone()));
         }
         Ok(prefix)
+    }
+
+    /// The latest receipts for these regions, by their short forms, and where in the log they stand.
+    fn receipts_in(&self, key: &SketchKey, regions: &[Region]) -> Result<BTreeMap<Short, u64>, ReplicaError> {
+        let receipts = self.store.receipts_in(regions)?.into_iter();
+        Ok(receipts.map(|(id, seq)| (key.short(id.as_bytes()), seq)).collect())
     }
 
     pub(crate) fn take_sketch(&mut self, link: LinkId, sketch: Sketch) -> Result<Outcome, ReplicaError> {
@@ -136,19 +167,26 @@ impl Replica {
             self.send(link, &Message::Unclear { again: false });
             return Ok(Ok(()));
         }
-        let places = self.store.fingerprints(&sketch.regions)?;
-        let held = total(places.values());
-        if held == sketch.fingerprint {
-            self.hold_the_same(link, places.into_keys())?;
+        let places: Vec<(SubSls, Fingerprint)> =
+            self.store.fingerprints(&sketch.regions)?.into_iter().collect();
+        let held = total(places.iter().map(|(_, set)| set));
+        let key = SketchKey::new(&survey, sketch.salt);
+        let receipts = self.receipts_in(&key, &sketch.regions)?;
+        // All ids fall into the first symbol, so that it tells of the receipts what the fingerprint does not.
+        let is_same = held == sketch.fingerprint
+            && self.symbols(&key, sketch.salt, &places, &receipts)?.first() == sketch.symbols.first();
+        if is_same {
+            self.hold_the_same(link, places.into_iter().map(|(place, _)| place))?;
             self.send(link, &Message::Lack(Vec::new()));
             return Ok(Ok(()));
         }
-        let key = SketchKey::new(&survey, sketch.salt);
-        let ids = self.ids_in(&places.into_keys().collect())?;
-        let ours = ids.keys().map(|id| key.short(id.as_bytes()));
-        let difference = Difference::new(key, ours, sketch.fingerprint.count());
+        let ids = self.ids_in(&places.into_iter().map(|(place, _)| place).collect())?;
+        let ours = ids.keys().map(|id| key.short(id.as_bytes())).chain(receipts.keys().copied());
+        let receipts_max = sketch.fingerprint.count().saturating_add(receipts.len() as u64);
+        let theirs_count = sketch.fingerprint.count().saturating_add(receipts_max);
+        let difference = Difference::new(key, ours, theirs_count);
         let symbols = sketch.symbols.clone();
-        self.decode(link, Asking { sketch, held, difference }, &symbols)?;
+        self.decode(link, Asking { sketch, held, receipts, difference }, &symbols)?;
         Ok(Ok(()))
     }
 
@@ -171,10 +209,15 @@ impl Replica {
         let Some(drawn) = self.links.get_mut(&link).and_then(|open| open.drawn.take()) else {
             return Ok(Err(Violation::NoSketch.into()));
         };
-        let lacking = shorts.iter().copied().collect();
+        let (receipts, lacking): (Vec<Short>, Vec<Short>) =
+            shorts.iter().partition(|short| drawn.receipts.contains_key(short));
+        let receipts: Vec<u64> =
+            receipts.iter().filter_map(|short| drawn.receipts.get(short)).copied().collect();
+        self.send_receipts(link, &receipts)?;
+        let lacking: BTreeSet<Short> = lacking.into_iter().collect();
         let found = self.named(&drawn.key, &drawn.regions, &lacking)?;
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
-        Ok(open.outgoing.lacks(&found, found.len() == shorts.len()).map_err(Into::into))
+        Ok(open.outgoing.lacks(&found, found.len() == lacking.len()).map_err(Into::into))
     }
 
     pub(crate) fn take_unclear(&mut self, link: LinkId, again: bool) -> Outcome {
@@ -217,12 +260,13 @@ impl Replica {
     fn answer_sketch(&mut self, link: LinkId, asking: &Asking) -> Result<(), ReplicaError> {
         let (difference, regions) = (&asking.difference, &asking.sketch.regions);
         let ours = self.named(difference.key(), regions, difference.ours_alone())?;
-        if difference.theirs_alone().is_empty() {
-            // That nothing is lacking is no guess: what is held here, less what the peer lacks, is its set.
-            if less(asking.held, ours.keys()) != Some(asking.sketch.fingerprint) {
-                self.send(link, &Message::Unclear { again: true });
-                return Ok(());
-            }
+        // That no change is lacking is no guess: what is held here, less what the peer lacks, is its set.
+        let lacks_no_change = less(asking.held, ours.keys()) == Some(asking.sketch.fingerprint);
+        if difference.theirs_alone().is_empty() && !lacks_no_change {
+            self.send(link, &Message::Unclear { again: true });
+            return Ok(());
+        }
+        if lacks_no_change {
             let beyond: BTreeSet<SubSls> = ours.values().copied().collect();
             let held = self.store.fingerprints(regions)?;
             // What came here since the sketch did is not known to be at the peer.
@@ -230,15 +274,21 @@ impl Replica {
                 self.hold_the_same(link, held.into_keys().filter(|place| !beyond.contains(place)))?;
             }
         }
-        self.send(link, &Message::Lack(difference.theirs_alone().iter().copied().collect()));
-        let head = self.store.head();
-        if let Some(open) = self.links.get_mut(&link)
-            && open.outgoing.position() == head
-        {
-            let reads = &open.reads;
-            let lacking = ours.into_iter().filter(|(_, place)| covers(reads, place)).collect();
-            open.outgoing.found_lacking(&lacking);
+        let mut lacking = difference.theirs_alone().clone();
+        for declined in &self.receipts_declined {
+            lacking.remove(&difference.key().short(declined.as_bytes()));
         }
+        self.send(link, &Message::Lack(lacking.into_iter().collect()));
+        let head = self.store.head();
+        let Some(open) = self.links.get_mut(&link).filter(|open| open.outgoing.position() == head) else {
+            return Ok(());
+        };
+        let reads = &open.reads;
+        let lacking = ours.into_iter().filter(|(_, place)| covers(reads, place)).collect();
+        open.outgoing.found_lacking(&lacking);
+        let receipts = difference.ours_alone().iter().filter_map(|short| asking.receipts.get(short)).copied();
+        let receipts: Vec<u64> = receipts.filter(|seq| !open.receipts_sent.contains(seq)).collect();
+        self.send_receipts(link, &receipts)?;
         Ok(())
     }
 
@@ -250,8 +300,7 @@ impl Replica {
     ) -> Result<(), ReplicaError> {
         let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(()) };
         let places: Vec<SubSls> = places.collect();
-        self.found_equal(&peer, &places)?;
-        self.show_receipts(link, &places)
+        self.found_equal(&peer, &places)
     }
 
     /// What is held in these regions and has one of these short forms.

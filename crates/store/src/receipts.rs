@@ -3,7 +3,7 @@
 //! what it attests. One that another takes the place of is left in the log and found no more.
 
 use redb::{ReadableTable, WriteTransaction};
-use rukun_change::{DeviceKey, StatementId, SubSls};
+use rukun_change::{DeviceKey, Region, StatementId, SubSls};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
@@ -88,6 +88,31 @@ impl Store {
                 Ok((issuer_of(key.value()), seq.value()))
             })
             .collect()
+        })
+    }
+
+    /// The latest receipts for what lies in these regions, none of which lies in another: ids and places in the
+    /// log.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn receipts_in(&self, regions: &[Region]) -> Result<Vec<(StatementId, u64)>, StoreError> {
+        self.read(|txn| {
+            let (table, entries) = (txn.open_table(RECEIPT)?, txn.open_table(ENTRY)?);
+            let mut receipts = Vec::new();
+            for (first, last) in regions.iter().map(Region::bounds) {
+                let (first, last) = (key(&first, &lowest()), key(&last, &highest()));
+                for row in table.range::<&[u8; 40]>(&first..=&last)? {
+                    let seq = row?.1.value();
+                    let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
+                    let entry = entries.get(seq)?.ok_or_else(damaged)?;
+                    match self.memory.entry(seq, entry.value())?.kind {
+                        EntryKind::Receipt { id } => receipts.push((id, seq)),
+                        _ => return Err(damaged()),
+                    }
+                }
+            }
+            Ok(receipts)
         })
     }
 
