@@ -365,9 +365,15 @@ impl Outgoing {
 
     /// The peer's scope has changed: compare everywhere once more. What it asked for in the old one is
     /// forgotten; what it still may read of that is found again.
+    pub fn scope_changed(&mut self) {
+        // What it acknowledged of the log says nothing of what it may read there only now.
+        self.known.forget(self.position);
+        self.compare_everywhere();
+    }
+
+    /// Compare everywhere once more: what the peer asked for so far may not be sent any more.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
-        self.known.forget(self.position);
         self.outdated = self.summaries.len();
         self.outdate_sketch();
         self.to_list.clear();

@@ -235,7 +235,7 @@ fn what_was_skipped_counts_as_held_only_once_both_agree() {
 fn an_answer_about_a_scope_that_is_no_more_agrees_to_nothing() {
     let mut outgoing = Outgoing::new(0, 0);
     outgoing.summarised(&[place()]);
-    outgoing.compare_everywhere();
+    outgoing.scope_changed();
     outgoing.differs(&[]).unwrap();
     assert!(!outgoing.agreed());
     outgoing.summarised(&[place()]);

@@ -257,7 +257,7 @@ impl Replica {
             if reads != link.reads && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
                 link.receipts_shown.get_or_insert_default();
-                link.outgoing.compare_everywhere();
+                link.outgoing.scope_changed();
                 (link.state.acknowledged, link.state_is_news) = (0, true);
             }
         }

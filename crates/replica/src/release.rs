@@ -41,17 +41,20 @@ impl Replica {
         Ok(())
     }
 
-    /// Takes out what the district is proved to hold of the places that were outgrown.
-    pub(crate) fn release_what_may_go(&mut self) -> Result<(), ReplicaError> {
+    /// Takes out what the district is proved to hold of the places that were outgrown. Gives whether there was
+    /// any: then peers are to be compared with anew.
+    pub(crate) fn release_what_may_go(&mut self) -> Result<bool, ReplicaError> {
         if cfg!(planted = "outgrown-kept") {
-            return Ok(());
+            return Ok(false);
         }
+        let mut released = false;
         for home in std::mem::take(&mut self.release_due) {
             if self.is_at_the_district(&home)? || cfg!(planted = "released-unproved") {
                 self.release(home)?;
+                released = true;
             }
         }
-        Ok(())
+        Ok(released)
     }
 
     /// Whether receipts of the district cover all that is held of a place.

@@ -160,7 +160,9 @@ impl Replica {
                 self.released.append(&mut self.staged);
             }
         }
-        self.release_what_may_go()?;
+        if self.release_what_may_go()? {
+            self.send_what_is_due()?;
+        }
         // Who else holds what is a hint, too: never worth a sync of the disk by itself.
         if self.store.is_dirty() {
             self.note_elsewhere()?;

@@ -196,12 +196,14 @@ impl World {
         let (node, Some(wire)) = (end.0, self.links.get(&end)) else { return Ok(()) };
         let (other, in_flight) = (wire.to.0, wire.unacknowledged.values().filter(|sent| sent.of_log));
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        // What the peer may read no more, since it was sent, it does not lack.
+        // What the peer may read no more, since it was sent, it does not lack; and what is here no more is no
+        // longer shown.
         let key = self.nodes[other].key;
         let may_read = |id: &ChangeId| {
             let home = self.truth.home(id);
             let may = replica.trust().zip(home).is_some_and(|(trust, home)| trust.may_read(&key, &home));
-            may && !home.is_some_and(|home| self.may_have_let_go(other, &home))
+            let either_let_go = |home| [node, other].iter().any(|node| self.may_have_let_go(*node, &home));
+            may && !home.is_some_and(either_let_go)
         };
         let lacks = |id: &&ChangeId| !self.truth.held[other].contains(*id) && may_read(id);
         let lacking = in_flight.flat_map(|sent| &sent.changes).filter(lacks).count() as u64;

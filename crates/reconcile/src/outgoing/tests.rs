@@ -146,7 +146,7 @@ fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
     assert_eq!(outgoing.next(0, true), Work::List(place()));
     outgoing.listed(place(), [id(1)]);
     outgoing.wants(&[id(1)]).unwrap();
-    outgoing.compare_everywhere();
+    outgoing.scope_changed();
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Sketch);
     // What it had named as differing does not keep it from agreeing in the new scope.
