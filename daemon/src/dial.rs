@@ -1,5 +1,7 @@
 //! Addresses become links: each is dialed until somebody answers, and again when the link ends,
-//! ever more rarely while that fails. An address that leads to this device itself is dropped.
+//! ever more rarely while that fails, but often while work waits to be delivered. An attempt that is not answered
+//! soon is not waited for alone: its probes would grow ever rarer, and a link that comes back may be gone before the
+//! next. An address that leads to this device itself is dropped.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,16 +11,21 @@ use quinn::Connection;
 use rukun_change::{DeviceKey, SurveyId};
 use tokio::net::lookup_host;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::drive::Core;
 use crate::link::Linker;
-use crate::quic::{ATTEMPT_MAX, CloseCode, Endpoint, Peer};
+use crate::quic::{ATTEMPT_MAX, CloseCode, Endpoint, Peer, QuicError};
 
 /// The shortest wait before an address is dialed again.
 pub const RETRY_MS_MIN: u64 = 500;
+/// The longest while something is to be delivered.
+pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
 /// The longest.
 pub const RETRY_MS_MAX: u64 = 30_000;
+/// After this the next attempt begins beside one that is not answered yet.
+const RACE_AFTER: Duration = Duration::from_secs(4);
 /// A link that lasted longer was a good one: what comes after it begins anew.
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
@@ -33,6 +40,7 @@ pub struct Dialer {
     endpoint: Endpoint,
     linker: Linker,
     survey: watch::Receiver<Option<SurveyId>>,
+    has_undelivered: watch::Receiver<bool>,
     chance: fn() -> u64,
 }
 
@@ -43,9 +51,11 @@ pub struct Backoff {
 }
 
 impl Dialer {
-    /// One that dials from this endpoint. When the survey changes it dials at once.
-    pub fn new(endpoint: Endpoint, linker: Linker, survey: watch::Receiver<Option<SurveyId>>) -> Self {
-        Self { endpoint, linker, survey, chance: || getrandom::u64().unwrap_or_default() }
+    /// One that dials from this endpoint for this node. When its survey changes, or it has something to deliver, it
+    /// dials at once.
+    pub fn new(endpoint: Endpoint, linker: Linker, core: &Core) -> Self {
+        let (survey, has_undelivered) = (core.survey(), core.has_undelivered());
+        Self { endpoint, linker, survey, has_undelivered, chance: || getrandom::u64().unwrap_or_default() }
     }
 
     /// The same, its waits drawn by `chance`.
@@ -96,12 +106,13 @@ impl Dialer {
                     return peer.connection.close(CloseCode::Myself.into(), b"this device itself");
                 }
                 Ok(peer) => {
-                    (known, told) = (Some(peer.key), false);
-                    let began = Instant::now();
+                    known = Some(peer.key);
+                    let (began, answer) = (Instant::now(), peer.answer());
                     self.link(&address, peer).await;
-                    if began.elapsed() > GOOD_LINK {
+                    if answer.has_come().await && began.elapsed() > GOOD_LINK {
                         backoff = Backoff::default();
                     }
+                    told = false;
                 }
                 Err(error) if told => tracing::debug!(address, "no link: {error}"),
                 Err(error) => {
@@ -109,10 +120,13 @@ impl Dialer {
                     told = true;
                 }
             }
-            let wait = backoff.next((self.chance)());
+            let is_urgent = *self.has_undelivered.borrow_and_update();
+            let wait = backoff
+                .next((self.chance)(), if is_urgent { RETRY_UNDELIVERED_MS_MAX } else { RETRY_MS_MAX });
             tokio::select! {
                 () = sleep(wait) => {},
                 Ok(()) = self.survey.changed() => backoff = Backoff::default(),
+                Ok(_) = self.has_undelivered.wait_for(|has| *has && !is_urgent) => backoff = Backoff::default(),
             }
         }
     }
@@ -134,12 +148,32 @@ impl Dialer {
         for resolved in
             resolved.map_err(|error| error.to_string())?.filter(|to| self.can_reach(to)).take(RESOLVED_MAX)
         {
-            match self.endpoint.dial(resolved).await {
+            match self.race(resolved).await {
                 Ok(peer) => return Ok(peer),
                 Err(error) => last = error.to_string(),
             }
         }
         Err(last)
+    }
+
+    /// The first attempt that is answered; the others are dropped. The last word of those that fail, once all
+    /// have that began within the time of one.
+    async fn race(&self, to: SocketAddr) -> Result<Peer, QuicError> {
+        let began = Instant::now();
+        let mut attempts = JoinSet::new();
+        loop {
+            let endpoint = self.endpoint.clone();
+            attempts.spawn(async move { endpoint.dial(to).await });
+            let may_begin_more = began.elapsed() + RACE_AFTER < ATTEMPT_MAX;
+            let next = if may_begin_more { RACE_AFTER } else { ATTEMPT_MAX };
+            match timeout(next, attempts.join_next()).await {
+                Ok(Some(Ok(attempt))) if attempt.is_ok() || attempts.is_empty() => return attempt,
+                _ if !may_begin_more && attempts.is_empty() => {
+                    return Err(QuicError::Deadline { seconds: ATTEMPT_MAX.as_secs() });
+                }
+                _ => {}
+            }
+        }
     }
 
     /// A socket for IPv4 alone reaches no other.
@@ -155,11 +189,11 @@ impl Dialer {
 }
 
 impl Backoff {
-    /// The next wait, by a random number.
-    pub fn next(&mut self, random: u64) -> Duration {
+    /// The next wait, by a random number, and no longer than this.
+    pub fn next(&mut self, random: u64, retry_ms_max: u64) -> Duration {
         let doubled = RETRY_MS_MIN.saturating_mul(2_u64.saturating_pow(self.attempts + 1));
         self.attempts = (self.attempts + 1).min(u64::BITS);
-        let bound = doubled.min(RETRY_MS_MAX);
+        let bound = doubled.min(retry_ms_max);
         Duration::from_millis(RETRY_MS_MIN + random % (bound - RETRY_MS_MIN + 1))
     }
 }
@@ -180,15 +214,19 @@ mod tests {
     #[test]
     fn waits_double_stay_within_bounds_and_spread() {
         let mut backoff = Backoff::default();
-        let longest: Vec<u128> = (0..10).map(|_| backoff.next(u64::MAX - 1).as_millis()).collect();
+        let longest: Vec<u128> =
+            (0..10).map(|_| backoff.next(u64::MAX - 1, RETRY_MS_MAX).as_millis()).collect();
         assert!(longest.iter().all(|ms| (500..=30_000).contains(ms)), "{longest:?}");
         let bounds: Vec<Duration> = (0..9).map(|attempts| most(Backoff { attempts })).collect();
         let expected = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000];
         assert_eq!(bounds, expected.map(Duration::from_millis));
-        assert_eq!(Backoff { attempts: 64 }.next(0), Duration::from_millis(500));
+        let urgent =
+            (0..40_000).map(|random| Backoff { attempts: 9 }.next(random, RETRY_UNDELIVERED_MS_MAX)).max();
+        assert_eq!(urgent, Some(Duration::from_secs(5)));
+        assert_eq!(Backoff { attempts: 64 }.next(0, RETRY_MS_MAX), Duration::from_millis(500));
     }
 
     fn most(backoff: Backoff) -> Duration {
-        (0..40_000).map(|random| backoff.clone().next(random)).max().unwrap()
+        (0..40_000).map(|random| backoff.clone().next(random, RETRY_MS_MAX)).max().unwrap()
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::clock;
 use crate::link::{Checks, FromLink, LinkHandle, LinkStats, Linker};
 use crate::news::told;
+use crate::notice::{Board, Notices};
 use crate::verbs::{self, Request, TrafficShape, VerbError};
 
 /// How long after an erasure the store is made anew: others may follow.
@@ -30,8 +31,7 @@ const EVENTS_MAX: usize = 1_024;
 pub struct Core {
     asks: mpsc::Sender<Ask>,
     events: broadcast::Sender<Value>,
-    survey: watch::Receiver<Option<SurveyId>>,
-    addresses: watch::Receiver<Vec<String>>,
+    notices: Notices,
 }
 
 /// A core thread that runs.
@@ -79,8 +79,7 @@ struct Driver {
     /// What ended links have carried.
     carried: BTreeMap<DeviceKey, LinkStats>,
     events: broadcast::Sender<Value>,
-    survey: watch::Sender<Option<SurveyId>>,
-    addresses: watch::Sender<Vec<String>>,
+    board: Board,
     now: fn() -> Moment,
     /// When the store is to be made anew, by the steady clock.
     renew_at_ms: Option<u64>,
@@ -117,10 +116,9 @@ pub fn prepare(
     let (links, from_links) = mpsc::channel(BATCH_INPUTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
-    let (survey, survey_now) = watch::channel(replica.survey());
-    let (addresses, addresses_now) = watch::channel(replica.addresses()?);
+    let (board, notices) = Board::new(&replica)?;
     let events = broadcast::Sender::new(EVENTS_MAX);
-    let core = Core { asks, events: events.clone(), survey: survey_now.clone(), addresses: addresses_now };
+    let core = Core { asks, events: events.clone(), notices };
     let driver = Driver {
         replica,
         asks: to_answer,
@@ -129,8 +127,7 @@ pub fn prepare(
         links: BTreeMap::new(),
         carried: BTreeMap::new(),
         events,
-        survey,
-        addresses,
+        board,
         now,
         renew_at_ms: None,
     };
@@ -138,7 +135,8 @@ pub fn prepare(
         // Nobody listens any more only when the whole process is ending.
         let _ = end.send(driver.run().await);
     };
-    Ok((Driven { core, linker: Linker::new(links, survey_now, checks), ended, stop }, run))
+    let linker = Linker::new(links, core.survey(), checks);
+    Ok((Driven { core, linker, ended, stop }, run))
 }
 
 impl Core {
@@ -160,12 +158,17 @@ impl Core {
 
     /// The addresses to dial.
     pub fn addresses(&self) -> watch::Receiver<Vec<String>> {
-        self.addresses.clone()
+        self.notices.addresses.clone()
+    }
+
+    /// Whether something was written here that nobody else is known to hold.
+    pub fn has_undelivered(&self) -> watch::Receiver<bool> {
+        self.notices.has_undelivered.clone()
     }
 
     /// The survey that the node takes part in.
     pub fn survey(&self) -> watch::Receiver<Option<SurveyId>> {
-        self.survey.clone()
+        self.notices.survey.clone()
     }
 }
 
@@ -205,6 +208,7 @@ impl Driver {
         if done.is_ok() && !answers.is_empty() {
             self.notice_settings();
         }
+        self.board.notice_work(&self.replica);
         for (to, answer) in answers {
             let answer = match &done {
                 Ok(()) => answer,
@@ -313,27 +317,14 @@ impl Driver {
     /// What a request may have changed besides records. Links from before this node was in a
     /// survey have greeted wrongly: they begin anew.
     fn notice_settings(&mut self) {
-        match self.replica.addresses() {
-            Ok(wanted) => {
-                self.addresses.send_if_modified(|known| {
-                    *known != wanted && {
-                        *known = wanted;
-                        true
-                    }
-                });
+        match self.board.notice_settings(&self.replica) {
+            Ok(false) => {}
+            Ok(true) => {
+                for open in self.links.values() {
+                    open.handle.close("this device has joined a survey");
+                }
             }
             Err(error) => tracing::warn!("the addresses to dial cannot be read: {error}"),
-        }
-        let survey = self.replica.survey();
-        if self.survey.send_if_modified(|known| {
-            *known != survey && {
-                *known = survey;
-                true
-            }
-        }) {
-            for open in self.links.values() {
-                open.handle.close("this device has joined a survey");
-            }
         }
     }
 

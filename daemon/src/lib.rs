@@ -15,6 +15,7 @@ pub mod http;
 pub mod link;
 mod news;
 pub mod node;
+mod notice;
 pub mod officers;
 pub mod people;
 pub mod prelist;

@@ -153,6 +153,12 @@ impl Linker {
 
     /// Runs a link until it ends, and says why it did.
     pub async fn run(&self, peer: Peer) -> String {
+        let reason = self.run_once(&peer).await;
+        // Said too early, so it is said again.
+        if peer.answer().asks_again().await { self.run_once(&peer).await } else { reason }
+    }
+
+    async fn run_once(&self, peer: &Peer) -> String {
         let connection = &peer.connection;
         let streams = timeout(ATTEMPT_MAX, async {
             if peer.dialed { connection.open_bi().await } else { connection.accept_bi().await }
@@ -166,7 +172,7 @@ impl Linker {
             }
         };
         self.linked.send_modify(|linked| *linked.entry(peer.key).or_default() += 1);
-        let reason = self.run_streams(&peer, send, recv).await;
+        let reason = self.run_streams(peer, send, recv).await;
         self.linked.send_modify(|linked| {
             if let Some(count) = linked.get_mut(&peer.key) {
                 *count -= 1;
@@ -212,6 +218,7 @@ impl Linker {
                 Ok(Some(chunk)) => deframer.push(&chunk.bytes),
                 Ok(None) => return shared.linger("the peer ended the stream", CloseCode::Session).await,
                 Err(ReadError::ConnectionLost(error)) => return shared.reason(&error),
+                Err(ReadError::ZeroRttRejected) => return "the ticket was no longer good".into(),
                 Err(error) => return shared.linger(&error.to_string(), CloseCode::Fault).await,
             }
             loop {

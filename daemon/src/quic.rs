@@ -2,22 +2,29 @@
 //! Attempts have a hard deadline, connections and handshakes a limit. What flows on a connection
 //! is the link's; whether the device may do anything here is decided above.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Connection, Incoming, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, Connection, Incoming, ServerConfig, TransportConfig, VarInt, ZeroRttAccepted};
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::tls;
 
+mod answer;
+pub use answer::Answer;
+use answer::Answered;
+
 /// How long an attempt to connect may take, from either end.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(20);
+/// How long what is said with a ticket may stay unanswered before it is said again on a new connection.
+const EARLY_MAX: Duration = Duration::from_secs(4);
 /// After how long without a packet a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_mins(2);
 /// The most connections at a time: a district's devices and room for as many again.
@@ -26,13 +33,11 @@ pub const CONNECTIONS_MAX: usize = 1024;
 pub const HANDSHAKES_MAX: usize = 128;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A lost first flight is repaired after three of these: a larger one costs more on a lossy link
-/// than a spurious repeat costs on a slow one.
-const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// A lost first flight is repaired after three of these. Two packets of 1 200 bytes take a second and more on GPRS:
+/// what is repeated before the answer can be there takes half a second of the link again.
+const INITIAL_RTT: Duration = Duration::from_millis(500);
 /// What may be in flight either way: 8 Mbit/s at a round trip of a second.
 const WINDOW_BYTES: u32 = 1024 * 1024;
-/// Every name would do: none is sent, and keys have none.
-const SERVER_NAME: &str = "rukun";
 
 /// Why a connection was closed, as the number that QUIC carries beside the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,8 @@ pub struct Endpoint {
     quinn: quinn::Endpoint,
     key: DeviceKey,
     enrolling: ClientConfig,
+    /// Which device was where it gave a ticket.
+    met: Arc<Mutex<BTreeMap<SocketAddr, DeviceKey>>>,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
 }
@@ -75,6 +82,7 @@ pub struct Peer {
     pub enrols: bool,
     /// The connection.
     pub connection: Connection,
+    answer: Answer,
     /// Its place among the connections, given back when it is dropped.
     _place: OwnedSemaphorePermit,
 }
@@ -112,6 +120,7 @@ impl Endpoint {
             quinn,
             key: keypair.key(),
             enrolling: client_config(keypair, tls::ENROL_ALPN)?,
+            met: Arc::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         })
@@ -130,12 +139,25 @@ impl Endpoint {
         self.key
     }
 
-    /// Dials an address and learns which device is there.
+    /// Dials an address and learns which device is there. Where a ticket is held from before it can be spoken to
+    /// at once, as the device that was there then; whether it is there still, [`Peer::answer`] tells.
     ///
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
     pub async fn dial(&self, address: SocketAddr) -> Result<Peer, QuicError> {
-        self.connect(address, || self.quinn.connect(address, SERVER_NAME)).await
+        let (connecting, place) = self.connect(address, |name| self.quinn.connect(address, name))?;
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied();
+        let connecting = match (met, connecting.into_0rtt()) {
+            (Some(device), Ok((connection, taken))) => {
+                return Ok(Peer::early(device, connection, taken, place));
+            }
+            // A ticket is only held of who was met.
+            (None, Ok((connection, _))) => return Peer::new(connection, true, place),
+            (_, Err(connecting)) => connecting,
+        };
+        let peer = Peer::new(within_deadline(connecting).await??, true, place)?;
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(address, peer.key);
+        Ok(peer)
     }
 
     /// Dials an address to be enrolled by the device that is there.
@@ -144,19 +166,22 @@ impl Endpoint {
     /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
     pub async fn dial_to_enrol(&self, address: SocketAddr) -> Result<Peer, QuicError> {
         let config = self.enrolling.clone();
-        self.connect(address, || self.quinn.connect_with(config, address, SERVER_NAME)).await
+        let (connecting, place) =
+            self.connect(address, |name| self.quinn.connect_with(config, address, name))?;
+        Peer::new(within_deadline(connecting).await??, true, place)
     }
 
-    async fn connect(
+    /// Keys have no names and none is sent: this one says only whose tickets are whose.
+    fn connect(
         &self,
         address: SocketAddr,
-        connect: impl FnOnce() -> Result<quinn::Connecting, quinn::ConnectError>,
-    ) -> Result<Peer, QuicError> {
+        connect: impl FnOnce(&str) -> Result<quinn::Connecting, quinn::ConnectError>,
+    ) -> Result<(quinn::Connecting, OwnedSemaphorePermit), QuicError> {
         let place = Arc::clone(&self.connections).try_acquire_owned();
         let place = place.map_err(|_| QuicError::Full { max: CONNECTIONS_MAX })?;
-        let connecting = connect().map_err(|source| QuicError::Address { address, source })?;
-        let connection = within_deadline(connecting).await?;
-        Peer::new(connection, true, place)
+        let name = format!("{}.at-{}", address.ip().to_string().replace([':', '.'], "-"), address.port());
+        let connecting = connect(&name).map_err(|source| QuicError::Address { address, source })?;
+        Ok((connecting, place))
     }
 
     /// The next attempt of someone to connect; nothing once the endpoint is closed. Beyond the
@@ -190,14 +215,31 @@ impl Endpoint {
 }
 
 impl Arriving {
-    /// Completes the handshake and learns which device it is.
+    /// Learns which device it is: by its ticket at once, if it has one from before, and else when the handshake
+    /// is complete.
     ///
     /// # Errors
     /// If the other end proves no key, or not in time.
     pub async fn handshake(self) -> Result<Peer, QuicError> {
         let connecting = self.incoming.accept().map_err(QuicError::Connection)?;
-        let connection = within_deadline(connecting).await?;
-        drop(self.handshake);
+        let (connection, complete) = match connecting.into_0rtt() {
+            Ok(begun) => begun,
+            Err(connecting) => return Peer::new(within_deadline(connecting).await??, false, self.place),
+        };
+        if device_at(&connection).is_none() {
+            within_deadline(complete).await?;
+            return match (device_at(&connection), connection.close_reason()) {
+                (None, Some(reason)) => Err(reason.into()),
+                _ => Peer::new(connection, false, self.place),
+            };
+        }
+        let (began, handshake) = (connection.clone(), self.handshake);
+        tokio::spawn(async move {
+            if timeout(ATTEMPT_MAX, complete).await.is_err() {
+                began.close(CloseCode::Fault.into(), b"the handshake is not completed");
+            }
+            drop(handshake);
+        });
         Peer::new(connection, false, self.place)
     }
 
@@ -209,13 +251,47 @@ impl Arriving {
 
 impl Peer {
     fn new(connection: Connection, dialed: bool, place: OwnedSemaphorePermit) -> Result<Self, QuicError> {
-        let identity = connection.peer_identity().ok_or(QuicError::NoKey)?;
-        let keys = identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| QuicError::NoKey)?;
-        let key = keys.first().and_then(tls::device_of).ok_or(QuicError::NoKey)?;
+        let key = device_at(&connection).ok_or(QuicError::NoKey)?;
         let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
         let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
-        Ok(Self { key, dialed, enrols, connection, _place: place })
+        let answer = Answer::known(Answered::Taken);
+        Ok(Self { key, dialed, enrols, connection, answer, _place: place })
     }
+
+    /// One that is dialed with a ticket that this device gave.
+    fn early(
+        key: DeviceKey,
+        connection: Connection,
+        taken: ZeroRttAccepted,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let (told, answer) = watch::channel(None);
+        let began = connection.clone();
+        tokio::spawn(async move {
+            let taken = timeout(EARLY_MAX, taken).await;
+            let answered = match taken {
+                _ if device_at(&began) != Some(key) => {
+                    began.close(CloseCode::Stalled.into(), b"no answer of the device that was here before");
+                    Answered::Never
+                }
+                Ok(true) => Answered::Taken,
+                _ => Answered::NotTaken,
+            };
+            let _ = told.send(Some(answered));
+        });
+        Self { key, dialed: true, enrols: false, connection, answer: Answer::of(answer), _place: place }
+    }
+
+    /// Whether the other end has answered.
+    pub fn answer(&self) -> Answer {
+        self.answer.clone()
+    }
+}
+
+/// Which device has proved to be at the other end.
+fn device_at(connection: &Connection) -> Option<DeviceKey> {
+    let keys = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    keys.first().and_then(tls::device_of)
 }
 
 impl From<CloseCode> for VarInt {
@@ -224,11 +300,9 @@ impl From<CloseCode> for VarInt {
     }
 }
 
-async fn within_deadline(connecting: quinn::Connecting) -> Result<Connection, QuicError> {
-    match timeout(ATTEMPT_MAX, connecting).await {
-        Ok(done) => done.map_err(QuicError::Connection),
-        Err(_) => Err(QuicError::Deadline { seconds: ATTEMPT_MAX.as_secs() }),
-    }
+async fn within_deadline<F: IntoFuture>(handshake: F) -> Result<F::Output, QuicError> {
+    let seconds = ATTEMPT_MAX.as_secs();
+    timeout(ATTEMPT_MAX, handshake).await.map_err(|_| QuicError::Deadline { seconds })
 }
 
 fn server_config(keypair: &Keypair) -> Result<ServerConfig, QuicError> {
@@ -289,7 +363,7 @@ pub enum QuicError {
     },
     /// The handshake failed.
     #[error("{0}")]
-    Connection(quinn::ConnectionError),
+    Connection(#[from] quinn::ConnectionError),
     /// Nobody answered in time.
     #[error("no answer within {seconds} s")]
     Deadline {
@@ -311,172 +385,4 @@ pub enum QuicError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use rustls::crypto::ring;
-    use rustls::sign::CertifiedKey;
-
-    use super::*;
-
-    const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-    fn endpoint(seed: u8) -> Endpoint {
-        Endpoint::bind(LOOPBACK, &Keypair::from_seed(&[seed; 32])).unwrap()
-    }
-
-    async fn bounded<T>(future: impl Future<Output = T>) -> T {
-        timeout(Duration::from_secs(10), future).await.expect("done within 10 s")
-    }
-
-    /// Dials with a TLS of its own making; says how the listening end took it.
-    async fn knock(tls: rustls::ClientConfig) -> Result<Peer, QuicError> {
-        let listener = endpoint(1);
-        let address = listener.local_addr().unwrap();
-        let mut stranger = quinn::Endpoint::client(LOOPBACK).unwrap();
-        let crypto = QuicClientConfig::try_from(tls).unwrap();
-        stranger.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
-        let knocking = tokio::spawn(async move {
-            let connection = stranger.connect(address, SERVER_NAME).unwrap().await?;
-            Err::<(), _>(connection.closed().await)
-        });
-        let taken = bounded(async { listener.arriving().await.unwrap().handshake().await }).await;
-        assert!(bounded(knocking).await.unwrap().is_err(), "the stranger is told");
-        taken
-    }
-
-    /// Takes any certificate, and so asks for X.509.
-    #[derive(Debug)]
-    struct Gullible;
-
-    impl rustls::client::danger::ServerCertVerifier for Gullible {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &rustls::pki_types::ServerName<'_>,
-            _: &[u8],
-            _: rustls::pki_types::UnixTime,
-        ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-            Ok(rustls::client::danger::ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &rustls::DigitallySignedStruct,
-        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            unreachable!("TLS 1.3 only")
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &rustls::DigitallySignedStruct,
-        ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-            Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-            vec![rustls::SignatureScheme::ED25519]
-        }
-    }
-
-    #[tokio::test]
-    async fn two_endpoints_know_each_others_device() {
-        let (here, there) = (endpoint(1), endpoint(2));
-        let address = there.local_addr().unwrap();
-        let (dialed, arrived) = bounded(async {
-            tokio::join!(here.dial(address), async { there.arriving().await.unwrap().handshake().await })
-        })
-        .await;
-        let (dialed, arrived) = (dialed.unwrap(), arrived.unwrap());
-        assert_eq!((dialed.key, dialed.dialed, dialed.enrols), (there.key(), true, false));
-        assert_eq!((arrived.key, arrived.dialed, arrived.enrols), (here.key(), false, false));
-    }
-
-    #[tokio::test]
-    async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
-        let (here, there) = (endpoint(1), endpoint(2));
-        let address = there.local_addr().unwrap();
-        let (dialed, arrived) = bounded(async {
-            tokio::join!(here.dial_to_enrol(address), async {
-                there.arriving().await.unwrap().handshake().await
-            })
-        })
-        .await;
-        let peers = [dialed.unwrap(), arrived.unwrap()];
-        assert!(peers.iter().all(|peer| peer.enrols));
-        let exported = peers.map(|peer| {
-            let mut exported = [0; 32];
-            peer.connection.export_keying_material(&mut exported, b"label", b"").unwrap();
-            exported
-        });
-        assert_eq!(exported[0], exported[1]);
-    }
-
-    #[tokio::test]
-    async fn only_the_dialer_can_open_a_stream_and_only_one() {
-        let (here, there) = (endpoint(1), endpoint(2));
-        let address = there.local_addr().unwrap();
-        let (dialed, arrived) =
-            tokio::join!(here.dial(address), async { there.arriving().await.unwrap().handshake().await });
-        let (dialed, arrived) = (dialed.unwrap().connection, arrived.unwrap().connection);
-        let _first = bounded(dialed.open_bi()).await.unwrap();
-        let short = Duration::from_millis(200);
-        assert!(timeout(short, dialed.open_bi()).await.is_err(), "a second stream waits for ever");
-        assert!(timeout(short, dialed.open_uni()).await.is_err());
-        assert!(timeout(short, arrived.open_bi()).await.is_err());
-    }
-
-    /// Shows what it is told to.
-    #[derive(Debug)]
-    struct Showing(Option<Arc<CertifiedKey>>);
-
-    impl rustls::client::ResolvesClientCert for Showing {
-        fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-            self.0.clone()
-        }
-
-        fn only_raw_public_keys(&self) -> bool {
-            self.0.is_none()
-        }
-
-        fn has_certs(&self) -> bool {
-            self.0.is_some()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_without_a_key_is_refused() {
-        let mut tls = tls::client_config(&Keypair::from_seed(&[9; 32])).unwrap();
-        tls.client_auth_cert_resolver = Arc::new(Showing(None));
-        assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
-    }
-
-    #[tokio::test]
-    async fn a_client_with_an_x509_certificate_is_refused() {
-        let seed =
-            [&b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20"[..], &[9; 32]].concat();
-        let signer = ring::sign::any_eddsa_type(&seed.into()).unwrap();
-        let certificate = CertificateDer::from(b"\x30\x03\x02\x01\x00".to_vec());
-        let shown = CertifiedKey::new(vec![certificate], signer);
-        let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Gullible))
-            .with_client_cert_resolver(Arc::new(Showing(Some(Arc::new(shown)))));
-        tls.alpn_protocols = vec![tls::ALPN.to_vec()];
-        assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
-    }
-
-    #[tokio::test]
-    async fn another_protocol_is_refused() {
-        let mut tls = tls::client_config(&Keypair::from_seed(&[9; 32])).unwrap();
-        tls.alpn_protocols = vec![b"h3".to_vec()];
-        assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
-    }
-}
+mod tests;

@@ -110,7 +110,7 @@ async fn run_once(
         token: token.into(),
     };
     let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
-    let dialer = Dialer::new(endpoint.clone(), linker, core.survey());
+    let dialer = Dialer::new(endpoint.clone(), linker, &core);
     let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses()));
     let router = http::router(core, keypair.key(), token.into());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -1,6 +1,7 @@
 //! A device's key becomes its identity in TLS: a raw public key (RFC 7250), Ed25519, both ways. No
 //! certificates, no names, no authorities: who a key is and what it may do is asked of the signed
-//! grants, later. TLS 1.3 only, no resumption, no early data.
+//! grants, later. TLS 1.3 only. Who was linked before resumes, and sends with its first packet: each ticket
+//! is taken once, from memory alone, so that nothing said with one can be said again by someone else.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible,
@@ -24,6 +25,10 @@ pub const ALPN: &[u8] = b"rukun/1";
 /// The name of the other protocol: a device that is no member yet asks to be enrolled.
 pub const ENROL_ALPN: &[u8] = b"rukun-enrol/1";
 
+/// How many places are remembered that gave a ticket, the latest ones.
+const PLACES_MAX: usize = 256;
+/// How many tickets are good at a time, the latest ones: several for each device of a district.
+const TICKETS_MAX: usize = 4_096;
 /// What comes before the 32 bytes of a seed in PKCS #8 version 1 (RFC 8410).
 const PKCS8_PREFIX: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 /// What comes before the 32 bytes of a key in a SubjectPublicKeyInfo (RFC 8410).
@@ -42,7 +47,8 @@ pub fn client_config(keypair: &Keypair) -> Result<ClientConfig, Error> {
         .with_client_cert_resolver(keys);
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.enable_sni = false;
-    config.resumption = Resumption::disabled();
+    config.resumption = Resumption::in_memory_sessions(PLACES_MAX);
+    config.enable_early_data = true;
     Ok(config)
 }
 
@@ -57,8 +63,9 @@ pub fn server_config(keypair: &Keypair) -> Result<ServerConfig, Error> {
         .with_client_cert_verifier(Arc::new(AnyDevice::new()))
         .with_cert_resolver(keys);
     config.alpn_protocols = vec![ALPN.to_vec(), ENROL_ALPN.to_vec()];
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
+    config.session_storage = ServerSessionMemoryCache::new(TICKETS_MAX);
+    config.send_tls13_tickets = 1;
+    config.max_early_data_size = u32::MAX;
     Ok(config)
 }
 

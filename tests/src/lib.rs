@@ -8,5 +8,6 @@ pub mod by_hand;
 pub mod crash;
 pub mod enrol;
 pub mod fuzz;
+pub mod lab;
 pub mod planted;
 pub mod world;

@@ -41,7 +41,7 @@ mod arrivals;
 mod calm;
 pub use calm::CONVERGE_MS_MAX;
 
-mod chance;
+pub(crate) mod chance;
 pub use chance::Chance;
 
 mod delivery;

@@ -125,6 +125,11 @@ impl Replica {
         Ok(())
     }
 
+    /// Whether something was written here that nobody else is known to hold.
+    pub fn has_undelivered(&self) -> bool {
+        self.store.alone_count() > 0
+    }
+
     pub(crate) fn custody(&mut self) -> Result<Custody, ReplicaError> {
         self.note_elsewhere()?;
         let mut custody = Custody { alone: self.store.alone_count(), ..Custody::default() };

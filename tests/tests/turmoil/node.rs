@@ -108,7 +108,7 @@ impl Node {
             quinn::Endpoint::new_with_abstract_socket(config, Some(server), roaming, Arc::new(Host))
         })?;
         tokio::spawn(accept(endpoint.clone(), linker.clone(), asked.clone()));
-        let dialer = Dialer::new(endpoint, linker, asked.survey()).by_chance(chance);
+        let dialer = Dialer::new(endpoint, linker, &asked).by_chance(chance);
         tokio::spawn(dialer.run(self.dials.clone(), asked.addresses()));
 
         self.core.replace(Some(asked.clone()));

@@ -1,0 +1,111 @@
+//! The real program in one namespace: started, asked, and measured by what the operating system says of
+//! its process.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rukun::client::Client;
+use rukun::disk::Folder;
+use rukun::verbs::{Request, StatusShape};
+use serde::de::DeserializeOwned;
+
+use super::namespace::Namespace;
+
+const START_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How many clock ticks the kernel counts a second (`getconf CLK_TCK`), the same on every Linux.
+const TICKS_A_SECOND: u64 = 100;
+
+/// A daemon that runs in a namespace until it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    namespace: Namespace,
+    folder: Folder,
+    child: Child,
+}
+
+/// What a process used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// Processor time.
+    pub cpu_ms: u64,
+    /// The most memory that was ever resident.
+    pub memory_kib_max: u64,
+}
+
+impl Machine {
+    /// Starts the program in this namespace and folder. It takes peers at `listen`.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn start(namespace: Namespace, program: &Path, dir: &Path, listen: &str) -> anyhow::Result<Self> {
+        let program = program.to_str().context("the program's path is no text")?;
+        let log = fs::File::create(dir.join("log"))?;
+        let mut command = namespace.command(program);
+        command.arg("--dir").arg(dir).args(["daemon", "--listen", listen, "--http", "127.0.0.1:0"]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let machine = Self { namespace, folder: Folder::at(dir), child };
+        let started = Instant::now();
+        while machine.namespace.within(|| Client::find(&machine.folder).ok().flatten())?.is_none() {
+            if started.elapsed() > START_MAX {
+                bail!("{} does not answer: {}", dir.display(), fs::read_to_string(dir.join("log"))?);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(machine)
+    }
+
+    /// Asks it.
+    ///
+    /// # Errors
+    /// If it refuses, or can't be asked.
+    pub fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
+        let (verb, body) = request.into_call();
+        let answer = self.namespace.within(|| {
+            let client = Client::find(&self.folder)?.context("the daemon has ended")?;
+            anyhow::Ok(client.call(&verb, &body)?)
+        })??;
+        Ok(serde_json::from_value(answer)?)
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// If it can't be asked.
+    pub fn status(&self) -> anyhow::Result<StatusShape> {
+        self.ask(Request::Status)
+    }
+
+    /// What its process used so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn used(&self) -> anyhow::Result<Used> {
+        let pid = self.child.id();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name in parentheses may hold anything; the fields after it are numbered from the third on.
+        let (_, fields) = stat.rsplit_once(')').context("/proc has no such process")?;
+        let field = |number: usize| {
+            fields.split_whitespace().nth(number - 3).and_then(|field| field.parse::<u64>().ok())
+        };
+        let ticks = field(14).zip(field(15)).map(|(user, system)| user + system);
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        Ok(Used {
+            cpu_ms: ticks.context("no times in /proc")? * 1_000 / TICKS_A_SECOND,
+            memory_kib_max: peak.context("no peak in /proc")?,
+        })
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // One that has ended already can't be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
