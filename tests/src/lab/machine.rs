@@ -16,6 +16,8 @@ use super::namespace::Namespace;
 
 const START_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How much of a log is shown.
+const WORDS_LINES_MAX: usize = 12;
 /// How many clock ticks the kernel counts a second (`getconf CLK_TCK`), the same on every Linux.
 const TICKS_A_SECOND: u64 = 100;
 
@@ -65,7 +67,7 @@ impl Machine {
     pub fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
         let (verb, body) = request.into_call();
         let answer = self.namespace.within(|| {
-            let client = Client::find(&self.folder)?.context("the daemon has ended")?;
+            let client = Client::find(&self.folder)?.with_context(|| self.last_words())?;
             anyhow::Ok(client.call(&verb, &body)?)
         })??;
         Ok(serde_json::from_value(answer)?)
@@ -77,6 +79,14 @@ impl Machine {
     /// If it can't be asked.
     pub fn status(&self) -> anyhow::Result<StatusShape> {
         self.ask(Request::Status)
+    }
+
+    /// How its log ends.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(WORDS_LINES_MAX).collect();
+        let lines: Vec<&str> = lines.into_iter().rev().collect();
+        format!("the daemon does not answer any more:\n{}", lines.join("\n"))
     }
 
     /// What its process used so far.
