@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rukun::client::Client;
+use rukun::client::{Client, ClientError};
 use rukun::disk::Folder;
 use rukun::verbs::{Request, StatusShape};
 use serde::de::DeserializeOwned;
@@ -16,6 +17,8 @@ use super::namespace::Namespace;
 
 const START_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often a daemon that lives is asked again.
+const TRIES_MAX: usize = 5;
 /// How much of a log is shown.
 const WORDS_LINES_MAX: usize = 12;
 /// How many clock ticks the kernel counts a second (`getconf CLK_TCK`), the same on every Linux.
@@ -27,6 +30,7 @@ pub struct Machine {
     namespace: Namespace,
     folder: Folder,
     child: Child,
+    client: OnceLock<Client>,
 }
 
 /// What a process used so far.
@@ -49,15 +53,18 @@ impl Machine {
         let mut command = namespace.command(program);
         command.arg("--dir").arg(dir).args(["daemon", "--listen", listen, "--http", "127.0.0.1:0"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        let machine = Self { namespace, folder: Folder::at(dir), child };
+        let machine = Self { namespace, folder: Folder::at(dir), child, client: OnceLock::new() };
         let started = Instant::now();
-        while machine.namespace.within(|| Client::find(&machine.folder).ok().flatten())?.is_none() {
+        loop {
+            if let Some(client) = machine.namespace.within(|| Client::find(&machine.folder).ok().flatten())? {
+                let _ = machine.client.set(client);
+                return Ok(machine);
+            }
             if started.elapsed() > START_MAX {
-                bail!("{} does not answer: {}", dir.display(), fs::read_to_string(dir.join("log"))?);
+                bail!("{}: {}", dir.display(), machine.last_words());
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(machine)
     }
 
     /// Asks it.
@@ -66,10 +73,18 @@ impl Machine {
     /// If it refuses, or can't be asked.
     pub fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
         let (verb, body) = request.into_call();
-        let answer = self.namespace.within(|| {
-            let client = Client::find(&self.folder)?.with_context(|| self.last_words())?;
-            anyhow::Ok(client.call(&verb, &body)?)
-        })??;
+        let client = self.client.get().context("it was found when it started")?;
+        let mut tries = 0;
+        let answer = loop {
+            match self.namespace.within(|| client.call(&verb, &body))? {
+                // Where all of a machine's processors are busy a connection may take longer than a client waits.
+                // What is written is not written twice.
+                Err(ClientError::Http(_)) if verb == "status" && tries < TRIES_MAX && self.used().is_ok() => {
+                    tries += 1;
+                }
+                answer => break answer.with_context(|| self.last_words())?,
+            }
+        };
         Ok(serde_json::from_value(answer)?)
     }
 
