@@ -12,7 +12,7 @@ use rukun_change::{DeviceKey, SurveyId};
 use tokio::net::lookup_host;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::drive::Core;
 use crate::link::Linker;
@@ -26,6 +26,8 @@ pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
 pub const RETRY_MS_MAX: u64 = 30_000;
 /// After this the next attempt begins beside one that is not answered yet.
 const RACE_AFTER: Duration = Duration::from_secs(4);
+/// How many attempts there are at most until all are given up.
+const RACING_MAX: usize = 5;
 /// A link that lasted longer was a good one: what comes after it begins anew.
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
@@ -156,24 +158,23 @@ impl Dialer {
         Err(last)
     }
 
-    /// The first attempt that is answered; the others are dropped. The last word of those that fail, once all
-    /// have that began within the time of one.
+    /// The first attempt that is answered; the others are dropped. One that fails while others are under way
+    /// brings no next one forward: what refuses one at once refuses many.
     async fn race(&self, to: SocketAddr) -> Result<Peer, QuicError> {
-        let began = Instant::now();
         let mut attempts = JoinSet::new();
-        loop {
+        for left in (0..RACING_MAX).rev() {
             let endpoint = self.endpoint.clone();
             attempts.spawn(async move { endpoint.dial(to).await });
-            let may_begin_more = began.elapsed() + RACE_AFTER < ATTEMPT_MAX;
-            let next = if may_begin_more { RACE_AFTER } else { ATTEMPT_MAX };
-            match timeout(next, attempts.join_next()).await {
-                Ok(Some(Ok(attempt))) if attempt.is_ok() || attempts.is_empty() => return attempt,
-                _ if !may_begin_more && attempts.is_empty() => {
-                    return Err(QuicError::Deadline { seconds: ATTEMPT_MAX.as_secs() });
+            let until = Instant::now() + if left == 0 { ATTEMPT_MAX } else { RACE_AFTER };
+            while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
+                match attempt {
+                    Ok(Ok(peer)) => return Ok(peer),
+                    Ok(Err(error)) if attempts.is_empty() => return Err(error),
+                    _ => {}
                 }
-                _ => {}
             }
         }
+        Err(QuicError::Deadline { seconds: ATTEMPT_MAX.as_secs() })
     }
 
     /// A socket for IPv4 alone reaches no other.
