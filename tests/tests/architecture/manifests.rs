@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
+use crate::source::tokens;
 use crate::tree;
 
 /// Which crates of this workspace each may name, along the data path. `wire` and `reconcile` never see
@@ -196,6 +197,28 @@ fn versions_of_libraries_stand_in_the_root_manifest_alone() {
                 Some(true),
                 "{path}: [{section}] {name} has a version or path of its own; put it into the root's \
                  [workspace.dependencies] and write {name}.workspace = true"
+            );
+        }
+    }
+}
+
+/// The fuzzer's programs are built outside of this workspace, and take from here what they attack with.
+#[test]
+fn the_fuzzer_s_manifest_names_what_its_targets_use() {
+    let named = |path: &str| -> BTreeSet<String> {
+        let dependencies = Manifest::read(path.into()).dependencies.into_iter();
+        dependencies.map(|dependency| dependency.name.replace('-', "_")).collect()
+    };
+    let (ours, fuzzer) = (named("tests/Cargo.toml"), named("tests/fuzz/Cargo.toml"));
+    let targets = tree::files("tests/src/fuzz", ".rs");
+    assert!(!targets.is_empty(), "the targets have moved: this test no longer sees them");
+    for file in targets {
+        for pair in tokens(&file.text).windows(2) {
+            let [library, colons] = pair else { continue };
+            assert!(
+                colons != "::" || !ours.contains(library) || fuzzer.contains(library),
+                "{} uses {library}, which tests/fuzz/Cargo.toml does not name",
+                file.path
             );
         }
     }
