@@ -13,6 +13,8 @@ const OFFICE: Node = Node(0);
 const NO_NEWS_BYTES_MAX: usize = 800;
 /// What the sketches of both sides may take for each change that differs, beside the changes themselves.
 const DIFFERENCE_BYTES_MAX: usize = 100;
+/// What an edit takes in a frame of many, and less than what it takes twice.
+const EDIT_BYTES_MAX: usize = 170;
 
 /// An office and a supervisor that hold the same families, in sub-SLS of ten.
 fn scene(families: usize) -> (World, Node, Vec<RecordId>) {
@@ -104,4 +106,21 @@ fn who_differs_pays_for_the_difference_and_not_for_what_is_held() {
     eprintln!("{edits} edits on each side: {apart} bytes beside the changes: {:?}", world.carried);
     assert!(!world.carried.contains_key("ids"), "{:?}", world.carried);
     assert!(apart <= 2 * edits * DIFFERENCE_BYTES_MAX, "{apart}: {:?}", world.carried);
+}
+
+#[test]
+fn the_first_work_of_a_device_that_only_ever_received_goes_by_its_log_and_goes_once() {
+    let (mut world, supervisor, records) = scene(300);
+    for record in &records[..30] {
+        let now = world.now();
+        world.replicas[supervisor.0].edit(now, record, None, &json!({"r304": 5})).unwrap();
+    }
+    world.commit(supervisor);
+    let before = world.replicas[OFFICE.0].status().unwrap().changes;
+    meet(&mut world, supervisor, OFFICE);
+    assert_eq!(world.replicas[OFFICE.0].status().unwrap().changes, before + 30);
+    let carried = |name: &str| world.carried.get(name).copied().unwrap_or_default();
+    assert_eq!((carried("symbols"), carried("more")), (0, 0), "nothing had to be found: {:?}", world.carried);
+    let sent = carried("changes");
+    assert!(sent < 30 * EDIT_BYTES_MAX, "thirty edits took {sent} bytes");
 }

@@ -20,6 +20,9 @@ pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
 /// How often two nodes compare again without anything having moved between them, before the session
 /// leaves it to the next one: a peer that never agrees must not keep both busy.
 const ROUNDS_MAX: u32 = 3;
+/// How much of the log, none of it for the peer, is looked through again in the next session before it is told
+/// that it has passed.
+const TOLD_BEHIND_MAX: u64 = 512;
 /// The most wanted changes that may wait to be sent.
 const WANTED_MAX: usize = 1 << 20;
 
@@ -247,6 +250,14 @@ impl Outgoing {
     /// Whether the log is sent further than the peer was told.
     pub fn is_further_than_told(&self) -> bool {
         self.position > self.told_upto
+    }
+
+    /// Whether the peer holds all and could not say in the next session from where to go on: it was never told
+    /// of a place in this log, since nothing of it was ever news to it, or of none but one long passed. What is
+    /// made meanwhile would have to be found by what differs.
+    pub fn owes_a_mark(&self) -> bool {
+        let is_owed = self.told_upto == 0 || self.position - self.told_upto > TOLD_BEHIND_MAX;
+        self.agreed && self.is_further_than_told() && is_owed
     }
 
     /// The log holds nothing for this peer up to here.

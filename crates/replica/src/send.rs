@@ -350,6 +350,9 @@ impl Replica {
         if newly {
             self.tell(Event::InSync { peer });
         }
+        if let Some(open) = self.links.get(&link).filter(|open| open.outgoing.owes_a_mark()) {
+            self.send_mark(link, open.outgoing.position());
+        }
         Ok(())
     }
 }

@@ -275,6 +275,7 @@ impl Replica {
             }
         }
         let mut lacking = difference.theirs_alone().clone();
+        self.forget_what_came(asking, &ours, &mut lacking)?;
         for declined in &self.receipts_declined {
             lacking.remove(&difference.key().short(declined.as_bytes()));
         }
@@ -289,6 +290,34 @@ impl Replica {
         let receipts = difference.ours_alone().iter().filter_map(|short| asking.receipts.get(short)).copied();
         let receipts: Vec<u64> = receipts.filter(|seq| !open.receipts_sent.contains(seq)).collect();
         self.send_receipts(link, &receipts)?;
+        Ok(())
+    }
+
+    /// What came by a frame of changes since the sketch did is lacking no more. That nothing is lacking must not
+    /// rest on short forms alone.
+    fn forget_what_came(
+        &self,
+        asking: &Asking,
+        ours: &BTreeMap<ChangeId, SubSls>,
+        lacking: &mut BTreeSet<Short>,
+    ) -> Result<(), ReplicaError> {
+        let held = self.store.fingerprints(&asking.sketch.regions)?;
+        if lacking.is_empty() || total(held.values()) == asking.held {
+            return Ok(());
+        }
+        let key = asking.difference.key();
+        let ids =
+            self.ids_in(&held.into_keys().collect())?.into_keys().map(|id| (key.short(id.as_bytes()), id));
+        let came: BTreeMap<Short, ChangeId> = ids.filter(|(short, _)| lacking.contains(short)).collect();
+        let mut theirs = less(asking.held, ours.keys());
+        if let Some(theirs) = &mut theirs {
+            for id in came.values() {
+                theirs.insert(id.as_bytes());
+            }
+        }
+        if came.len() < lacking.len() || theirs == Some(asking.sketch.fingerprint) {
+            lacking.retain(|short| !came.contains_key(short));
+        }
         Ok(())
     }
 

@@ -133,9 +133,12 @@ impl Outgoing {
         }
     }
 
-    /// At most what a sketch can tell at once, which is far below what may be wanted.
+    /// At most what a sketch can tell at once, which is far below what may be wanted. What is on its way goes
+    /// once: the peer may have said what it lacks before that came.
     fn want<'a>(&mut self, ids: impl Iterator<Item = &'a ChangeId>) {
         let known: BTreeSet<ChangeId> = self.wanted.iter().copied().collect();
-        self.wanted.extend(ids.filter(|id| !known.contains(id)));
+        let flights = &self.in_flight;
+        let flies = |id: &ChangeId| flights.iter().any(|flight| flight.changes.contains_key(id));
+        self.wanted.extend(ids.filter(|id| !known.contains(*id) && !flies(id)));
     }
 }

@@ -202,3 +202,35 @@ fn what_is_acknowledged_beyond_a_gap_is_known_though_the_gap_stays_open() {
     outgoing.differs(&[]).unwrap();
     assert_eq!((outgoing.known().upto(), held(&outgoing)), (6, [true, true, true]));
 }
+
+#[test]
+fn what_is_on_its_way_goes_once_however_often_the_peer_is_found_to_lack_it() {
+    let mut outgoing = Outgoing::new(0, 0);
+    let found = BTreeMap::from([(id(1), place())]);
+    outgoing.sketched([place()].into(), 8);
+    outgoing.found_lacking(&found);
+    assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(1)]));
+    let frame = outgoing.sent(None, found.clone());
+    outgoing.lacks(&found, true).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::Nothing);
+    outgoing.acknowledged(frame, &[]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
+}
+
+#[test]
+fn who_holds_all_and_was_never_told_of_a_place_in_the_log_is_owed_one() {
+    let mut outgoing = Outgoing::new(5, 0);
+    outgoing.peer_was_told(0);
+    assert!(!outgoing.owes_a_mark(), "it may lack something");
+    outgoing.sketched([place()].into(), 8);
+    outgoing.lacks(&BTreeMap::new(), true).unwrap();
+    assert!(outgoing.owes_a_mark());
+    let frame = outgoing.marked(5);
+    assert!(!outgoing.owes_a_mark());
+    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.passed(5 + TOLD_BEHIND_MAX);
+    assert!(outgoing.agreed() && !outgoing.owes_a_mark(), "it can say from where to go on");
+    outgoing.passed(6 + TOLD_BEHIND_MAX);
+    assert!(outgoing.owes_a_mark());
+}
