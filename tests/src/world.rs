@@ -88,6 +88,8 @@ mod verdict;
 
 mod watch;
 
+mod witness;
+
 /// How many nodes there are: an office, its relay, two coordinators, two supervisors, five enumerators.
 const NODES: usize = 11;
 const OFFICE: usize = 0;

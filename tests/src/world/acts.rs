@@ -9,7 +9,7 @@ use super::node::{self, StartError};
 use super::plan::Act;
 use super::sim::{Checked, World};
 use super::tally::Fault;
-use super::{Chance, NODES, OFFICE, RELAY, Role};
+use super::{Chance, NODES, OFFICE, RELAY, Role, TIERS};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -134,10 +134,24 @@ impl World {
     fn fail(&mut self, node: usize, trouble: Trouble, end: node::End, luck: u64) -> Checked {
         self.nodes[node].up_at_ms = 0;
         self.come_up(node)?;
-        self.nodes[node].disk.trouble(trouble);
-        self.nodes[node].end = end;
-        // What did not meet this commit meets the next.
         let mut luck = Chance::new(luck);
+        let while_it_takes_in = luck.one_in(2);
+        if while_it_takes_in {
+            self.send_news_to(node, &mut luck)?;
+        }
+        if self.nodes[node].replica.is_none() {
+            return Ok(());
+        }
+        let disk = self.nodes[node].disk.clone();
+        disk.trouble(trouble);
+        self.nodes[node].end = end;
+        if while_it_takes_in {
+            self.run_until(self.now_ms + 2 * self.delay_ms)?;
+        }
+        if disk.hit().is_some() {
+            return Ok(());
+        }
+        // What did not meet this commit meets the next.
         for _ in 0..8 {
             if self.nodes[node].replica.is_some() {
                 self.write(node, luck.u64())?;
@@ -148,6 +162,19 @@ impl World {
             self.nodes[node].end = node::End::Program;
         }
         Ok(())
+    }
+
+    /// Somebody has news for a node and reaches it; some of it may be there already.
+    fn send_news_to(&mut self, node: usize, luck: &mut Chance) -> Checked {
+        let pairs = TIERS.iter().flat_map(|(one, two)| [(*one, *two), (*two, *one)]);
+        let reached: Vec<usize> = pairs.filter(|(to, _)| *to == node).map(|(_, from)| from).collect();
+        let from = *luck.pick(&reached);
+        self.come_up(from)?;
+        for _ in 0..2 {
+            self.write(from, luck.u64())?;
+        }
+        self.link(from, node)?;
+        self.run_until(self.now_ms + luck.between(0, 6 * self.delay_ms))
     }
 
     /// The program is restarted on a disk that can't be read, and again on one that can.

@@ -148,12 +148,12 @@ enum Kind {
 /// What happens in a world, shuffled: of every kind of fault so much that ten meet somebody.
 fn deck(chance: &mut Chance) -> Vec<Kind> {
     let mut deck = Vec::new();
-    deck.extend((0..50).map(|_| Kind::Write));
-    deck.extend((0..117).map(|_| Kind::Pulse));
+    deck.extend((0..30).map(|_| Kind::Write));
+    deck.extend((0..112).map(|_| Kind::Pulse));
     deck.extend((0..16).map(|_| Kind::Link));
     let enumerator = |chance: &mut Chance| chance.below(NODES - 6) + 6;
     deck.extend((0..3).map(|_| Kind::Act(Act::Move { node: enumerator(chance), luck: chance.u64() })));
-    deck.extend((0..4).map(|_| Kind::Act(Act::Burst { node: enumerator(chance), luck: chance.u64() })));
+    deck.extend((0..3).map(|_| Kind::Act(Act::Burst { node: enumerator(chance), luck: chance.u64() })));
     deck.extend((0..HANDED_OVER).map(|_| Kind::Act(Act::HandOver { luck: chance.u64() })));
     deck.extend((0..LOST).map(|_| Kind::Act(Act::LoseDevice { luck: chance.u64() })));
     deck.extend((0..2).map(|_| Kind::Act(Act::Rotate { node: *chance.pick(&super::ENUMERATORS) })));
@@ -193,12 +193,12 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.extend(acts.into_iter().map(Kind::Act));
     }
     // Of these some meet nobody: the keyboard says no.
-    for _ in 0..18 {
+    for _ in 0..17 {
         deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() }));
         deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() }));
     }
     // Of these some meet nobody: the disk does not get so far.
-    for _ in 0..17 {
+    for _ in 0..15 {
         let power = |chance: &mut Chance, fate| Act::PowerLoss {
             node: any(chance),
             after: chance.between(1, 12),

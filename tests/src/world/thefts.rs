@@ -41,8 +41,9 @@ impl World {
         let revoked = replica.revoke(root.as_ref(), &key, "dicuri");
         self.trace.note((by, node, revoked.is_ok()), || format!("{by} revokes {}: {revoked:?}", key.short()));
         match revoked {
-            Ok(_) => {
+            Ok(loss) => {
                 self.tally.hit(Fault::Revoked);
+                self.truth.revocations.extend(loss.revocation);
                 if liar.is_none() {
                     self.lost.insert(node);
                 }
@@ -162,8 +163,14 @@ impl World {
         }
         let among = if aside.is_empty() || chance.one_in(6) { &good } else { &aside };
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
-        let ((change, ..), upheld) = (among[at], chance.one_in(2));
-        self.decide(node, change, upheld)
+        let ((change, _, home), upheld) = (among[at], chance.one_in(2));
+        let looks = chance.one_in(4);
+        let witness = if looks { self.who_has_looked(node, &change, &mut chance)? } else { None };
+        self.decide(node, change, upheld)?;
+        let Some(witness) = witness else { return Ok(()) };
+        self.link(witness, node)?;
+        self.run_until(self.now_ms + 8 * self.delay_ms)?;
+        self.lists_what_it_reads(witness, &home)
     }
 
     /// Both districts have granted somebody something in one place, and settle a change of that one otherwise,

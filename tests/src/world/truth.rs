@@ -28,6 +28,8 @@ pub(super) struct Truth {
     pub(super) receipts: BTreeMap<(SubSls, DeviceKey), Vec<Receipt>>,
     /// The first of its issuer's receipts there that covers a change.
     pub(super) covered_from: BTreeMap<(ChangeId, DeviceKey), usize>,
+    /// Those that took a device's rights away.
+    pub(super) revocations: BTreeSet<StatementId>,
     /// Honest changes as they travel.
     pub(super) signed: Vec<SignedChange>,
     /// A signature is a change's own: by it a frame's changes are known without their hashes.
@@ -53,6 +55,7 @@ impl Truth {
             holders: BTreeMap::new(),
             receipts: BTreeMap::new(),
             covered_from: BTreeMap::new(),
+            revocations: BTreeSet::new(),
             signed: Vec::new(),
             by_signature: HashMap::new(),
             numbers: BTreeMap::new(),

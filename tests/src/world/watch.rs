@@ -140,8 +140,11 @@ impl World {
         self.trace.note((node, format!("{event:?}")), || format!("{node} says {event:?}"));
         match event {
             Event::Changed { change, .. } => self.announced(node, change),
-            Event::Trusted { .. } => {
+            Event::Trusted { statement } => {
                 self.news_ms = self.now_ms;
+                if self.truth.revocations.contains(&statement) && self.chance.one_in(3) {
+                    self.believes_no_revoked(node)?;
+                }
                 Ok(())
             }
             Event::InSync { peer } => self.in_sync(node, &peer),

@@ -11,7 +11,8 @@ use rukun_document::{ConflictKind, Reading};
 use rukun_replica::{RecordLine, Replica, ReplicaError};
 
 use super::{
-    Conflict, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, RootWord, Standing, Why,
+    Conflict, Erasure, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, RootWord, Standing,
+    Why,
 };
 
 /// The facts of all changes ever seen, decoded once for all nodes.
@@ -27,22 +28,8 @@ pub type Facts = BTreeMap<ChangeId, Arc<Fact>>;
 /// If it holds a change that no node may ever admit.
 pub fn holdings(replica: &Replica, facts: &mut Facts) -> Result<Option<(Held, Grants)>, ReplicaError> {
     let Some(trust) = replica.trust() else { return Ok(None) };
-    let mut grants = Grants::new(*trust.survey(), *trust.root());
+    let (grants, erasures) = grants_of(replica, trust)?;
     let mut held = Held::default();
-    let mut erasures = Vec::new();
-    for bytes in replica.statements_held()? {
-        if let Some(granted) = Granted::of(&bytes, trust.survey()) {
-            grants.hold(granted);
-        } else if let Some(word) = RootWord::of(&bytes, trust.survey()) {
-            grants.follow(word);
-        } else if let Some((loss, _)) = Loss::of(&bytes, trust.survey()) {
-            match loss {
-                Loss::Erasure(erasure) => erasures.push(erasure),
-                Loss::Transfer => {}
-                loss => grants.lose(loss),
-            }
-        }
-    }
     for erasure in erasures {
         assert!(grants.may_erase(&erasure), "only a district erases: {erasure:?}");
         let record = erasure.record();
@@ -60,6 +47,34 @@ pub fn holdings(replica: &Replica, facts: &mut Facts) -> Result<Option<(Held, Gr
         }
     }
     Ok(Some((held, grants)))
+}
+
+/// The grants that a node holds, and what took them away again. Nothing before it has the charter.
+///
+/// # Errors
+/// If its store fails.
+pub fn grants_held(replica: &Replica) -> Result<Option<Grants>, ReplicaError> {
+    let Some(trust) = replica.trust() else { return Ok(None) };
+    Ok(Some(grants_of(replica, trust)?.0))
+}
+
+fn grants_of(replica: &Replica, trust: &Trust) -> Result<(Grants, Vec<Erasure>), ReplicaError> {
+    let mut grants = Grants::new(*trust.survey(), *trust.root());
+    let mut erasures = Vec::new();
+    for bytes in replica.statements_held()? {
+        if let Some(granted) = Granted::of(&bytes, trust.survey()) {
+            grants.hold(granted);
+        } else if let Some(word) = RootWord::of(&bytes, trust.survey()) {
+            grants.follow(word);
+        } else if let Some((loss, _)) = Loss::of(&bytes, trust.survey()) {
+            match loss {
+                Loss::Erasure(erasure) => erasures.push(erasure),
+                Loss::Transfer => {}
+                loss => grants.lose(loss),
+            }
+        }
+    }
+    Ok((grants, erasures))
 }
 
 /// Whether a node reads in a record what the model expects, and finds the same conflicts. Those of
