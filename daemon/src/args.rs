@@ -295,7 +295,7 @@ pub struct Init {
 /// What `daemon` takes.
 #[derive(Debug, Args)]
 pub struct Daemon {
-    /// Where peers find this node (QUIC, UDP)
+    /// Where peers find this node (UDP, and TCP where that alone passes)
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:7811")]
     pub listen: SocketAddr,
     /// Where programs on this machine ask (HTTP, loopback only)

@@ -1,22 +1,22 @@
 //! Addresses become links: each is dialed until somebody answers, and again when the link ends,
-//! ever more rarely while that fails, but often while work waits to be delivered. An attempt that is not answered
-//! soon is not waited for alone: its probes would grow ever rarer, and a link that comes back may be gone before the
-//! next. An address that leads to this device itself is dropped.
+//! ever more rarely while that fails, but often while work waits to be delivered: a link that comes back may be gone
+//! before the next attempt. An address that leads to this device itself is dropped.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use quinn::Connection;
 use rukun_change::{DeviceKey, SurveyId};
 use tokio::net::lookup_host;
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::attempt::ATTEMPT_MAX;
+use crate::connection::{CloseCode, Connection, Peer};
 use crate::drive::Core;
+use crate::endpoint::Endpoint;
 use crate::link::Linker;
-use crate::quic::{ATTEMPT_MAX, CloseCode, Endpoint, Peer, QuicError};
 
 /// The shortest wait before an address is dialed again.
 pub const RETRY_MS_MIN: u64 = 500;
@@ -24,10 +24,6 @@ pub const RETRY_MS_MIN: u64 = 500;
 pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
 /// The longest.
 pub const RETRY_MS_MAX: u64 = 30_000;
-/// After this the next attempt begins beside one that is not answered yet.
-const RACE_AFTER: Duration = Duration::from_secs(4);
-/// How many attempts there are at most until all are given up.
-const RACING_MAX: usize = 5;
 /// A link that lasted longer was a good one: what comes after it begins anew.
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
@@ -105,7 +101,7 @@ impl Dialer {
             match self.attempt(&address).await {
                 Ok(peer) if peer.key == self.endpoint.key() => {
                     tracing::info!(address, "not dialed again: it leads to this device itself");
-                    return peer.connection.close(CloseCode::Myself.into(), b"this device itself");
+                    return peer.connection.close(CloseCode::Myself, "this device itself");
                 }
                 Ok(peer) => {
                     known = Some(peer.key);
@@ -150,31 +146,12 @@ impl Dialer {
         for resolved in
             resolved.map_err(|error| error.to_string())?.filter(|to| self.can_reach(to)).take(RESOLVED_MAX)
         {
-            match self.race(resolved).await {
+            match self.endpoint.reach(resolved).await {
                 Ok(peer) => return Ok(peer),
                 Err(error) => last = error.to_string(),
             }
         }
         Err(last)
-    }
-
-    /// The first attempt that is answered; the others are dropped. One that fails while others are under way
-    /// brings no next one forward: what refuses one at once refuses many.
-    async fn race(&self, to: SocketAddr) -> Result<Peer, QuicError> {
-        let mut attempts = JoinSet::new();
-        for left in (0..RACING_MAX).rev() {
-            let endpoint = self.endpoint.clone();
-            attempts.spawn(async move { endpoint.dial(to).await });
-            let until = Instant::now() + if left == 0 { ATTEMPT_MAX } else { RACE_AFTER };
-            while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
-                match attempt {
-                    Ok(Ok(peer)) => return Ok(peer),
-                    Ok(Err(error)) if attempts.is_empty() => return Err(error),
-                    _ => {}
-                }
-            }
-        }
-        Err(QuicError::Deadline { seconds: ATTEMPT_MAX.as_secs() })
     }
 
     /// A socket for IPv4 alone reaches no other.
@@ -204,7 +181,7 @@ struct CloseWhenDropped(Connection);
 
 impl Drop for CloseWhenDropped {
     fn drop(&mut self) {
-        self.0.close(CloseCode::Forgotten.into(), b"no longer dialed");
+        self.0.close(CloseCode::Forgotten, "no longer dialed");
     }
 }
 

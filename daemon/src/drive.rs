@@ -12,7 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock;
-use crate::link::{Checks, FromLink, LinkHandle, LinkStats, Linker};
+use crate::connection::Traffic;
+use crate::link::{Checks, FromLink, LinkHandle, Linker};
 use crate::news::told;
 use crate::notice::{Board, Notices};
 use crate::verbs::{self, Request, TrafficShape, VerbError};
@@ -77,7 +78,7 @@ struct Driver {
     stop: oneshot::Receiver<()>,
     links: BTreeMap<LinkId, OpenLink>,
     /// What ended links have carried.
-    carried: BTreeMap<DeviceKey, LinkStats>,
+    carried: BTreeMap<DeviceKey, Traffic>,
     events: broadcast::Sender<Value>,
     board: Board,
     now: fn() -> Moment,
@@ -255,7 +256,7 @@ impl Driver {
             }
             Work::Link(FromLink::Closed { link, reason }) => {
                 if let Some(ended) = self.links.remove(&link) {
-                    *self.carried.entry(ended.peer).or_default() += ended.handle.stats();
+                    *self.carried.entry(ended.peer).or_default() += ended.handle.traffic();
                 }
                 self.replica.handle(now, Input::LinkClosed { link, reason })?;
             }
@@ -328,17 +329,17 @@ impl Driver {
         }
     }
 
-    fn traffic(&self) -> BTreeMap<DeviceKey, LinkStats> {
+    fn traffic(&self) -> BTreeMap<DeviceKey, Traffic> {
         let mut traffic = self.carried.clone();
         for open in self.links.values() {
-            *traffic.entry(open.peer).or_default() += open.handle.stats();
+            *traffic.entry(open.peer).or_default() += open.handle.traffic();
         }
         traffic
     }
 
     fn add_traffic(&self, status: &mut Value) {
         let traffic = self.traffic();
-        let mut all = LinkStats::default();
+        let mut all = Traffic::default();
         for carried in traffic.values() {
             all += *carried;
         }
@@ -368,7 +369,7 @@ impl Driver {
     }
 }
 
-fn traffic_json(carried: LinkStats) -> Value {
+fn traffic_json(carried: Traffic) -> Value {
     json!(TrafficShape { bytes_sent: carried.sent_bytes, bytes_received: carried.received_bytes })
 }
 

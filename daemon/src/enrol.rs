@@ -1,12 +1,12 @@
-//! Enrolment over QUIC: a code and a relay's address become a device that is in the survey; at the relay,
+//! Enrolment: a code and a relay's address become a device that is in the survey; at the relay,
 //! a connection becomes a question to the core and its answer. One message each way, each a whole
 //! stream of bounded length, under one deadline. Who is granted what is the core's to say.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use data_encoding::HEXLOWER;
-use quinn::{Connection, RecvStream, SendStream};
 use rukun_authority::Keypair;
 use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::limits::{ENROL_ANSWER_BYTES_MAX, ENROL_ASK_BYTES_MAX};
@@ -16,10 +16,12 @@ use rukun_replica::{
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use crate::attempt::{ATTEMPT_MAX, ConnectError};
 use crate::client::Client;
+use crate::connection::{CloseCode, Connection, Peer, Sending};
 use crate::disk::{Folder, random};
 use crate::drive::Core;
-use crate::quic::{ATTEMPT_MAX, CloseCode, Endpoint, Peer, QuicError};
+use crate::endpoint::Endpoint;
 use crate::verbs::{self, EnrolRequest, EnrolledShape, Request, VerbError, rfc3339};
 
 /// The most addresses of one name that are tried in turn.
@@ -33,20 +35,21 @@ pub async fn serve(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> 
     match timeout(ATTEMPT_MAX, answer(peer, relay, from, core)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(fault)) => {
-            peer.connection.close(CloseCode::Fault.into(), b"no enrolment");
+            peer.connection.close(CloseCode::Fault, "no enrolment");
             fault.to_string()
         }
         Err(_) => {
-            peer.connection.close(CloseCode::Fault.into(), b"no question in time");
+            peer.connection.close(CloseCode::Fault, "no question in time");
             "no question in time".into()
         }
     }
 }
 
 async fn answer(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> anyhow::Result<String> {
-    let (mut send, mut recv) = peer.connection.accept_bi().await?;
+    let exported = exported(&peer.connection)?;
+    let (mut send, mut recv) = peer.connection.stream(false).await?;
     let ask = EnrolAsk::decode(&recv.read_to_end(ENROL_ASK_BYTES_MAX).await?)?;
-    let session = Session { exported: exported(&peer.connection)?, device: peer.key, relay };
+    let session = Session { exported, device: peer.key, relay };
     // The answer comes after the commit of what it tells.
     let answered = core.ask(Request::Enrol(EnrolRequest { from, session, ask })).await?;
     let bytes = HEXLOWER.decode(answered.as_str().unwrap_or_default().as_bytes())?;
@@ -56,7 +59,7 @@ async fn answer(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> any
     };
     say(&mut send, &bytes).await?;
     // Who was answered closes.
-    let _ = timeout(FAREWELL_MAX, send.stopped()).await;
+    let _ = timeout(FAREWELL_MAX, send.delivered()).await;
     Ok(outcome)
 }
 
@@ -118,8 +121,8 @@ async fn call_at(
     let any =
         if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { IpAddr::from(Ipv6Addr::UNSPECIFIED) };
     let unreachable = |source| EnrolFailure::Unreachable { address, source };
-    let endpoint = Endpoint::bind(SocketAddr::new(any, 0), keypair).map_err(unreachable)?;
-    let peer = endpoint.dial_to_enrol(address).await.map_err(unreachable)?;
+    let endpoint = Endpoint::dialing(SocketAddr::new(any, 0), keypair).map_err(unreachable)?;
+    let peer = endpoint.reach_to_enrol(address).await.map_err(unreachable)?;
     if peer.key == endpoint.key() {
         return Err(EnrolFailure::Myself { address });
     }
@@ -129,29 +132,26 @@ async fn call_at(
     let answered = timeout(ATTEMPT_MAX, converse(&peer.connection, &ask(code, &session, survey))).await;
     let answered = answered.map_err(|_| EnrolFailure::Mute { address })?;
     let answer = answered.map_err(|_| EnrolFailure::Mute { address })?;
-    peer.connection.close(CloseCode::Session.into(), b"done");
+    peer.connection.close(CloseCode::Session, "done");
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Session, "done")).await;
     Ok((peer.key, believe(code, &session, answer)?))
 }
 
 async fn converse(connection: &Connection, ask: &EnrolAsk) -> anyhow::Result<EnrolAnswer> {
-    let (mut send, mut recv): (SendStream, RecvStream) = connection.open_bi().await?;
+    let (mut send, mut recv) = connection.stream(true).await?;
     say(&mut send, &ask.encode()).await?;
     Ok(EnrolAnswer::decode(&recv.read_to_end(ENROL_ANSWER_BYTES_MAX).await?)?)
 }
 
-async fn say(send: &mut SendStream, message: &[u8]) -> anyhow::Result<()> {
+async fn say(send: &mut Sending, message: &[u8]) -> anyhow::Result<()> {
     send.write_all(message).await?;
-    send.finish()?;
+    send.finish().await;
     Ok(())
 }
 
 /// What both ends of a connection know and nobody else.
 fn exported(connection: &Connection) -> anyhow::Result<[u8; 32]> {
-    let mut exported = [0; 32];
-    let done = connection.export_keying_material(&mut exported, Session::LABEL, b"");
-    done.map_err(|_| anyhow::anyhow!("the session exports no keys"))?;
-    Ok(exported)
+    connection.exported(Session::LABEL).context("the session exports no keys")
 }
 
 /// Why a device was not enrolled.
@@ -166,7 +166,7 @@ pub enum EnrolFailure {
         /// Where.
         address: SocketAddr,
         /// What was tried and failed.
-        source: QuicError,
+        source: ConnectError,
     },
     /// It leads back to this device.
     #[error("{address} leads to this device itself")]

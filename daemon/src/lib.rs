@@ -2,14 +2,17 @@
 //! and all of the world it knows comes and goes through here.
 
 pub mod args;
+pub mod attempt;
 pub mod cards;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod connection;
 pub mod demo;
 pub mod dial;
 pub mod disk;
 pub mod drive;
+pub mod endpoint;
 pub mod enrol;
 pub mod http;
 pub mod link;
@@ -25,5 +28,6 @@ pub mod render;
 pub mod repair;
 pub mod run;
 pub mod survey;
+pub mod tcp;
 pub mod tls;
 pub mod verbs;

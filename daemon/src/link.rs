@@ -1,6 +1,6 @@
 //! A connection to a device becomes a link: bytes from its one stream become frames, checked by a
 //! few workers, several at a time, and handed to the core in the order in which they came; frames
-//! from the core become bytes. What reads slowly is slowed down by QUIC's flow control, this way;
+//! from the core become bytes. What reads slowly is slowed down by the connection's flow control, this way;
 //! the other way it is closed, so that nobody holds up the core. No frame is understood here.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream};
 use rukun_authority::Verifier;
 use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::{Deframer, Frame, LinkId};
@@ -16,7 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use crate::quic::{ATTEMPT_MAX, CloseCode, IDLE_MAX, Peer};
+use crate::attempt::ATTEMPT_MAX;
+use crate::connection::{CloseCode, Connection, Lost, Peer, Receiving, Sending, Traffic, cut};
 
 /// Frames being checked at a time, over all links.
 const WORKERS: usize = 2;
@@ -28,13 +28,11 @@ const LINK_FRAMES_MAX: usize = 8;
 /// What may wait to be sent on one link: all the frames of a session that are not acknowledged,
 /// and as much again.
 const OUTGOING_BYTES_MAX: usize = 16 * 1024 * 1024;
-const CHUNK_BYTES: usize = 64 * 1024;
 /// How long a link that is closed may take to get its last words across.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// How long a dialer sends into silence before it tries anew: a connection that was cut for long
 /// wakes up much later than a new one is made, since its probes grow ever rarer.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
-const REASON_CHARS_MAX: usize = 200;
 
 /// What a link tells the core.
 #[derive(Debug)]
@@ -66,15 +64,6 @@ pub enum FromLink {
         /// Why, for people.
         reason: String,
     },
-}
-
-/// Bytes on the wire, headers of QUIC and repeats included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkStats {
-    /// Bytes of UDP payload sent.
-    pub sent_bytes: u64,
-    /// Bytes of UDP payload received.
-    pub received_bytes: u64,
 }
 
 /// The core's end of a link. It never blocks.
@@ -160,14 +149,11 @@ impl Linker {
 
     async fn run_once(&self, peer: &Peer) -> String {
         let connection = &peer.connection;
-        let streams = timeout(ATTEMPT_MAX, async {
-            if peer.dialed { connection.open_bi().await } else { connection.accept_bi().await }
-        });
-        let (send, recv) = match streams.await {
-            Ok(Ok(streams)) => streams,
-            Ok(Err(error)) => return told(&error),
+        let (send, recv) = match timeout(ATTEMPT_MAX, connection.stream(peer.dialed)).await {
+            Ok(Ok(ends)) => ends,
+            Ok(Err(lost)) => return lost.to_string(),
             Err(_) => {
-                connection.close(CloseCode::Fault.into(), b"no stream in time");
+                connection.close(CloseCode::Fault, "no stream in time");
                 return "no stream in time".into();
             }
         };
@@ -182,7 +168,7 @@ impl Linker {
         reason
     }
 
-    async fn run_streams(&self, peer: &Peer, send: SendStream, recv: RecvStream) -> String {
+    async fn run_streams(&self, peer: &Peer, send: Sending, recv: Receiving) -> String {
         let link = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
         let shared = Arc::new(Shared {
             connection: peer.connection.clone(),
@@ -211,15 +197,18 @@ impl Linker {
         reason
     }
 
-    async fn read(&self, mut recv: RecvStream, checked: mpsc::Sender<Checking>, shared: &Shared) -> String {
+    async fn read(&self, mut recv: Receiving, checked: mpsc::Sender<Checking>, shared: &Shared) -> String {
         let mut deframer = Deframer::new();
         loop {
-            match recv.read_chunk(CHUNK_BYTES, true).await {
-                Ok(Some(chunk)) => deframer.push(&chunk.bytes),
-                Ok(None) => return shared.linger("the peer ended the stream", CloseCode::Session).await,
-                Err(ReadError::ConnectionLost(error)) => return shared.reason(&error),
-                Err(ReadError::ZeroRttRejected) => return "the ticket was no longer good".into(),
-                Err(error) => return shared.linger(&error.to_string(), CloseCode::Fault).await,
+            match recv.chunk().await {
+                Ok(Some(bytes)) => deframer.push(&bytes),
+                Ok(None) => {
+                    shared.connection.finished_by_peer();
+                    return shared.linger("the peer ended the stream", CloseCode::Session).await;
+                }
+                Err(Lost::Stream(error)) => return shared.linger(&error, CloseCode::Fault).await,
+                Err(lost @ Lost::TicketSpent) => return lost.to_string(),
+                Err(lost) => return shared.reason(&lost),
             }
             loop {
                 let next = deframer.next_frame();
@@ -294,16 +283,8 @@ impl LinkHandle {
     }
 
     /// What it carried so far.
-    pub fn stats(&self) -> LinkStats {
-        let stats = self.shared.connection.stats();
-        LinkStats { sent_bytes: stats.udp_tx.bytes, received_bytes: stats.udp_rx.bytes }
-    }
-}
-
-impl std::ops::AddAssign for LinkStats {
-    fn add_assign(&mut self, other: Self) {
-        self.sent_bytes += other.sent_bytes;
-        self.received_bytes += other.received_bytes;
+    pub fn traffic(&self) -> Traffic {
+        self.shared.connection.traffic()
     }
 }
 
@@ -311,47 +292,31 @@ impl Shared {
     /// Closes the connection at once.
     fn close(&self, code: CloseCode, reason: &str) {
         let reason = self.ending.get_or_init(|| cut(reason));
-        self.connection.close(code.into(), reason.as_bytes());
+        self.connection.close(code, reason);
     }
 
     /// The stream is over: whoever ended it is about to say why.
     async fn linger(&self, otherwise: &str, code: CloseCode) -> String {
-        let error = if let Ok(error) = timeout(2 * FLUSH_MAX, self.connection.closed()).await {
-            error
+        let lost = if let Ok(lost) = timeout(2 * FLUSH_MAX, self.connection.closed()).await {
+            lost
         } else {
             self.close(code, otherwise);
             self.connection.closed().await
         };
-        self.reason(&error)
+        self.reason(&lost)
     }
 
-    fn reason(&self, error: &ConnectionError) -> String {
-        match (error, self.ending.get()) {
-            (ConnectionError::LocallyClosed, Some(reason)) => reason.clone(),
-            _ => told(error),
+    fn reason(&self, lost: &Lost) -> String {
+        // A peer that ends what we are ending does so because of it.
+        match (lost, self.ending.get()) {
+            (Lost::ByUs | Lost::ByPeer(None), Some(reason)) => reason.clone(),
+            _ => lost.to_string(),
         }
     }
-}
-
-/// Why a connection ended, for people.
-fn told(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::ApplicationClosed(close) => {
-            format!("closed by the peer: {}", cut(&String::from_utf8_lossy(&close.reason)))
-        }
-        ConnectionError::LocallyClosed => "no longer wanted".into(),
-        ConnectionError::TimedOut => format!("nothing heard for {} s", IDLE_MAX.as_secs()),
-        other => cut(&other.to_string()),
-    }
-}
-
-/// A reason as it may stand in a log: a peer's words, so neither long nor with control characters.
-fn cut(reason: &str) -> String {
-    reason.chars().filter(|letter| !letter.is_control()).take(REASON_CHARS_MAX).collect()
 }
 
 /// Writes until the link is to end; closes the connection then.
-async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, mut send: SendStream) {
+async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, mut send: Sending) {
     let written = async {
         while let Some(Outgoing::Frame(frame)) = frames.recv().await {
             if send.write_all(&frame).await.is_err() {
@@ -359,9 +324,8 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
             }
             shared.queued.fetch_sub(frame.len(), Ordering::Relaxed);
         }
-        if send.finish().is_ok() {
-            let _ = send.stopped().await;
-        }
+        send.finish().await;
+        send.delivered().await;
     };
     let late = async {
         shared.ends.notified().await;
@@ -377,7 +341,7 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
 
 /// Closes a connection that this end dialed when it sends and nothing comes back.
 async fn watch_silence(shared: &Shared, dialed: bool) {
-    if !dialed {
+    if !dialed || shared.connection.minds_silence() {
         return std::future::pending().await;
     }
     let mut ticks = interval(Duration::from_secs(1));
@@ -385,11 +349,11 @@ async fn watch_silence(shared: &Shared, dialed: bool) {
     let mut sent_since: Option<Instant> = None;
     loop {
         ticks.tick().await;
-        let stats = shared.connection.stats();
-        if stats.udp_rx.datagrams > heard {
-            (heard, sent) = (stats.udp_rx.datagrams, stats.udp_tx.datagrams);
+        let traffic = shared.connection.traffic();
+        if traffic.received > heard {
+            (heard, sent) = (traffic.received, traffic.sent);
             sent_since = None;
-        } else if stats.udp_tx.datagrams > sent {
+        } else if traffic.sent > sent {
             sent_since.get_or_insert_with(Instant::now);
         }
         if sent_since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {

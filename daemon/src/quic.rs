@@ -1,6 +1,6 @@
 //! UDP becomes [`Peer`]s: QUIC connections whose other end has proved to hold the key of a device.
-//! Attempts have a hard deadline, connections and handshakes a limit. What flows on a connection
-//! is the link's; whether the device may do anything here is decided above.
+//! Attempts have a hard deadline, connections and handshakes a limit. Which attempt is taken where there are several
+//! is decided above.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,52 +12,21 @@ use quinn::{ClientConfig, Connection, Incoming, ServerConfig, TransportConfig, V
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
+use crate::attempt::{ATTEMPT_MAX, ConnectError, HANDSHAKES_MAX, Places, within_deadline};
+use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, Peer};
 use crate::tls;
 
-mod answer;
-pub use answer::Answer;
-use answer::Answered;
-
-/// How long an attempt to connect may take, from either end.
-pub const ATTEMPT_MAX: Duration = Duration::from_secs(20);
 /// How long what is said with a ticket may stay unanswered before it is said again on a new connection.
 const EARLY_MAX: Duration = Duration::from_secs(4);
-/// After how long without a packet a connection is given up.
-pub const IDLE_MAX: Duration = Duration::from_mins(2);
-/// The most connections at a time: a district's devices and room for as many again.
-pub const CONNECTIONS_MAX: usize = 1024;
-/// The most handshakes at a time.
-pub const HANDSHAKES_MAX: usize = 128;
-
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A lost first flight is repaired after three of these. Two packets of 1 200 bytes take a second and more on GPRS:
 /// what is repeated before the answer can be there takes half a second of the link again.
 const INITIAL_RTT: Duration = Duration::from_millis(500);
 /// What may be in flight either way: 8 Mbit/s at a round trip of a second.
 const WINDOW_BYTES: u32 = 1024 * 1024;
-
-/// Why a connection was closed, as the number that QUIC carries beside the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum CloseCode {
-    /// The node stops.
-    Stopping = 0,
-    /// The node's core ended the link: the session is over, or another link took its place.
-    Session = 1,
-    /// The peer broke the protocol.
-    Fault = 2,
-    /// The peer did not read what was sent to it.
-    Overflow = 3,
-    /// The peer is this device itself.
-    Myself = 4,
-    /// The address is no longer to be dialed.
-    Forgotten = 5,
-    /// Nothing came back for too long: a new connection is made.
-    Stalled = 6,
-}
 
 /// A UDP socket that dials and is dialed.
 #[derive(Clone, Debug)]
@@ -67,24 +36,7 @@ pub struct Endpoint {
     enrolling: ClientConfig,
     /// Which device was where it gave a ticket.
     met: Arc<Mutex<BTreeMap<SocketAddr, DeviceKey>>>,
-    connections: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
-}
-
-/// A connection to a device that proved its key.
-#[derive(Debug)]
-pub struct Peer {
-    /// The device.
-    pub key: DeviceKey,
-    /// Whether this end dialed.
-    pub dialed: bool,
-    /// Whether the dialing end wants to be enrolled, and not to sync.
-    pub enrols: bool,
-    /// The connection.
-    pub connection: Connection,
-    answer: Answer,
-    /// Its place among the connections, given back when it is dropped.
-    _place: OwnedSemaphorePermit,
+    places: Places,
 }
 
 /// An attempt of someone to connect.
@@ -100,11 +52,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// If the address can't be bound.
-    pub fn bind(listen: SocketAddr, keypair: &Keypair) -> Result<Self, QuicError> {
-        Self::bind_by(listen, keypair, |config| quinn::Endpoint::server(config, listen))
+    pub(crate) fn bind(listen: SocketAddr, keypair: &Keypair, places: Places) -> Result<Self, ConnectError> {
+        Self::open(listen, keypair, places, |config| quinn::Endpoint::server(config, listen))
     }
 
-    /// The same over what `open` gives for this address, such as a simulated socket.
+    /// The same over what `open` gives for this address, such as a simulated socket, with places of its own.
     ///
     /// # Errors
     /// If it gives nothing.
@@ -112,17 +64,25 @@ impl Endpoint {
         listen: SocketAddr,
         keypair: &Keypair,
         open: impl FnOnce(ServerConfig) -> std::io::Result<quinn::Endpoint>,
-    ) -> Result<Self, QuicError> {
+    ) -> Result<Self, ConnectError> {
+        Self::open(listen, keypair, Places::new(), open)
+    }
+
+    fn open(
+        listen: SocketAddr,
+        keypair: &Keypair,
+        places: Places,
+        open: impl FnOnce(ServerConfig) -> std::io::Result<quinn::Endpoint>,
+    ) -> Result<Self, ConnectError> {
         let bound = open(server_config(keypair)?);
-        let mut quinn = bound.map_err(|source| QuicError::Bind { listen, source })?;
+        let mut quinn = bound.map_err(|source| ConnectError::Bind { listen, source })?;
         quinn.set_default_client_config(client_config(keypair, tls::ALPN)?);
         Ok(Self {
             quinn,
             key: keypair.key(),
             enrolling: client_config(keypair, tls::ENROL_ALPN)?,
             met: Arc::default(),
-            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            places,
         })
     }
 
@@ -144,18 +104,18 @@ impl Endpoint {
     ///
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
-    pub async fn dial(&self, address: SocketAddr) -> Result<Peer, QuicError> {
+    pub async fn dial(&self, address: SocketAddr) -> Result<Peer, ConnectError> {
         let (connecting, place) = self.connect(address, |name| self.quinn.connect(address, name))?;
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied();
         let connecting = match (met, connecting.into_0rtt()) {
             (Some(device), Ok((connection, taken))) => {
-                return Ok(Peer::early(device, connection, taken, place));
+                return Ok(early_peer(device, connection, taken, place));
             }
             // A ticket is only held of who was met.
-            (None, Ok((connection, _))) => return Peer::new(connection, true, place),
+            (None, Ok((connection, _))) => return peer(connection, true, place),
             (_, Err(connecting)) => connecting,
         };
-        let peer = Peer::new(within_deadline(connecting).await??, true, place)?;
+        let peer = peer(within_deadline(connecting).await??, true, place)?;
         self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(address, peer.key);
         Ok(peer)
     }
@@ -164,11 +124,11 @@ impl Endpoint {
     ///
     /// # Errors
     /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
-    pub async fn dial_to_enrol(&self, address: SocketAddr) -> Result<Peer, QuicError> {
+    pub async fn dial_to_enrol(&self, address: SocketAddr) -> Result<Peer, ConnectError> {
         let config = self.enrolling.clone();
         let (connecting, place) =
             self.connect(address, |name| self.quinn.connect_with(config, address, name))?;
-        Peer::new(within_deadline(connecting).await??, true, place)
+        peer(within_deadline(connecting).await??, true, place)
     }
 
     /// Keys have no names and none is sent: this one says only whose tickets are whose.
@@ -176,11 +136,10 @@ impl Endpoint {
         &self,
         address: SocketAddr,
         connect: impl FnOnce(&str) -> Result<quinn::Connecting, quinn::ConnectError>,
-    ) -> Result<(quinn::Connecting, OwnedSemaphorePermit), QuicError> {
-        let place = Arc::clone(&self.connections).try_acquire_owned();
-        let place = place.map_err(|_| QuicError::Full { max: CONNECTIONS_MAX })?;
+    ) -> Result<(quinn::Connecting, OwnedSemaphorePermit), ConnectError> {
+        let place = self.places.one()?;
         let name = format!("{}.at-{}", address.ip().to_string().replace([':', '.'], "-"), address.port());
-        let connecting = connect(&name).map_err(|source| QuicError::Address { address, source })?;
+        let connecting = connect(&name).map_err(|source| ConnectError::Address { address, source })?;
         Ok((connecting, place))
     }
 
@@ -190,15 +149,15 @@ impl Endpoint {
     pub async fn arriving(&self) -> Option<Arriving> {
         loop {
             let incoming = self.quinn.accept().await?;
-            let scarce = self.handshakes.available_permits() < HANDSHAKES_MAX / 2;
-            if scarce && !incoming.remote_address_validated() && incoming.may_retry() {
+            if self.places.are_handshakes_scarce()
+                && !incoming.remote_address_validated()
+                && incoming.may_retry()
+            {
                 // A failed retry is an attempt less: the peer tries again by itself.
                 let _ = incoming.retry();
                 continue;
             }
-            let place = Arc::clone(&self.connections).try_acquire_owned();
-            let handshake = Arc::clone(&self.handshakes).try_acquire_owned();
-            let (Ok(place), Ok(handshake)) = (place, handshake) else {
+            let Some((place, handshake)) = self.places.for_arriving() else {
                 tracing::warn!(from = %incoming.remote_address(), "turned a connection away: at the limit");
                 incoming.refuse();
                 continue;
@@ -220,17 +179,17 @@ impl Arriving {
     ///
     /// # Errors
     /// If the other end proves no key, or not in time.
-    pub async fn handshake(self) -> Result<Peer, QuicError> {
-        let connecting = self.incoming.accept().map_err(QuicError::Connection)?;
+    pub async fn handshake(self) -> Result<Peer, ConnectError> {
+        let connecting = self.incoming.accept().map_err(ConnectError::Quic)?;
         let (connection, complete) = match connecting.into_0rtt() {
             Ok(begun) => begun,
-            Err(connecting) => return Peer::new(within_deadline(connecting).await??, false, self.place),
+            Err(connecting) => return peer(within_deadline(connecting).await??, false, self.place),
         };
         if device_at(&connection).is_none() {
             within_deadline(complete).await?;
             return match (device_at(&connection), connection.close_reason()) {
                 (None, Some(reason)) => Err(reason.into()),
-                _ => Peer::new(connection, false, self.place),
+                _ => peer(connection, false, self.place),
             };
         }
         let (began, handshake) = (connection.clone(), self.handshake);
@@ -240,7 +199,7 @@ impl Arriving {
             }
             drop(handshake);
         });
-        Peer::new(connection, false, self.place)
+        peer(connection, false, self.place)
     }
 
     /// Where it comes from.
@@ -249,43 +208,38 @@ impl Arriving {
     }
 }
 
-impl Peer {
-    fn new(connection: Connection, dialed: bool, place: OwnedSemaphorePermit) -> Result<Self, QuicError> {
-        let key = device_at(&connection).ok_or(QuicError::NoKey)?;
-        let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
-        let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
-        let answer = Answer::known(Answered::Taken);
-        Ok(Self { key, dialed, enrols, connection, answer, _place: place })
-    }
+/// One whose handshake is complete, or who is known by a ticket.
+fn peer(connection: Connection, dialed: bool, place: OwnedSemaphorePermit) -> Result<Peer, ConnectError> {
+    let key = device_at(&connection).ok_or(ConnectError::NoKey)?;
+    let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
+    let (connection, answer) = (connection::Connection::Quic(connection), Answer::known(Answered::Taken));
+    Ok(Peer { key, dialed, enrols, connection, answer, _place: place })
+}
 
-    /// One that is dialed with a ticket that this device gave.
-    fn early(
-        key: DeviceKey,
-        connection: Connection,
-        taken: ZeroRttAccepted,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
-        let (told, answer) = watch::channel(None);
-        let began = connection.clone();
-        tokio::spawn(async move {
-            let taken = timeout(EARLY_MAX, taken).await;
-            let answered = match taken {
-                _ if device_at(&began) != Some(key) => {
-                    began.close(CloseCode::Stalled.into(), b"no answer of the device that was here before");
-                    Answered::Never
-                }
-                Ok(true) => Answered::Taken,
-                _ => Answered::NotTaken,
-            };
-            let _ = told.send(Some(answered));
-        });
-        Self { key, dialed: true, enrols: false, connection, answer: Answer::of(answer), _place: place }
-    }
-
-    /// Whether the other end has answered.
-    pub fn answer(&self) -> Answer {
-        self.answer.clone()
-    }
+/// One that is dialed with a ticket that this device gave.
+fn early_peer(
+    key: DeviceKey,
+    connection: Connection,
+    taken: ZeroRttAccepted,
+    place: OwnedSemaphorePermit,
+) -> Peer {
+    let (told, answer) = watch::channel(None);
+    let began = connection.clone();
+    tokio::spawn(async move {
+        let taken = timeout(EARLY_MAX, taken).await;
+        let answered = match taken {
+            _ if device_at(&began) != Some(key) => {
+                began.close(CloseCode::Stalled.into(), b"no answer of the device that was here before");
+                Answered::Never
+            }
+            Ok(true) => Answered::Taken,
+            _ => Answered::NotTaken,
+        };
+        let _ = told.send(Some(answered));
+    });
+    let (connection, answer) = (connection::Connection::Quic(connection), Answer::of(answer));
+    Peer { key, dialed: true, enrols: false, connection, answer, _place: place }
 }
 
 /// Which device has proved to be at the other end.
@@ -300,12 +254,7 @@ impl From<CloseCode> for VarInt {
     }
 }
 
-async fn within_deadline<F: IntoFuture>(handshake: F) -> Result<F::Output, QuicError> {
-    let seconds = ATTEMPT_MAX.as_secs();
-    timeout(ATTEMPT_MAX, handshake).await.map_err(|_| QuicError::Deadline { seconds })
-}
-
-fn server_config(keypair: &Keypair) -> Result<ServerConfig, QuicError> {
+fn server_config(keypair: &Keypair) -> Result<ServerConfig, ConnectError> {
     let crypto = QuicServerConfig::try_from(tls::server_config(keypair)?);
     let crypto = crypto.expect("the ring provider has the cipher suite of initial packets");
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -314,7 +263,7 @@ fn server_config(keypair: &Keypair) -> Result<ServerConfig, QuicError> {
     Ok(config)
 }
 
-fn client_config(keypair: &Keypair, protocol: &[u8]) -> Result<ClientConfig, QuicError> {
+fn client_config(keypair: &Keypair, protocol: &[u8]) -> Result<ClientConfig, ConnectError> {
     let mut tls = tls::client_config(keypair)?;
     tls.alpn_protocols = vec![protocol.to_vec()];
     let crypto = QuicClientConfig::try_from(tls);
@@ -340,48 +289,6 @@ fn transport(streams_from_peer: u32) -> TransportConfig {
         .receive_window(WINDOW_BYTES.into())
         .send_window(WINDOW_BYTES.into());
     config
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum QuicError {
-    /// The address to listen on is taken, or not this machine's.
-    #[error("cannot listen on {listen}: {source}")]
-    Bind {
-        /// The address.
-        listen: SocketAddr,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// An address that can't be dialed from here.
-    #[error("cannot dial {address}: {source}")]
-    Address {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: quinn::ConnectError,
-    },
-    /// The handshake failed.
-    #[error("{0}")]
-    Connection(#[from] quinn::ConnectionError),
-    /// Nobody answered in time.
-    #[error("no answer within {seconds} s")]
-    Deadline {
-        /// The time given.
-        seconds: u64,
-    },
-    /// The other end showed no device key.
-    #[error("the peer showed no Ed25519 key")]
-    NoKey,
-    /// As many connections as there may be.
-    #[error("at the limit of {max} connections")]
-    Full {
-        /// The limit.
-        max: usize,
-    },
-    /// The TLS library refuses its settings.
-    #[error("tls refuses this device's key: {0}")]
-    Tls(#[from] rustls::Error),
 }
 
 #[cfg(test)]

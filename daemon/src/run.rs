@@ -17,13 +17,15 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
+use crate::attempt::ConnectError;
+use crate::connection::CloseCode;
 use crate::dial::Dialer;
 use crate::disk::{DaemonNote, DiskError, Folder, random};
 use crate::drive::{self, Core, Driven, Ended};
+use crate::endpoint::Endpoint;
 use crate::enrol;
 use crate::http;
 use crate::link::Linker;
-use crate::quic::{CloseCode, Endpoint, QuicError};
 
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
 /// restart recovers it.
@@ -141,7 +143,7 @@ async fn run_once(
 async fn bind(listen: SocketAddr, keypair: &Keypair) -> anyhow::Result<Endpoint> {
     for _ in 0..BIND_TRIES_MAX {
         match Endpoint::bind(listen, keypair) {
-            Err(QuicError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+            Err(ConnectError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
                 sleep(BIND_AGAIN_AFTER).await;
             }
             bound => return Ok(bound?),

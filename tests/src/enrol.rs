@@ -11,9 +11,9 @@ use anyhow::{Context, ensure};
 use data_encoding::HEXLOWER;
 use rukun::disk::{Folder, random};
 use rukun::drive::{self, Core, Driven};
+use rukun::endpoint::Endpoint;
 use rukun::enrol::{self, EnrolFailure};
 use rukun::node::Node;
-use rukun::quic::Endpoint;
 use rukun::run::accept;
 use rukun::survey::{BUILT_IN, Survey};
 use rukun::verbs::{self, EnrolledShape, InvitedShape, NewOfficer, OfficerRow, OfficersShape, Request};
@@ -213,11 +213,11 @@ async fn nobody_twice(codes: &[Code], relay: &str, at_once: usize) -> anyhow::Re
 async fn nonsense(relay: &str) -> anyhow::Result<()> {
     let stranger = Endpoint::bind("127.0.0.1:0".parse()?, &Keypair::from_seed(&*random()?))?;
     for said in [vec![0; 1 << 20], Vec::new(), vec![0x83, 0x40, 0x40, 0xf6], vec![0xff; 96]] {
-        let peer = stranger.dial_to_enrol(relay.parse()?).await?;
-        let (mut send, mut recv) = peer.connection.open_bi().await?;
+        let peer = stranger.reach_to_enrol(relay.parse()?).await?;
+        let (mut send, mut recv) = peer.connection.stream(true).await?;
         // The relay may close before it was all sent.
         let _ = send.write_all(&said).await;
-        let _ = send.finish();
+        send.finish().await;
         let answered = recv.read_to_end(1).await;
         ensure!(answered.is_err(), "{} bytes of nonsense were answered: {answered:?}", said.len());
         let closed = peer.connection.closed().await.to_string();

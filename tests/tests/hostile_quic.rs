@@ -6,8 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rukun::connection::Connection;
 use rukun::drive::{self, Driven};
-use rukun::quic::Endpoint;
+use rukun::endpoint::Endpoint;
 use rukun::verbs::Request;
 use rukun_authority::{Keypair, Role};
 use rukun_change::SurveyId;
@@ -86,7 +87,7 @@ async fn whoever_sends_what_it_should_not_is_told_why_and_others_go_on() {
     // The office's device is the first after the root.
     let office = Running::start(replicas.next().unwrap(), 2);
     let ani = Running::start(replicas.next().unwrap(), ANI);
-    let honest = ani.endpoint.dial(office.address()).await.unwrap();
+    let honest = ani.endpoint.reach(office.address()).await.unwrap();
     let linker = ani.driven.linker.clone();
     let link = tokio::spawn(async move { linker.run(honest).await });
 
@@ -140,8 +141,9 @@ async fn whoever_sends_what_it_should_not_is_told_why_and_others_go_on() {
 /// one with which the connection was closed.
 async fn do_attack(seed: u8, node: &Running, attack: Attack) -> String {
     let endpoint = Endpoint::bind(LOOPBACK.parse().unwrap(), &Keypair::from_seed(&[seed; 32])).unwrap();
-    let peer = endpoint.dial(node.address()).await.unwrap();
-    let (mut send, mut recv) = peer.connection.open_bi().await.unwrap();
+    let peer = endpoint.reach(node.address()).await.unwrap();
+    assert!(matches!(peer.connection, Connection::Quic(_)));
+    let (mut send, mut recv) = peer.connection.stream(true).await.unwrap();
     let bytes = match attack {
         Attack::Bytes(bytes) => bytes,
         Attack::InSession(messages) => messages.iter().flat_map(Message::encode).collect(),
@@ -150,8 +152,8 @@ async fn do_attack(seed: u8, node: &Running, attack: Attack) -> String {
     let _ = send.write_all(&bytes).await;
     let mut deframer = Deframer::new();
     let mut last = None;
-    while let Ok(Some(chunk)) = recv.read_chunk(64 * 1024, true).await {
-        deframer.push(&chunk.bytes);
+    while let Ok(Some(bytes)) = recv.chunk().await {
+        deframer.push(&bytes);
         while let Some(body) = deframer.next_frame().unwrap() {
             last = Some(Message::decode(&body).unwrap());
         }

@@ -243,6 +243,10 @@ impl Replica {
             BlobState::Partial { .. } | BlobState::Complete | BlobState::Wrong => {}
         }
         self.load_questionnaire()?;
+        if self.questionnaire.is_some() {
+            // By it rules are checked and numbers found that views made without it say nothing of.
+            self.store.mark_stale(None)?;
+        }
         Ok(Ok(()))
     }
 

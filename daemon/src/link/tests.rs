@@ -5,12 +5,22 @@ use std::net::SocketAddr;
 use rukun_authority::Keypair;
 
 use super::*;
-use crate::quic::Endpoint;
+use crate::attempt::{ConnectError, Places};
+use crate::quic;
+use crate::tcp;
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
+/// What carries a link.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Quic,
+    Tcp,
+}
+
 struct Node {
-    endpoint: Endpoint,
+    quic: quic::Endpoint,
+    tcp: tcp::Endpoint,
     linker: Linker,
     core: mpsc::Receiver<FromLink>,
     _survey: watch::Sender<Option<SurveyId>>,
@@ -18,17 +28,28 @@ struct Node {
 
 fn node(seed: u8) -> Node {
     let listen: SocketAddr = LOOPBACK.parse().unwrap();
-    let endpoint = Endpoint::bind(listen, &Keypair::from_seed(&[seed; 32])).unwrap();
+    let (keypair, places) = (Keypair::from_seed(&[seed; 32]), Places::new());
+    let quic = quic::Endpoint::bind(listen, &keypair, places.clone()).unwrap();
+    let tcp = tcp::Endpoint::dialing(&keypair, places).unwrap().listening(listen).unwrap();
     let (to_core, core) = mpsc::channel(64);
     let (survey, survey_now) = watch::channel(None);
-    Node { endpoint, linker: Linker::new(to_core, survey_now, Checks::OnThreads), core, _survey: survey }
+    Node { quic, tcp, linker: Linker::new(to_core, survey_now, Checks::OnThreads), core, _survey: survey }
 }
 
 /// Two connected peers: the one that dialed first.
-async fn connect(here: &Node, there: &Node) -> (Peer, Peer) {
-    let address = there.endpoint.local_addr().unwrap();
-    let accept = async { there.endpoint.arriving().await.unwrap().handshake().await };
-    let (dialed, arrived) = bounded(async { tokio::join!(here.endpoint.dial(address), accept) }).await;
+async fn connect(here: &Node, there: &Node, by: By) -> (Peer, Peer) {
+    let (dialed, arrived): (Result<_, ConnectError>, Result<_, ConnectError>) = match by {
+        By::Quic => {
+            let address = there.quic.local_addr().unwrap();
+            let accept = async { there.quic.arriving().await.unwrap().handshake().await };
+            bounded(async { tokio::join!(here.quic.dial(address), accept) }).await
+        }
+        By::Tcp => {
+            let address = there.tcp.local_addr().unwrap();
+            let accept = async { there.tcp.arriving().await.handshake().await };
+            bounded(async { tokio::join!(here.tcp.dial(address, false), accept) }).await
+        }
+    };
     (dialed.unwrap(), arrived.unwrap())
 }
 
@@ -66,8 +87,14 @@ fn frame(body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn frames_arrive_whole_and_in_order_and_last_words_before_the_close() {
+    frames_arrive(By::Quic, "closed by the peer: done for today").await;
+    // A connection over TCP ends without a reason.
+    frames_arrive(By::Tcp, "closed by the peer").await;
+}
+
+async fn frames_arrive(by: By, told: &str) {
     let (mut here, mut there) = (node(1), node(2));
-    let (dialed, arrived) = connect(&here, &there).await;
+    let (dialed, arrived) = connect(&here, &there, by).await;
     run(&here, dialed);
     run(&there, arrived);
     let sender = opened(&mut here).await;
@@ -81,16 +108,21 @@ async fn frames_arrive_whole_and_in_order_and_last_words_before_the_close() {
         let FromLink::Received { frame, .. } = next(&mut there).await else { panic!("no frame") };
         assert!(format!("{frame:?}").contains(&format!("{}", 100 + number)), "{frame:?}");
     }
-    assert_eq!(closed(&mut there).await, "closed by the peer: done for today");
+    assert_eq!(closed(&mut there).await, told);
     assert_eq!(closed(&mut here).await, "done for today");
     assert!(here.linker.linked().borrow().is_empty());
-    assert!(sender.stats().sent_bytes > 40 * 5_000);
+    assert!(sender.traffic().sent_bytes > 40 * 5_000);
 }
 
 #[tokio::test]
 async fn garbage_closes_its_own_link_and_no_other() {
+    garbage_closes(By::Quic, "peer announced a frame that is too long").await;
+    garbage_closes(By::Tcp, "closed by the peer").await;
+}
+
+async fn garbage_closes(by: By, told: &str) {
     let (mut here, mut there) = (node(1), node(2));
-    let (good, arrived) = connect(&here, &there).await;
+    let (good, arrived) = connect(&here, &there, by).await;
     run(&here, good);
     run(&there, arrived);
     let good = opened(&mut here).await;
@@ -100,17 +132,20 @@ async fn garbage_closes_its_own_link_and_no_other() {
     let FromLink::Received { .. } = next(&mut there).await else { panic!("no frame") };
 
     let vandal = node(3);
-    let (bad, arrived) = connect(&vandal, &there).await;
+    let (bad, arrived) = connect(&vandal, &there, by).await;
     run(&there, arrived);
-    let (mut send, _recv) = bad.connection.open_bi().await.unwrap();
+    let (mut send, mut recv) = bad.connection.stream(true).await.unwrap();
     send.write_all(&[0xff; 64]).await.unwrap();
     let handle = opened(&mut there).await;
     let FromLink::Received { frame: broken, .. } = next(&mut there).await else { panic!("no frame") };
     assert!(format!("{broken:?}").contains("FrameTooLong"));
     handle.close("peer announced a frame that is too long");
     assert_eq!(closed(&mut there).await, "peer announced a frame that is too long");
-    let told = bounded(bad.connection.closed()).await.to_string();
-    assert!(told.contains("peer announced a frame that is too long"), "{told}");
+    if bounded(recv.chunk()).await == Ok(None) {
+        bad.connection.finished_by_peer();
+    }
+    let heard = bounded(bad.connection.closed()).await.to_string();
+    assert!(heard.contains(told), "{heard}");
 
     good.send(frame(b"\xffhello"));
     assert!(matches!(next(&mut there).await, FromLink::Received { .. }));
@@ -119,7 +154,7 @@ async fn garbage_closes_its_own_link_and_no_other() {
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_closed_and_does_not_hold_up_the_core() {
     let (mut here, there) = (node(1), node(2));
-    let (dialed, arrived) = connect(&here, &there).await;
+    let (dialed, arrived) = connect(&here, &there, By::Quic).await;
     run(&here, dialed);
     let sender = opened(&mut here).await;
     let began = std::time::Instant::now();
@@ -132,8 +167,14 @@ async fn a_peer_that_does_not_read_is_closed_and_does_not_hold_up_the_core() {
     assert!(told.contains("does not read"), "{told}");
 }
 
-#[test]
-fn a_reason_from_a_peer_is_cut_and_cleaned() {
-    assert_eq!(cut("a\x1b[31m\nb"), "a[31mb");
-    assert_eq!(cut(&"x".repeat(5_000)).len(), REASON_CHARS_MAX);
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_closed_over_tcp_too() {
+    let (mut here, there) = (node(1), node(2));
+    let (dialed, _arrived) = connect(&here, &there, By::Tcp).await;
+    run(&here, dialed);
+    let sender = opened(&mut here).await;
+    for _ in 0..OUTGOING_BYTES_MAX / 1_000_000 + 16 {
+        sender.send(vec![0; 1_000_000]);
+    }
+    assert_eq!(closed(&mut here).await, "the peer does not read what it is sent");
 }

@@ -10,7 +10,14 @@ use super::*;
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn endpoint(seed: u8) -> Endpoint {
-    Endpoint::bind(LOOPBACK, &Keypair::from_seed(&[seed; 32])).unwrap()
+    Endpoint::bind(LOOPBACK, &Keypair::from_seed(&[seed; 32]), Places::new()).unwrap()
+}
+
+fn quic(peer: &Peer) -> &Connection {
+    match &peer.connection {
+        connection::Connection::Quic(connection) => connection,
+        other @ connection::Connection::Tcp(_) => panic!("not over UDP: {other:?}"),
+    }
 }
 
 async fn bounded<T>(future: impl Future<Output = T>) -> T {
@@ -18,7 +25,7 @@ async fn bounded<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Dials with a TLS of its own making; says how the listening end took it.
-async fn knock(tls: rustls::ClientConfig) -> Result<Peer, QuicError> {
+async fn knock(tls: rustls::ClientConfig) -> Result<Peer, ConnectError> {
     let listener = endpoint(1);
     let address = listener.local_addr().unwrap();
     let mut stranger = quinn::Endpoint::client(LOOPBACK).unwrap();
@@ -94,21 +101,21 @@ async fn who_was_linked_before_speaks_with_its_first_packet_and_is_known_by_it()
         while let Some(arriving) = listening.arriving().await {
             tokio::spawn(async move {
                 let peer = arriving.handshake().await.unwrap();
-                let (mut send, mut recv) = peer.connection.accept_bi().await.unwrap();
+                let (mut send, mut recv) = quic(&peer).accept_bi().await.unwrap();
                 let said = recv.read_to_end(100).await.unwrap();
                 send.write_all(&[&said[..], peer.key.as_bytes()].concat()).await.unwrap();
                 send.finish().unwrap();
-                peer.connection.closed().await
+                quic(&peer).closed().await
             });
         }
     });
     let exchange = |peer: Peer| async move {
-        let (mut send, mut recv) = peer.connection.open_bi().await.unwrap();
+        let (mut send, mut recv) = quic(&peer).open_bi().await.unwrap();
         send.write_all(b"said by ").await.unwrap();
         send.finish().unwrap();
         let heard = recv.read_to_end(100).await.unwrap();
         assert_eq!(heard, [b"said by ", &endpoint(1).key().as_bytes()[..]].concat());
-        (peer.key, peer.connection.stats().udp_tx.datagrams)
+        (peer.key, quic(&peer).stats().udp_tx.datagrams)
     };
     let first = bounded(here.dial(address)).await.unwrap();
     assert_eq!(first.answer().now(), Some(Answered::Taken), "nothing is said early without a ticket");
@@ -131,11 +138,7 @@ async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
     .await;
     let peers = [dialed.unwrap(), arrived.unwrap()];
     assert!(peers.iter().all(|peer| peer.enrols));
-    let exported = peers.map(|peer| {
-        let mut exported = [0; 32];
-        peer.connection.export_keying_material(&mut exported, b"label", b"").unwrap();
-        exported
-    });
+    let exported = peers.map(|peer| peer.connection.exported(b"label").unwrap());
     assert_eq!(exported[0], exported[1]);
 }
 
@@ -145,7 +148,8 @@ async fn only_the_dialer_can_open_a_stream_and_only_one() {
     let address = there.local_addr().unwrap();
     let (dialed, arrived) =
         tokio::join!(here.dial(address), async { there.arriving().await.unwrap().handshake().await });
-    let (dialed, arrived) = (dialed.unwrap().connection, arrived.unwrap().connection);
+    let (dialed, arrived) = (dialed.unwrap(), arrived.unwrap());
+    let (dialed, arrived) = (quic(&dialed), quic(&arrived));
     let _first = bounded(dialed.open_bi()).await.unwrap();
     let short = Duration::from_millis(200);
     assert!(timeout(short, dialed.open_bi()).await.is_err(), "a second stream waits for ever");
@@ -175,7 +179,7 @@ impl rustls::client::ResolvesClientCert for Showing {
 async fn a_client_without_a_key_is_refused() {
     let mut tls = tls::client_config(&Keypair::from_seed(&[9; 32])).unwrap();
     tls.client_auth_cert_resolver = Arc::new(Showing(None));
-    assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
+    assert!(matches!(knock(tls).await, Err(ConnectError::Quic(_))));
 }
 
 #[tokio::test]
@@ -191,12 +195,12 @@ async fn a_client_with_an_x509_certificate_is_refused() {
         .with_custom_certificate_verifier(Arc::new(Gullible))
         .with_client_cert_resolver(Arc::new(Showing(Some(Arc::new(shown)))));
     tls.alpn_protocols = vec![tls::ALPN.to_vec()];
-    assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
+    assert!(matches!(knock(tls).await, Err(ConnectError::Quic(_))));
 }
 
 #[tokio::test]
 async fn another_protocol_is_refused() {
     let mut tls = tls::client_config(&Keypair::from_seed(&[9; 32])).unwrap();
     tls.alpn_protocols = vec![b"h3".to_vec()];
-    assert!(matches!(knock(tls).await, Err(QuicError::Connection(_))));
+    assert!(matches!(knock(tls).await, Err(ConnectError::Quic(_))));
 }

@@ -19,7 +19,7 @@ use rukun_tests::lab::profile::{PROFILES, Profile};
 
 #[derive(Parser)]
 struct Args {
-    /// The link: gprs, edge, vsat, hill or hall. Each of them, if none is named.
+    /// The link: gprs, edge, vsat, hill, hall or wall. Each of them, if none is named.
     #[arg(long)]
     profile: Vec<String>,
     /// What is to cross it.

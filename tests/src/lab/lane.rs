@@ -9,6 +9,8 @@ use super::profile::Way;
 use crate::world::chance::Chance;
 
 const MILLION: u64 = 1_000_000;
+const UDP: u8 = 17;
+const TCP: u8 = 6;
 /// How many packets a burst of loss takes on average.
 const BURST_MEAN: u64 = 3;
 
@@ -88,7 +90,8 @@ impl Lane {
             self.queued_bytes -= bytes;
         }
         let bytes = packet.len() as u64;
-        if self.queued_bytes + bytes > self.way.queue_bytes_max || self.is_lost() {
+        let may_pass = self.way.udp_passes || packet.get(9) != Some(&UDP);
+        if !may_pass || self.queued_bytes + bytes > self.way.queue_bytes_max || self.is_lost() {
             self.carried.lost += 1;
             self.carried.lost_bytes += payload;
             return;
@@ -157,8 +160,6 @@ impl Lane {
 
 /// What UDP or TCP carries in a packet of IPv4; nothing for any other.
 fn payload_bytes(packet: &[u8]) -> u64 {
-    const UDP: u8 = 17;
-    const TCP: u8 = 6;
     let Some(first) = packet.first().filter(|first| *first >> 4 == 4) else { return 0 };
     let header = usize::from(first & 0xf) * 4;
     let inner = packet.get(header..).unwrap_or_default();
@@ -236,6 +237,19 @@ mod tests {
         assert_eq!(lane.next_us(), None);
         lane.offer(1, false, &packet(10));
         assert_eq!((lane.next_us(), lane.carried().in_vain), (None, 1));
+    }
+
+    #[test]
+    fn where_udp_does_not_pass_tcp_does() {
+        let mut lane = lane("wall", 5);
+        let mut tcp = packet(400);
+        tcp[9] = TCP;
+        for at in 0..50 {
+            lane.offer(at * 10_000, true, &packet(400));
+            lane.offer(at * 10_000, true, &tcp);
+        }
+        let came: Vec<_> = lane.arrived(10_000_000).collect();
+        assert!(came.len() > 45 && came.iter().all(|packet| packet[9] == TCP), "{}", came.len());
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Way {
     pub overtaking_ppm: u64,
     /// What waits to be sent beyond this is lost.
     pub queue_bytes_max: u64,
+    /// Whether UDP passes.
+    pub udp_passes: bool,
 }
 
 /// A link that is up for a while, again and again.
@@ -44,7 +46,7 @@ pub struct Windows {
 const SECOND_US: u64 = 1_000_000;
 
 /// The links that are measured.
-pub const PROFILES: [Profile; 5] = [
+pub const PROFILES: [Profile; 6] = [
     steady("gprs", 20_000, 50_000, 500, 30_000),
     steady("edge", 200_000, 240_000, 840, 20_000),
     steady("vsat", 1_000_000, 1_000_000, 650, 10_000),
@@ -53,6 +55,7 @@ pub const PROFILES: [Profile; 5] = [
         ..steady("hill", 64_000, 64_000, 600, 50_000)
     },
     steady("hall", 50_000_000, 50_000_000, 2, 0),
+    without_udp(steady("wall", 2_000_000, 10_000_000, 60, 2_000)),
 ];
 
 impl Profile {
@@ -83,6 +86,12 @@ const fn steady(
     }
 }
 
+/// As behind the walls of offices, schools and hotels.
+const fn without_udp(profile: Profile) -> Profile {
+    let (up, down) = (profile.up, profile.down);
+    Profile { up: Way { udp_passes: false, ..up }, down: Way { udp_passes: false, ..down }, ..profile }
+}
+
 /// Mobile networks hold packets back rather than lose them: three seconds of the rate, as is usual.
 const fn way(rate_bits: u64, round_trip_ms: u64, lost_ppm: u64) -> Way {
     let delay_us = round_trip_ms * 1_000 / 2;
@@ -95,5 +104,6 @@ const fn way(rate_bits: u64, round_trip_ms: u64, lost_ppm: u64) -> Way {
         doubled_ppm: 1_000,
         overtaking_ppm: 1_000,
         queue_bytes_max: if three_seconds < 12_000 { 12_000 } else { three_seconds },
+        udp_passes: true,
     }
 }

@@ -14,8 +14,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rukun::dial::Dialer;
 use rukun::drive::{self, Core, Driven};
+use rukun::endpoint::Endpoint;
 use rukun::link::Checks;
-use rukun::quic::Endpoint;
+use rukun::quic;
 use rukun::run::accept;
 use rukun::verbs::{Edit, Request, WrittenShape};
 use rukun_authority::Keypair;
@@ -104,9 +105,9 @@ impl Node {
         config.rng_seed(Some(bytes()));
         let listen = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), PORT);
         let roaming = Arc::clone(&socket);
-        let endpoint = Endpoint::bind_by(listen, &keypair, |server| {
+        let endpoint = Endpoint::over(quic::Endpoint::bind_by(listen, &keypair, |server| {
             quinn::Endpoint::new_with_abstract_socket(config, Some(server), roaming, Arc::new(Host))
-        })?;
+        })?);
         tokio::spawn(accept(endpoint.clone(), linker.clone(), asked.clone()));
         let dialer = Dialer::new(endpoint, linker, &asked).by_chance(chance);
         tokio::spawn(dialer.run(self.dials.clone(), asked.addresses()));

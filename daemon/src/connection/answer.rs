@@ -7,7 +7,7 @@ use tokio::sync::watch;
 pub struct Answer(watch::Receiver<Option<Answered>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answered {
+pub(crate) enum Answered {
     /// It has taken what was said before.
     Taken,
     /// The ticket is not good any more: what was said is to be said again, on the same connection.
@@ -18,18 +18,18 @@ pub(super) enum Answered {
 
 impl Answer {
     /// Which is known from the beginning.
-    pub(super) fn known(answered: Answered) -> Self {
+    pub(crate) fn known(answered: Answered) -> Self {
         Self(watch::channel(Some(answered)).1)
     }
 
     /// Which is told later.
-    pub(super) fn of(told: watch::Receiver<Option<Answered>>) -> Self {
+    pub(crate) fn of(told: watch::Receiver<Option<Answered>>) -> Self {
         Self(told)
     }
 
     /// What it is so far.
     #[cfg(test)]
-    pub(super) fn now(&self) -> Option<Answered> {
+    pub(crate) fn now(&self) -> Option<Answered> {
         *self.0.borrow()
     }
 
@@ -43,7 +43,7 @@ impl Answer {
         self.wait().await == Answered::NotTaken
     }
 
-    pub(super) async fn wait(mut self) -> Answered {
+    pub(crate) async fn wait(mut self) -> Answered {
         let answered = self.0.wait_for(Option::is_some).await;
         answered.ok().and_then(|answered| *answered).unwrap_or(Answered::Never)
     }

@@ -1,0 +1,236 @@
+//! Where a device is reached and from where it reaches others: by QUIC over UDP, and by TLS over TCP on the same
+//! port. Which of the two a link takes nobody has to say: where UDP passes it is QUIC. Attempts that are not answered
+//! soon are raced by others, since their probes would grow ever rarer.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rukun_authority::Keypair;
+use rukun_change::DeviceKey;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::attempt::{ATTEMPT_MAX, ConnectError, Places};
+use crate::connection::{CloseCode, Connection, Peer};
+use crate::{quic, tcp};
+
+/// After this the next attempt begins beside one that is not answered yet.
+const RACE_AFTER: Duration = Duration::from_secs(4);
+/// How many attempts there are at most until all are given up.
+const RACING_MAX: usize = 5;
+/// How long UDP may take to pass where TCP has.
+const UDP_BEHIND_TCP_MAX: Duration = Duration::from_secs(3);
+/// How many places are remembered that only TCP reaches.
+const TCP_ALONE_MAX: usize = 256;
+/// How often a port is looked for that is free for both.
+const BIND_TRIES_MAX: usize = 16;
+
+/// Sockets that dial and are dialed. Its clones are the same ones.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    quic: quic::Endpoint,
+    tcp: Option<tcp::Endpoint>,
+    /// What TCP reached last, and UDP did not.
+    tcp_alone: Arc<Mutex<BTreeSet<SocketAddr>>>,
+}
+
+/// An attempt of someone to connect.
+#[derive(Debug)]
+pub struct Arriving(By);
+
+#[derive(Debug)]
+enum By {
+    Quic(Box<quic::Arriving>),
+    Tcp(tcp::Arriving),
+}
+
+type Attempts = JoinSet<Result<Peer, ConnectError>>;
+
+impl Endpoint {
+    /// Listens on this address, over UDP and TCP, as the device of this key. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// If the address can't be bound.
+    pub fn bind(listen: SocketAddr, keypair: &Keypair) -> Result<Self, ConnectError> {
+        let mut tries = 1;
+        loop {
+            let places = Places::new();
+            let quic = quic::Endpoint::bind(listen, keypair, places.clone())?;
+            let here = quic.local_addr().map_err(|source| ConnectError::Bind { listen, source })?;
+            match tcp::Endpoint::dialing(keypair, places)?.listening(here) {
+                Ok(tcp) => return Ok(Self::of(quic, Some(tcp))),
+                // A port that UDP has drawn may be taken for TCP.
+                Err(_) if listen.port() == 0 && tries < BIND_TRIES_MAX => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Dials from this address and is not to be dialed.
+    ///
+    /// # Errors
+    /// If the address can't be bound.
+    pub fn dialing(from: SocketAddr, keypair: &Keypair) -> Result<Self, ConnectError> {
+        let places = Places::new();
+        let quic = quic::Endpoint::bind(from, keypair, places.clone())?;
+        Ok(Self::of(quic, Some(tcp::Endpoint::dialing(keypair, places)?)))
+    }
+
+    /// QUIC alone, such as over a simulated socket.
+    pub fn over(quic: quic::Endpoint) -> Self {
+        Self::of(quic, None)
+    }
+
+    fn of(quic: quic::Endpoint, tcp: Option<tcp::Endpoint>) -> Self {
+        Self { quic, tcp, tcp_alone: Arc::default() }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the operating system won't say.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.quic.local_addr()
+    }
+
+    /// The device that it speaks for.
+    pub fn key(&self) -> DeviceKey {
+        self.quic.key()
+    }
+
+    /// Connects to the device at this address, to sync with it. Where a ticket is held from before it can be spoken
+    /// to at once; whether the device is there still, [`Peer::answer`] tells.
+    ///
+    /// # Errors
+    /// If nobody answers in time, the other end is no device, or the limit is reached.
+    pub async fn reach(&self, to: SocketAddr) -> Result<Peer, ConnectError> {
+        self.race(to, false).await
+    }
+
+    /// Connects to the device at this address, to be enrolled by it.
+    ///
+    /// # Errors
+    /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
+    pub async fn reach_to_enrol(&self, to: SocketAddr) -> Result<Peer, ConnectError> {
+        self.race(to, true).await
+    }
+
+    /// The next attempt of someone to connect; nothing once the endpoint is closed.
+    pub async fn arriving(&self) -> Option<Arriving> {
+        let over_tcp = async {
+            match &self.tcp {
+                Some(tcp) => tcp.arriving().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            arriving = self.quic.arriving() => arriving.map(|arriving| Arriving(By::Quic(Box::new(arriving)))),
+            arriving = over_tcp => Some(Arriving(By::Tcp(arriving))),
+        }
+    }
+
+    /// Closes every connection over UDP with this reason and waits until the peers have been told. Those over TCP end
+    /// with who uses them.
+    pub async fn close(&self, code: CloseCode, reason: &str) {
+        self.quic.close(code, reason).await;
+    }
+
+    /// The first attempt that is answered; the others are dropped. One that fails while others are under way
+    /// brings no next one forward: what refuses one at once refuses many.
+    async fn race(&self, to: SocketAddr, to_enrol: bool) -> Result<Peer, ConnectError> {
+        let mut attempts = Attempts::new();
+        let is_tcp_alone = self.remembered().contains(&to);
+        let tcp_from = usize::from(!is_tcp_alone);
+        for round in 0..RACING_MAX {
+            self.try_udp(&mut attempts, to, to_enrol);
+            if round == tcp_from {
+                self.try_tcp(&mut attempts, to, to_enrol);
+            }
+            let rest = if round + 1 == RACING_MAX { ATTEMPT_MAX } else { RACE_AFTER };
+            let until = Instant::now() + rest;
+            while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
+                match attempt {
+                    Ok(Ok(peer)) if matches!(peer.connection, Connection::Tcp(_)) && !is_tcp_alone => {
+                        return Ok(self.rather_by_udp(attempts, peer, to, to_enrol).await);
+                    }
+                    Ok(Ok(peer)) => {
+                        if matches!(peer.connection, Connection::Quic(_)) {
+                            self.remembered().remove(&to);
+                        }
+                        return Ok(peer);
+                    }
+                    Ok(Err(error)) if attempts.is_empty() => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Err(ConnectError::Deadline { seconds: ATTEMPT_MAX.as_secs() })
+    }
+
+    /// TCP has passed, so somebody is there and the link is up: if UDP passes, it does so soon.
+    async fn rather_by_udp(
+        &self,
+        mut attempts: Attempts,
+        by_tcp: Peer,
+        to: SocketAddr,
+        to_enrol: bool,
+    ) -> Peer {
+        self.try_udp(&mut attempts, to, to_enrol);
+        let until = Instant::now() + UDP_BEHIND_TCP_MAX;
+        while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
+            if let Ok(Ok(peer)) = attempt {
+                by_tcp.connection.close(CloseCode::Surpassed, "udp passes");
+                return peer;
+            }
+        }
+        tracing::info!(address = %to, "udp does not pass: going on over tcp");
+        let mut remembered = self.remembered();
+        if remembered.len() == TCP_ALONE_MAX {
+            remembered.pop_first();
+        }
+        remembered.insert(to);
+        by_tcp
+    }
+
+    fn try_udp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) {
+        let quic = self.quic.clone();
+        attempts
+            .spawn(async move { if to_enrol { quic.dial_to_enrol(to).await } else { quic.dial(to).await } });
+    }
+
+    fn try_tcp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) {
+        let Some(tcp) = self.tcp.clone() else { return };
+        attempts.spawn(async move { tcp.dial(to, to_enrol).await });
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeSet<SocketAddr>> {
+        self.tcp_alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Arriving {
+    /// Learns which device it is: by its ticket at once, if it has one from before, and else when the handshake
+    /// is complete.
+    ///
+    /// # Errors
+    /// If the other end proves no key, or not in time.
+    pub async fn handshake(self) -> Result<Peer, ConnectError> {
+        match self.0 {
+            By::Quic(arriving) => arriving.handshake().await,
+            By::Tcp(arriving) => arriving.handshake().await,
+        }
+    }
+
+    /// Where it comes from.
+    pub fn remote_address(&self) -> SocketAddr {
+        match &self.0 {
+            By::Quic(arriving) => arriving.remote_address(),
+            By::Tcp(arriving) => arriving.remote_address(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
