@@ -30,6 +30,12 @@ impl Places {
         }
     }
 
+    /// The same for connections, and others for handshakes: who opens many of one kind and says nothing takes none
+    /// of the other's.
+    pub(crate) fn beside(&self) -> Self {
+        Self { connections: Arc::clone(&self.connections), ..Self::new() }
+    }
+
     /// A place for a connection that this end wants.
     pub(crate) fn one(&self) -> Result<OwnedSemaphorePermit, ConnectError> {
         let place = Arc::clone(&self.connections).try_acquire_owned();

@@ -10,11 +10,12 @@ use rukun_change::DeviceKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::tcp::{Stream, Tcp};
-
 mod answer;
 pub use answer::Answer;
 pub(crate) use answer::Answered;
+mod socket;
+pub use socket::{Counted, Stream, Tcp};
+pub(crate) use socket::{Counts, state};
 
 /// After how long without a packet a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_mins(2);

@@ -58,6 +58,7 @@ impl Endpoint {
         loop {
             let places = Places::new();
             let quic = quic::Endpoint::bind(listen, keypair, places.clone())?;
+            let places = places.beside();
             let here = quic.local_addr().map_err(|source| ConnectError::Bind { listen, source })?;
             match tcp::Endpoint::dialing(keypair, places)?.listening(here) {
                 Ok(tcp) => return Ok(Self::of(quic, Some(tcp))),

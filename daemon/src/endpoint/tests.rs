@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use tokio::time::timeout;
 
 use super::*;
+use crate::attempt::HANDSHAKES_MAX;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -75,10 +76,34 @@ async fn a_place_that_udp_reaches_again_is_no_longer_one_of_tcp() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_the_reason_is_the_last_one() {
-    let here = Endpoint::dialing(LOOPBACK, &keypair(1)).unwrap();
+async fn who_connects_over_tcp_and_says_nothing_keeps_nobody_out_over_udp() {
+    let (here, there) = (Endpoint::dialing(LOOPBACK, &keypair(1)), Endpoint::bind(LOOPBACK, &keypair(2)));
+    let (here, there) = (here.unwrap(), there.unwrap());
+    let address = there.local_addr().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..HANDSHAKES_MAX + 8 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let listening = there.clone();
+    let (told, mut arrived) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        while let Some(arriving) = listening.arriving().await {
+            let told = told.clone();
+            tokio::spawn(async move {
+                if let Ok(peer) = arriving.handshake().await {
+                    let _ = told.send(peer).await;
+                }
+            });
+        }
+    });
+    let reached = timeout(RACE_AFTER, here.reach(address)).await.expect("at once").unwrap();
+    assert!(!is_over_tcp(&reached) && reached.key == there.key());
+    assert_eq!(bounded(arrived.recv()).await.unwrap().key, here.key());
+}
+
+#[tokio::test]
+async fn where_nobody_listens_over_tcp_that_is_told() {
     let nobody = tcp::Endpoint::dialing(&keypair(1), Places::new()).unwrap();
     let closed = UdpSocket::bind(LOOPBACK).unwrap().local_addr().unwrap();
     assert!(matches!(nobody.dial(closed, false).await, Err(ConnectError::Tcp(_))));
-    drop(here);
 }
