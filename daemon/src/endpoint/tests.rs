@@ -80,10 +80,6 @@ async fn who_connects_over_tcp_and_says_nothing_keeps_nobody_out_over_udp() {
     let (here, there) = (Endpoint::dialing(LOOPBACK, &keypair(1)), Endpoint::bind(LOOPBACK, &keypair(2)));
     let (here, there) = (here.unwrap(), there.unwrap());
     let address = there.local_addr().unwrap();
-    let mut silent = Vec::new();
-    for _ in 0..HANDSHAKES_MAX + 8 {
-        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
-    }
     let listening = there.clone();
     let (told, mut arrived) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
@@ -96,6 +92,10 @@ async fn who_connects_over_tcp_and_says_nothing_keeps_nobody_out_over_udp() {
             });
         }
     });
+    let mut silent = Vec::new();
+    for _ in 0..HANDSHAKES_MAX + 8 {
+        silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
     let reached = timeout(RACE_AFTER, here.reach(address)).await.expect("at once").unwrap();
     assert!(!is_over_tcp(&reached) && reached.key == there.key());
     assert_eq!(bounded(arrived.recv()).await.unwrap().key, here.key());
