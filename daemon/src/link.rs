@@ -28,6 +28,8 @@ const LINK_FRAMES_MAX: usize = 8;
 /// What may wait to be sent on one link: all the frames of a session that are not acknowledged,
 /// and as much again.
 const OUTGOING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much is gathered to be written at once, but for the last frame of it.
+const WRITTEN_BYTES_MAX: usize = 64 * 1024;
 /// How long a link that is closed may take to get its last words across.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// How long a dialer sends into silence before it tries anew: a connection that was cut for long
@@ -318,11 +320,23 @@ impl Shared {
 /// Writes until the link is to end; closes the connection then.
 async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, mut send: Sending) {
     let written = async {
-        while let Some(Outgoing::Frame(frame)) = frames.recv().await {
-            if send.write_all(&frame).await.is_err() {
+        let mut next = frames.recv().await;
+        while let Some(Outgoing::Frame(mut bytes)) = next {
+            // What is there together goes together: on a slow link each packet costs.
+            next = loop {
+                match frames.try_recv() {
+                    Ok(Outgoing::Frame(frame)) if bytes.len() < WRITTEN_BYTES_MAX => bytes.extend(frame),
+                    Ok(other) => break Some(other),
+                    Err(_) => break None,
+                }
+            };
+            if send.write_all(&bytes).await.is_err() {
                 return std::future::pending().await;
             }
-            shared.queued.fetch_sub(frame.len(), Ordering::Relaxed);
+            shared.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+            if next.is_none() {
+                next = frames.recv().await;
+            }
         }
         send.finish().await;
         send.delivered().await;

@@ -72,6 +72,29 @@ fn receipts(world: &World, node: Node) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_superior_signs_for_what_it_holds_whoever_dials_and_whoever_asks_first() {
+    for superior_dials in [false, true] {
+        let Survey { mut world, supervisor, ani, .. } = survey();
+        let record = add(&mut world, ani);
+        for value in 1..4 {
+            let (one, other) = if superior_dials { (supervisor, ani) } else { (ani, supervisor) };
+            meet(&mut world, one, other);
+            let shown = reached(&world, ani, &record);
+            assert!(
+                shown.iter().all(|reached| *reached == Reached::Supervisor),
+                "{superior_dials}: {shown:?}"
+            );
+            // What is delivered and not signed for is signed for in the next session, which brings nothing else.
+            set(&mut world, ani, &record, value);
+            world.link(one, other);
+            world.run(value as usize);
+            world.cut_all();
+            world.forget_in_flight();
+        }
+    }
+}
+
+#[test]
 fn work_is_shown_at_a_tier_once_a_receipt_of_that_tier_has_come_and_not_before() {
     let Survey { mut world, office, supervisor, ani } = survey();
     let record = add(&mut world, ani);

@@ -18,6 +18,7 @@ pub struct Incoming {
     frames: u64,
     upto: u64,
     quiet: bool,
+    was_quiet: bool,
     /// Summaries that wait until all that we have is on its way, oldest first.
     summaries: VecDeque<Vec<(SubSls, Fingerprint)>>,
     differing: BTreeSet<SubSls>,
@@ -69,12 +70,17 @@ impl Incoming {
 
     /// The peer says that it has nothing more to send for now.
     pub fn said_quiet(&mut self) {
-        self.quiet = true;
+        (self.quiet, self.was_quiet) = (true, true);
     }
 
     /// Whether the peer had nothing more to send when it last spoke of it.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Whether it has not said so yet in this session: what it asks goes with its greeting.
+    pub fn is_greeting(&self) -> bool {
+        !self.was_quiet
     }
 
     /// A summary came. It is answered once our own log is sent, so that the peer never takes a

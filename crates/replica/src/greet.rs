@@ -312,7 +312,7 @@ impl Replica {
             self.send(link, &Message::BlobWant { digest: questionnaire, offset });
         }
         self.tell(Event::PeerUp { peer });
-        Ok(())
+        self.go_on_from_early(link)
     }
 
     /// Statements that came from others since this peer was told what we hold. They go before any change:

@@ -58,6 +58,7 @@ mod release;
 
 mod custody;
 pub use custody::{Custody, NumberLine, OfficerLine, Reached};
+mod early;
 mod enrol;
 pub use enrol::{InvitationError, Invited, NewInvitation};
 mod evidence;

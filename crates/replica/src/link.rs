@@ -36,7 +36,11 @@ impl Replica {
         let knows_us = state.knows_us;
         self.links.insert(link, Link::new(now, peer, dialed, state));
         // Who is called waits to hear who calls: a stranger learns nothing of the survey.
-        if dialed { self.greet(now, link, knows_us) } else { Ok(()) }
+        if !dialed {
+            return Ok(());
+        }
+        self.greet(now, link, knows_us)?;
+        self.sketch_early(link)
     }
 
     pub(crate) fn link_closed(
@@ -130,7 +134,13 @@ impl Replica {
             (Phase::Live, Message::Differ(places)) => Ok(self.take_differ(link, &places)),
             (Phase::Live, Message::Ids { sub_sls, ids, last }) => self.take_ids(link, sub_sls, &ids, last),
             (Phase::Live, Message::Want(ids)) => self.take_want(link, &ids),
-            (Phase::Live, Message::Sketch(sketch)) => self.take_sketch(link, sketch),
+            (Phase::Trust(_), Message::Sketch(sketch)) => {
+                if let Some(open) = self.links.get_mut(&link) {
+                    open.early_came = Some(Box::new(sketch));
+                }
+                Ok(Ok(()))
+            }
+            (Phase::Live, Message::Sketch(sketch)) => self.take_sketch(link, sketch).map(Ok),
             (Phase::Live, Message::More(symbols)) => Ok(self.take_more(link, symbols)),
             (Phase::Live, Message::Symbols(symbols)) => self.take_symbols(link, &symbols),
             (Phase::Live, Message::Lack(shorts)) => self.take_lack(link, &shorts),

@@ -2,6 +2,8 @@
 //! state of a place; who gets a receipt finds out what of its own log the receipt proves. What is shown
 //! of it is in `custody`.
 
+use std::collections::BTreeMap;
+
 use rukun_authority::{Receipt, Role, Said, Statement, StatementVerdict, VerifiedStatement};
 use rukun_change::{DeviceKey, EncodedFingerprint, Fingerprint, StatementId, SubSls};
 use rukun_reconcile::{Beyond, Item, beyond};
@@ -20,7 +22,7 @@ impl Replica {
         let head = self.store.head();
         for home in places {
             self.store.held_elsewhere_upto(home, head)?;
-            if self.keeps_for(peer, home) {
+            if self.keeps_for(&self.device(), peer, home) {
                 self.receipts_due.insert(*home);
             }
         }
@@ -221,12 +223,29 @@ impl Replica {
         seq.map(|seq| self.read_receipt(seq)).transpose()
     }
 
-    /// Whether this device is a superior there, and the peer is not of a higher tier.
-    fn keeps_for(&self, peer: &DeviceKey, home: &SubSls) -> bool {
+    /// Whether a peer would sign for what is held of these places if it was shown that, and has not yet.
+    pub(crate) fn awaits_receipts(
+        &self,
+        peer: &DeviceKey,
+        held: &BTreeMap<SubSls, Fingerprint>,
+    ) -> Result<bool, ReplicaError> {
+        for (home, set) in held.iter().filter(|(_, set)| set.count() > 0) {
+            if self.keeps_for(peer, &self.device(), home) {
+                let latest = self.latest_receipt(home, peer)?.map(|(receipt, _)| receipt.fingerprint);
+                if latest != Some(EncodedFingerprint::from(set)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the first device is a superior there, and the other is not of a higher tier.
+    fn keeps_for(&self, keeper: &DeviceKey, other: &DeviceKey, home: &SubSls) -> bool {
         let Some(trust) = &self.trust else { return false };
         let highest = |device: &DeviceKey| trust.roles_at(device, home).into_iter().min();
-        let Some((_, own)) = trust.receipt_grant(&self.device(), home) else { return false };
-        highest(peer).unwrap_or(Role::Enumerator) >= own
+        let Some((_, own)) = trust.receipt_grant(keeper, home) else { return false };
+        highest(other).unwrap_or(Role::Enumerator) >= own
     }
 }
 

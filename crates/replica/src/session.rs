@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
-use rukun_wire::{CloseCode, Hello, Short};
+use rukun_wire::{CloseCode, Hello, Short, Sketch};
 
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
@@ -38,6 +38,10 @@ pub(crate) struct Link {
     pub(crate) listed: BTreeMap<SubSls, Option<Fingerprint>>,
     /// The sketch that waits for the peer's answer.
     pub(crate) drawn: Option<Drawn>,
+    /// Of which places it is, and how many symbols went, if it went with our greeting.
+    pub(crate) early_sent: Option<(BTreeSet<SubSls>, usize)>,
+    /// The sketch that came with the peer's greeting, until trust is settled.
+    pub(crate) early_came: Option<Box<Sketch>>,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
@@ -92,6 +96,8 @@ impl Link {
             receipts_sent: BTreeSet::new(),
             listed: BTreeMap::new(),
             drawn: None,
+            early_sent: None,
+            early_came: None,
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,

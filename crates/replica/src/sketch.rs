@@ -96,16 +96,25 @@ impl Replica {
         drawn: Drawn,
         shared: &[(SubSls, Fingerprint)],
     ) -> Result<(), ReplicaError> {
-        let symbols = self.symbols(&drawn.key, drawn.salt, shared, &drawn.receipts)?;
+        let sketch = self.drawn_sketch(&drawn, shared)?;
         let places = shared.iter().map(|(place, _)| *place).collect();
-        let Drawn { salt, fingerprint, .. } = drawn;
-        let sketch = Sketch { regions: drawn.regions.clone(), fingerprint, salt, symbols };
         if let Some(open) = self.links.get_mut(&link) {
             open.outgoing.sketched(places, sketch.symbols.len());
             open.drawn = Some(drawn);
         }
         self.send(link, &Message::Sketch(sketch));
         Ok(())
+    }
+
+    /// A sketch as it goes to the peer.
+    pub(crate) fn drawn_sketch(
+        &mut self,
+        drawn: &Drawn,
+        held: &[(SubSls, Fingerprint)],
+    ) -> Result<Sketch, ReplicaError> {
+        let symbols = self.symbols(&drawn.key, drawn.salt, held, &drawn.receipts)?;
+        let Drawn { salt, fingerprint, .. } = *drawn;
+        Ok(Sketch { regions: drawn.regions.clone(), fingerprint, salt, symbols })
     }
 
     /// The first symbols of these sub-SLS and receipts.
@@ -150,22 +159,27 @@ impl Replica {
     }
 
     /// The latest receipts for these regions, by their short forms, and where in the log they stand.
-    fn receipts_in(&self, key: &SketchKey, regions: &[Region]) -> Result<BTreeMap<Short, u64>, ReplicaError> {
+    pub(crate) fn receipts_in(
+        &self,
+        key: &SketchKey,
+        regions: &[Region],
+    ) -> Result<BTreeMap<Short, u64>, ReplicaError> {
         let receipts = self.store.receipts_in(regions)?.into_iter();
         Ok(receipts.map(|(id, seq)| (key.short(id.as_bytes()), seq)).collect())
     }
 
-    pub(crate) fn take_sketch(&mut self, link: LinkId, sketch: Sketch) -> Result<Outcome, ReplicaError> {
+    pub(crate) fn take_sketch(&mut self, link: LinkId, sketch: Sketch) -> Result<(), ReplicaError> {
         let device = self.device();
         let survey = self.survey();
         let (Some(open), Some(trust), Some(survey)) = (self.links.get_mut(&link), &self.trust, survey) else {
-            return Ok(Ok(()));
+            return Ok(());
         };
+        let is_early = open.incoming.is_greeting();
         open.incoming.sketched();
         let reads = trust.reads(&device);
         if !sketch.regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
             self.send(link, &Message::Unclear { again: false });
-            return Ok(Ok(()));
+            return Ok(());
         }
         let places: Vec<(SubSls, Fingerprint)> =
             self.store.fingerprints(&sketch.regions)?.into_iter().collect();
@@ -178,7 +192,11 @@ impl Replica {
         if is_same {
             self.hold_the_same(link, places.into_iter().map(|(place, _)| place))?;
             self.send(link, &Message::Lack(Vec::new()));
-            return Ok(Ok(()));
+            return self.equal_by_its_sketch(link, &sketch.regions);
+        }
+        if is_early {
+            self.send(link, &Message::Unclear { again: true });
+            return Ok(());
         }
         let ids = self.ids_in(&places.into_iter().map(|(place, _)| place).collect())?;
         let ours = ids.keys().map(|id| key.short(id.as_bytes())).chain(receipts.keys().copied());
@@ -186,8 +204,7 @@ impl Replica {
         let theirs_count = sketch.fingerprint.count().saturating_add(receipts_max);
         let difference = Difference::new(key, ours, theirs_count);
         let symbols = sketch.symbols.clone();
-        self.decode(link, Asking { sketch, held, receipts, difference }, &symbols)?;
-        Ok(Ok(()))
+        self.decode(link, Asking { sketch, held, receipts, difference }, &symbols)
     }
 
     pub(crate) fn take_symbols(&mut self, link: LinkId, symbols: &[Symbol]) -> Result<Outcome, ReplicaError> {
@@ -358,7 +375,7 @@ impl Replica {
 }
 
 /// Where both may read, ascending, no region within another.
-fn shared(ours: &[Region], theirs: &[Region]) -> Vec<Region> {
+pub(crate) fn shared(ours: &[Region], theirs: &[Region]) -> Vec<Region> {
     let both: BTreeSet<Region> =
         ours.iter().flat_map(|our| theirs.iter().filter_map(|their| our.intersection(their))).collect();
     let is_widest = |region: &Region| !both.iter().any(|other| other != region && other.covers(region));
@@ -376,7 +393,7 @@ fn less<'a>(mut set: Fingerprint, ids: impl ExactSizeIterator<Item = &'a ChangeI
     Some(set)
 }
 
-fn total<'a>(sets: impl Iterator<Item = &'a Fingerprint>) -> Fingerprint {
+pub(crate) fn total<'a>(sets: impl Iterator<Item = &'a Fingerprint>) -> Fingerprint {
     let mut total = Fingerprint::default();
     for set in sets {
         total += *set;

@@ -9,6 +9,7 @@ use rukun_change::{Author, ChangeId, DeviceKey, StatementId, SubSls};
 use rukun_replica::{OfficerLine, Reached};
 use rukun_wire::Message;
 
+use super::TIERS;
 use super::links::End;
 use super::model::compare::role_in_model;
 use super::model::{Grants, Receipt, Role, number_of};
@@ -175,6 +176,35 @@ impl World {
             }
         }
         Ok(proved)
+    }
+
+    /// All is quiet: whoever made something, and is linked to a superior who holds it and keeps it for it, has that
+    /// one's word.
+    pub(super) fn shows_what_was_delivered(&self) -> Checked {
+        let pairs = TIERS.iter().flat_map(|(one, two)| [(*one, *two), (*two, *one)]);
+        for (node, superior) in pairs {
+            let (key, theirs) = (self.nodes[node].key, self.nodes[superior].key);
+            let Some(replica) = self.nodes[node].replica.as_ref() else { continue };
+            let Some(trust) = replica.trust() else { continue };
+            for home in replica.fingerprints(None).map_err(|error| error.to_string())?.into_keys() {
+                let Some((_, role)) = trust.receipt_grant(&theirs, &home) else { continue };
+                let own = trust.roles_at(&key, &home).into_iter().min();
+                let may_read = trust.may_read(&key, &home) && trust.may_read(&theirs, &home);
+                if !may_read || own.is_none_or(|own| own < role) {
+                    continue;
+                }
+                let is_own = |id: &ChangeId| {
+                    let made = self.truth.facts.get(id).is_some_and(|fact| fact.author.device == key);
+                    made && self.truth.held[superior].contains(id)
+                };
+                let reached = replica.reached_in(&home).map_err(|error| error.to_string())?;
+                let unsigned = |reached: &Reached| matches!(reached, Reached::Here | Reached::HereAlone);
+                if let Some((id, _)) = reached.iter().find(|(id, reached)| is_own(id) && unsigned(reached)) {
+                    return Err(format!("{node} has no receipt for {id:.12}, which {superior} holds"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A node misses those numbers of an officer's work that it does not hold, and no others.

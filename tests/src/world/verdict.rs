@@ -68,6 +68,7 @@ impl World {
                 self.keeps_nothing_in_vain(node, grants)?;
             }
         }
+        self.shows_what_was_delivered()?;
         for (record, nodes) in holders {
             self.reads_alike(&record, &nodes, &views)?;
         }

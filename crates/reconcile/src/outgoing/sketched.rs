@@ -24,6 +24,8 @@ pub(super) struct Sketched {
     asked: usize,
     /// The peer's scope has changed since it left.
     is_outdated: bool,
+    /// It went with the greeting, before either side had said that it has sent everything.
+    is_early: bool,
 }
 
 impl Outgoing {
@@ -41,8 +43,38 @@ impl Outgoing {
     /// that waits.
     pub fn sketched(&mut self, places: BTreeSet<SubSls>, symbols: usize) {
         let is_outdated = self.sketch.as_ref().is_some_and(|sketch| sketch.is_outdated);
-        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated });
+        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated, is_early: false });
         self.agreed = false;
+    }
+
+    /// A sketch of these sub-SLS went with the greeting, with so many symbols. If it is not of what would be sketched
+    /// now, its answer settles nothing.
+    pub fn sketched_early(&mut self, places: BTreeSet<SubSls>, symbols: usize, is_of_now: bool) {
+        let is_outdated = !is_of_now;
+        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated, is_early: true });
+        if is_of_now {
+            self.compare = Compare::In(BTreeSet::new());
+        }
+    }
+
+    /// The peer's own sketch showed that it holds all that we could tell it of, and we all that it told of. Where
+    /// something is under way or asked for, that is settled first.
+    pub fn proved_equal(&mut self) {
+        let is_asking = self.sketch.is_some()
+            || !self.summaries.is_empty()
+            || !self.in_flight.is_empty()
+            || !self.to_list.is_empty()
+            || !self.listed.is_empty()
+            || !self.wanted.is_empty();
+        if is_asking {
+            return;
+        }
+        self.compare = Compare::In(BTreeSet::new());
+        self.unsettled.clear();
+        self.lacking.clear();
+        self.came.clear();
+        self.doubted.clear();
+        self.set_agreed(true);
     }
 
     /// The peer asks for the symbols of the sketch up to so many.
@@ -101,9 +133,12 @@ impl Outgoing {
     /// # Errors
     /// If no sketch waits.
     pub fn unclear(&mut self, again: bool) -> Result<(), Violation> {
-        self.sketch.take().ok_or(Violation::NoSketch)?;
-        self.unclear = if again { self.unclear + 1 } else { UNCLEAR_MAX };
+        let sketch = self.sketch.take().ok_or(Violation::NoSketch)?;
         self.compare = Compare::Everywhere;
+        if sketch.is_early {
+            return Ok(());
+        }
+        self.unclear = if again { self.unclear + 1 } else { UNCLEAR_MAX };
         Ok(())
     }
 

@@ -234,3 +234,45 @@ fn who_holds_all_and_was_never_told_of_a_place_in_the_log_is_owed_one() {
     outgoing.passed(6 + TOLD_BEHIND_MAX);
     assert!(outgoing.owes_a_mark());
 }
+
+#[test]
+fn an_early_sketch_that_is_answered_by_nothing_lacking_ends_the_comparison() {
+    let mut outgoing = Outgoing::new(5, 5);
+    outgoing.sketched_early([place()].into(), 8, true);
+    assert_eq!(outgoing.next(5, true), Work::Nothing, "its answer is to come");
+    outgoing.lacks(&BTreeMap::new(), true).unwrap();
+    assert!(outgoing.agreed());
+    assert_eq!((outgoing.next(5, true), outgoing.next(5, true)), (Work::SayQuiet, Work::Nothing));
+}
+
+#[test]
+fn an_early_sketch_that_says_nothing_is_no_reason_to_give_sketches_up() {
+    let mut outgoing = Outgoing::new(5, 5);
+    for _ in 0..3 {
+        outgoing.sketched_early([place()].into(), 8, true);
+        outgoing.unclear(true).unwrap();
+    }
+    assert!(outgoing.sketches() && !outgoing.is_salted() && !outgoing.agreed());
+    assert_eq!((outgoing.next(5, true), outgoing.next(5, true)), (Work::SayQuiet, Work::Sketch));
+}
+
+#[test]
+fn an_early_sketch_of_another_scope_proves_nothing() {
+    let mut outgoing = Outgoing::new(5, 5);
+    outgoing.sketched_early([place()].into(), 8, false);
+    outgoing.lacks(&BTreeMap::new(), true).unwrap();
+    assert!(!outgoing.agreed());
+    assert_eq!((outgoing.next(5, true), outgoing.next(5, true)), (Work::SayQuiet, Work::Sketch));
+}
+
+#[test]
+fn the_peers_sketch_proves_nothing_while_something_is_on_its_way_to_it() {
+    let mut outgoing = Outgoing::new(0, 0);
+    let frame = outgoing.sent(Some(1), [(id(1), place())]);
+    outgoing.proved_equal();
+    assert!(!outgoing.agreed());
+    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.proved_equal();
+    assert!(outgoing.agreed());
+    assert_eq!((outgoing.next(1, true), outgoing.next(1, true)), (Work::SayQuiet, Work::Nothing));
+}
