@@ -9,7 +9,7 @@ use std::time::Duration;
 use rukun_change::{DeviceKey, SurveyId};
 use tokio::net::lookup_host;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::attempt::ATTEMPT_MAX;
@@ -64,6 +64,8 @@ impl Dialer {
     /// Dials these addresses, and those that are listed from time to time, until the list's owner
     /// is gone. The link to an address that is no longer listed is closed.
     pub async fn run(self, always: Vec<String>, mut listed: watch::Receiver<Vec<String>>) {
+        // They end with this one, however it ends.
+        let mut tasks = JoinSet::new();
         let mut dialed: BTreeMap<String, AbortHandle> = BTreeMap::new();
         loop {
             let wanted: Vec<String> =
@@ -77,16 +79,13 @@ impl Dialer {
             });
             for address in wanted {
                 let dialer = self.clone();
-                dialed.entry(address).or_insert_with_key(|address| {
-                    tokio::spawn(dialer.keep_linked(address.clone())).abort_handle()
-                });
+                dialed
+                    .entry(address)
+                    .or_insert_with_key(|address| tasks.spawn(dialer.keep_linked(address.clone())));
             }
             if listed.changed().await.is_err() {
                 break;
             }
-        }
-        for task in dialed.values() {
-            task.abort();
         }
     }
 

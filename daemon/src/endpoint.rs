@@ -135,6 +135,9 @@ impl Endpoint {
     /// Closes every connection over UDP with this reason and waits until the peers have been told. Those over TCP end
     /// with who uses them.
     pub async fn close(&self, code: CloseCode, reason: &str) {
+        if let Some(tcp) = &self.tcp {
+            tcp.close();
+        }
         self.quic.close(code, reason).await;
     }
 

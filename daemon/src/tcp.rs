@@ -2,7 +2,7 @@
 //! the handshake is complete, and there are no tickets.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rukun_authority::Keypair;
@@ -25,7 +25,8 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// A port that is listened on, or none; from where one dials.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    listener: Option<Arc<TcpListener>>,
+    /// Until the endpoint is closed, whoever still holds a clone.
+    listener: Arc<Mutex<Option<Arc<TcpListener>>>>,
     acceptor: TlsAcceptor,
     syncing: TlsConnector,
     enrolling: TlsConnector,
@@ -62,7 +63,7 @@ impl Endpoint {
             Ok(TlsConnector::from(Arc::new(config)))
         };
         Ok(Self {
-            listener: None,
+            listener: Arc::default(),
             acceptor: TlsAcceptor::from(Arc::new(accepts)),
             syncing: connector(tls::ALPN)?,
             enrolling: connector(tls::ENROL_ALPN)?,
@@ -77,13 +78,22 @@ impl Endpoint {
             TcpListener::from_std(listener)
         });
         let listener = bound.map_err(|source| ConnectError::Bind { listen, source })?;
-        Ok(Self { listener: Some(Arc::new(listener)), ..self })
+        Ok(Self { listener: Arc::new(Mutex::new(Some(Arc::new(listener)))), ..self })
     }
 
     /// Where it listens.
     #[cfg(test)]
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.listens_by().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Listens no longer: the port is free for another.
+    pub(crate) fn close(&self) {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn listens_by(&self) -> Option<Arc<TcpListener>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Dials an address and learns which device is there, to sync with it or to be enrolled by it.
@@ -104,7 +114,7 @@ impl Endpoint {
     /// The next attempt of someone to connect; never any where nobody listens. Beyond the limits attempts are
     /// turned away here.
     pub(crate) async fn arriving(&self) -> Arriving {
-        let Some(listener) = &self.listener else { return std::future::pending().await };
+        let Some(listener) = self.listens_by() else { return std::future::pending().await };
         loop {
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,

@@ -87,6 +87,16 @@ async fn a_stream_that_breaks_off_is_not_taken_for_one_that_was_finished() {
     assert!(bounded(recv.read_to_end(100)).await.is_err());
 }
 
+#[tokio::test]
+async fn a_closed_endpoint_gives_its_port_back_whoever_still_holds_a_clone() {
+    let here = endpoint(1);
+    let address = here.local_addr().unwrap();
+    let _held = here.clone();
+    assert!(std::net::TcpListener::bind(address).is_err(), "it listens");
+    here.close();
+    std::net::TcpListener::bind(address).unwrap();
+}
+
 /// Shows nothing.
 #[derive(Debug)]
 struct Mute;
