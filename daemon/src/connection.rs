@@ -84,8 +84,8 @@ pub enum Sending {
 pub enum Receiving {
     /// Over UDP.
     Quic(quinn::RecvStream),
-    /// TLS over TCP.
-    Tcp(Tcp, ReadHalf<Stream>),
+    /// TLS over TCP, and what came of it before anybody asked.
+    Tcp(Tcp, ReadHalf<Stream>, Option<Vec<u8>>),
 }
 
 /// What a connection carried so far: of UDP payload, headers of QUIC and repeats included, or of what was given
@@ -119,7 +119,8 @@ impl Peer {
 }
 
 impl Connection {
-    /// The one stream, which the dialing end opens. Over TCP there is no other, and it is given once.
+    /// The one stream, which the dialing end opens by what it says first. Over TCP there is no other, and it is given
+    /// once.
     ///
     /// # Errors
     /// If the connection ends before.
@@ -132,7 +133,15 @@ impl Connection {
             }
             Self::Tcp(tcp) => {
                 let (recv, send) = tcp.take_stream().map(tokio::io::split).ok_or(Lost::ByUs)?;
-                Ok((Sending::Tcp(tcp.clone(), send), Receiving::Tcp(tcp.clone(), recv)))
+                let mut recv = Receiving::Tcp(tcp.clone(), recv, None);
+                if !dialed {
+                    // Of two attempts the dialer drops the one that comes second, which must take no link's place.
+                    let said = recv.chunk().await?.ok_or(Lost::ByPeer(None))?;
+                    if let Receiving::Tcp(_, _, first) = &mut recv {
+                        *first = Some(said);
+                    }
+                }
+                Ok((Sending::Tcp(tcp.clone(), send), recv))
             }
         }
     }
@@ -248,7 +257,10 @@ impl Receiving {
                 Err(quinn::ReadError::ZeroRttRejected) => Err(Lost::TicketSpent),
                 Err(error) => Err(Lost::Stream(error.to_string())),
             },
-            Self::Tcp(tcp, recv) => {
+            Self::Tcp(tcp, recv, first) => {
+                if let Some(first) = first.take() {
+                    return Ok(Some(first));
+                }
                 let mut chunk = vec![0; CHUNK_BYTES];
                 let read = tokio::select! {
                     read = recv.read(&mut chunk) => read,

@@ -168,6 +168,20 @@ async fn a_peer_that_does_not_read_is_closed_and_does_not_hold_up_the_core() {
 }
 
 #[tokio::test]
+async fn who_connects_and_says_nothing_opens_no_link() {
+    for by in [By::Quic, By::Tcp] {
+        let (here, mut there) = (node(1), node(2));
+        let (dialed, arrived) = connect(&here, &there, by).await;
+        let linker = there.linker.clone();
+        let running = tokio::spawn(async move { linker.run(arrived).await });
+        dialed.connection.close(CloseCode::Forgotten, "another attempt came first");
+        drop(dialed);
+        bounded(running).await.unwrap();
+        assert!(there.core.try_recv().is_err(), "{by:?}: the core was told of it");
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_is_closed_over_tcp_too() {
     let (mut here, there) = (node(1), node(2));
     let (dialed, _arrived) = connect(&here, &there, By::Tcp).await;

@@ -66,10 +66,10 @@ async fn what_is_said_is_counted_and_an_end_is_told() {
     let [dialed, arrived] = connected(false).await;
     let before = dialed.connection.traffic();
     let (mut send, _recv) = dialed.connection.stream(true).await.unwrap();
-    let (_send, mut recv) = arrived.connection.stream(false).await.unwrap();
-    assert!(arrived.connection.stream(false).await.is_err(), "there is one stream");
     send.write_all(&[7; 3_000]).await.unwrap();
     send.finish().await;
+    let (_send, mut recv) = bounded(arrived.connection.stream(false)).await.unwrap();
+    assert!(arrived.connection.stream(false).await.is_err(), "there is one stream");
     assert_eq!(bounded(recv.read_to_end(3_000)).await, Ok(vec![7; 3_000]));
     let carried = dialed.connection.traffic().sent_bytes - before.sent_bytes;
     assert!((3_000..3_100).contains(&carried), "{carried} bytes");
@@ -81,8 +81,8 @@ async fn what_is_said_is_counted_and_an_end_is_told() {
 async fn a_stream_that_breaks_off_is_not_taken_for_one_that_was_finished() {
     let [dialed, arrived] = connected(false).await;
     let (mut send, heard) = dialed.connection.stream(true).await.unwrap();
-    let (_send, mut recv) = arrived.connection.stream(false).await.unwrap();
     send.write_all(b"half of it").await.unwrap();
+    let (_send, mut recv) = bounded(arrived.connection.stream(false)).await.unwrap();
     drop((send, heard));
     assert!(bounded(recv.read_to_end(100)).await.is_err());
 }
