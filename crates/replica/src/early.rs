@@ -2,8 +2,9 @@
 //! first flight. Where the peer holds the same, the session is over with its answer. Where it does not, or is itself
 //! about to send something, the early sketch is forgotten, and both compare once they have nothing more to send.
 
-use rukun_change::SubSls;
-use rukun_reconcile::sketch::SketchKey;
+use std::collections::BTreeMap;
+
+use rukun_change::{Fingerprint, Region, SubSls};
 use rukun_store::EntryKind;
 use rukun_wire::Message;
 use rukun_wire::limits::SKETCH_REGIONS_MAX;
@@ -11,11 +12,13 @@ use rukun_wire::limits::SKETCH_REGIONS_MAX;
 use crate::input::LinkId;
 use crate::replica::{Replica, ReplicaError};
 use crate::send::covers;
-use crate::session::Drawn;
 use crate::sketch::{shared, total};
 
 /// How much of the log is looked through for what is new to the peer.
 const LOOKED_THROUGH_MAX: usize = 512;
+
+/// What is held of each place.
+type Held = BTreeMap<SubSls, Fingerprint>;
 
 impl Replica {
     /// Sketches, with the greeting, what both may read as far as is known from before, unless there is something
@@ -34,10 +37,7 @@ impl Replica {
         if held.is_empty() {
             return Ok(());
         }
-        let key = SketchKey::new(&survey, 0);
-        let fingerprint = total(held.iter().map(|(_, set)| set));
-        let receipts = self.receipts_in(&key, &regions)?;
-        let drawn = Drawn { key, salt: 0, regions, fingerprint, receipts, encoder: None };
+        let drawn = self.sketch_of(&survey, 0, regions, &held)?;
         let mut sketch = self.drawn_sketch(&drawn, &held)?;
         // All ids fall into the first. By more the peer could tell what differs, and it does not ask so early.
         sketch.symbols.truncate(1);
@@ -52,17 +52,20 @@ impl Replica {
 
     /// Trust is settled: goes on with the sketch that went with the greeting, or takes the one that came.
     pub(crate) fn go_on_from_early(&mut self, link: LinkId) -> Result<(), ReplicaError> {
-        let device = self.device();
-        let (Some(open), Some(trust)) = (self.links.get_mut(&link), &self.trust) else { return Ok(()) };
-        if let (Some((places, symbols)), Some(drawn)) = (open.early_sent.take(), &open.drawn) {
+        let sent = self.links.get_mut(&link).and_then(|open| open.early_sent.take());
+        if let (Some((places, symbols)), Some(open)) = (sent, self.links.get(&link)) {
             // Grants may have come since, and changes that the log brings to nobody who has no place in it.
-            let is_of_all = drawn.regions == shared(&trust.reads(&device), &open.reads);
-            let held = self.store.fingerprints(&open.reads)?;
-            let has_more = held.keys().any(|place| !covers(&drawn.regions, place));
-            let is_of_now = is_of_all && !has_more && total(held.values()) == drawn.fingerprint;
-            open.outgoing.sketched_early(places, symbols, is_of_now);
+            let is_of_now = match (&open.drawn, self.all_told_by(link)?) {
+                (Some(drawn), (regions, Some(held))) => {
+                    regions == drawn.regions && total(held.values()) == drawn.fingerprint
+                }
+                _ => false,
+            };
+            if let Some(open) = self.links.get_mut(&link) {
+                open.outgoing.sketched_early(places, symbols, is_of_now);
+            }
         }
-        match open.early_came.take() {
+        match self.links.get_mut(&link).and_then(|open| open.early_came.take()) {
             Some(sketch) => self.take_sketch(link, *sketch),
             None => Ok(()),
         }
@@ -70,26 +73,28 @@ impl Replica {
 
     /// The peer's sketch is of just what is held here. If it is of all that we would tell the peer of, there is
     /// nothing left to ask.
-    pub(crate) fn equal_by_its_sketch(
-        &mut self,
-        link: LinkId,
-        of: &[rukun_change::Region],
-    ) -> Result<(), ReplicaError> {
-        let device = self.device();
-        let (Some(open), Some(trust)) = (self.links.get(&link), &self.trust) else { return Ok(()) };
-        let is_of_all = shared(&trust.reads(&device), &open.reads) == of;
-        let held = self.store.fingerprints(&open.reads)?;
-        let has_more = held.keys().any(|place| !covers(of, place));
+    pub(crate) fn equal_by_its_sketch(&mut self, link: LinkId, of: &[Region]) -> Result<(), ReplicaError> {
+        let (regions, held) = self.all_told_by(link)?;
+        let is_of_all = regions == of && held.is_some() || cfg!(planted = "part-for-all");
+        let Some(open) = self.links.get(&link).filter(|_| is_of_all) else { return Ok(()) };
         // A superior signs for what it is shown to hold, and only ours shows it that.
-        if self.awaits_receipts(&open.peer, &held)? {
-            return Ok(());
-        }
-        if (is_of_all && !has_more || cfg!(planted = "part-for-all"))
-            && let Some(open) = self.links.get_mut(&link)
+        let is_shown = self.awaits_receipts(&open.peer, &held.unwrap_or_default())?;
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !is_shown || cfg!(planted = "unsigned-for"))
         {
             open.outgoing.proved_equal();
         }
         Ok(())
+    }
+
+    /// Where both may read, and what is held there; no sets where more is held that the peer may read.
+    fn all_told_by(&self, link: LinkId) -> Result<(Vec<Region>, Option<Held>), ReplicaError> {
+        let (Some(open), Some(trust)) = (self.links.get(&link), &self.trust) else {
+            return Ok((Vec::new(), None));
+        };
+        let regions = shared(&trust.reads(&self.device()), &open.reads);
+        let held = self.store.fingerprints(&open.reads)?;
+        let is_all = held.keys().all(|place| covers(&regions, place));
+        Ok((regions, is_all.then_some(held)))
     }
 
     /// Whether the log holds something for the peer that it is not known to have.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, Fingerprint, Region, SubSls};
+use rukun_change::{ChangeId, Fingerprint, Region, SubSls, SurveyId};
 use rukun_reconcile::sketch::{Difference, Encoder, Prefix, SketchKey};
 use rukun_reconcile::{Asking, Violation};
 use rukun_wire::limits::{SKETCH_REGIONS_MAX, SYMBOLS_MAX};
@@ -36,15 +36,7 @@ impl Replica {
         // Who holds nothing has nothing that the peer could lack.
         if !shared.is_empty() {
             let salt = if is_salted { u64::from_be_bytes(self.random()).max(1) } else { 0 };
-            let key = SketchKey::new(&survey, salt);
-            let drawn = Drawn {
-                receipts: self.receipts_in(&key, &regions)?,
-                key,
-                salt,
-                regions,
-                fingerprint: total(shared.iter().map(|(_, set)| set)),
-                encoder: None,
-            };
+            let drawn = self.sketch_of(&survey, salt, regions, &shared)?;
             self.draw(link, drawn, &shared)?;
         }
         self.send_rows(link, &rest);
@@ -87,6 +79,20 @@ impl Replica {
             open.drawn = Some(drawn);
         }
         Ok(())
+    }
+
+    /// A sketch of what is held of these regions, none of its symbols drawn yet.
+    pub(crate) fn sketch_of(
+        &self,
+        survey: &SurveyId,
+        salt: u64,
+        regions: Vec<Region>,
+        held: &[(SubSls, Fingerprint)],
+    ) -> Result<Drawn, ReplicaError> {
+        let key = SketchKey::new(survey, salt);
+        let receipts = self.receipts_in(&key, &regions)?;
+        let fingerprint = total(held.iter().map(|(_, set)| set));
+        Ok(Drawn { key, salt, regions, fingerprint, receipts, encoder: None })
     }
 
     /// Sends a sketch of what is held of these sub-SLS: its first symbols are the sum of theirs.
