@@ -64,10 +64,12 @@ pub(crate) async fn within_deadline<F: IntoFuture>(attempt: F) -> Result<F::Outp
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address to listen on is taken, or not this machine's.
-    #[error("cannot listen on {listen}: {source}")]
+    #[error("cannot listen on {listen} over {over}: {source}")]
     Bind {
         /// The address.
         listen: SocketAddr,
+        /// `udp` or `tcp`.
+        over: &'static str,
         /// What the operating system says.
         source: std::io::Error,
     },

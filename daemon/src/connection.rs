@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quinn::ConnectionError;
 use rukun_change::DeviceKey;
+use rukun_replica::Session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -96,18 +97,12 @@ pub struct Traffic {
     pub sent_bytes: u64,
     /// Bytes received.
     pub received_bytes: u64,
-    /// How often something was sent: datagrams, or writes.
-    pub sent: u64,
-    /// How often something was received.
-    pub received: u64,
 }
 
 impl std::ops::AddAssign for Traffic {
     fn add_assign(&mut self, other: Self) {
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;
-        self.sent += other.sent;
-        self.received += other.received;
     }
 }
 
@@ -174,12 +169,7 @@ impl Connection {
         match self {
             Self::Quic(connection) => {
                 let stats = connection.stats();
-                Traffic {
-                    sent_bytes: stats.udp_tx.bytes,
-                    received_bytes: stats.udp_rx.bytes,
-                    sent: stats.udp_tx.datagrams,
-                    received: stats.udp_rx.datagrams,
-                }
+                Traffic { sent_bytes: stats.udp_tx.bytes, received_bytes: stats.udp_rx.bytes }
             }
             Self::Tcp(tcp) => tcp.traffic(),
         }
@@ -190,16 +180,16 @@ impl Connection {
         matches!(self, Self::Tcp(_))
     }
 
-    /// What both ends of it know and nobody else, of this name (RFC 8446 section 7.5); nothing where the stream was
-    /// taken already.
-    pub fn exported(&self, label: &[u8]) -> Option<[u8; 32]> {
-        let mut exported = [0; 32];
+    /// What both ends know and nobody else, for an enrolment (RFC 8446 section 7.5); nothing before the handshake is
+    /// complete, as where a device is known by its ticket.
+    pub fn exported(&self) -> Option<[u8; 32]> {
         match self {
             Self::Quic(connection) => {
-                connection.export_keying_material(&mut exported, label, b"").ok()?;
+                let mut exported = [0; 32];
+                connection.export_keying_material(&mut exported, Session::LABEL, b"").ok()?;
                 Some(exported)
             }
-            Self::Tcp(tcp) => tcp.export(label, exported),
+            Self::Tcp(tcp) => tcp.exported(),
         }
     }
 }

@@ -59,7 +59,8 @@ impl Endpoint {
             let places = Places::new();
             let quic = quic::Endpoint::bind(listen, keypair, places.clone())?;
             let places = places.beside();
-            let here = quic.local_addr().map_err(|source| ConnectError::Bind { listen, source })?;
+            let here =
+                quic.local_addr().map_err(|source| ConnectError::Bind { listen, over: "udp", source })?;
             match tcp::Endpoint::dialing(keypair, places)?.listening(here) {
                 Ok(tcp) => return Ok(Self::of(quic, Some(tcp))),
                 // A port that UDP has drawn may be taken for TCP.

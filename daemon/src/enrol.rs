@@ -46,10 +46,9 @@ pub async fn serve(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> 
 }
 
 async fn answer(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> anyhow::Result<String> {
-    let exported = exported(&peer.connection)?;
     let (mut send, mut recv) = peer.connection.stream(false).await?;
     let ask = EnrolAsk::decode(&recv.read_to_end(ENROL_ASK_BYTES_MAX).await?)?;
-    let session = Session { exported, device: peer.key, relay };
+    let session = Session { exported: exported(&peer.connection)?, device: peer.key, relay };
     // The answer comes after the commit of what it tells.
     let answered = core.ask(Request::Enrol(EnrolRequest { from, session, ask })).await?;
     let bytes = HEXLOWER.decode(answered.as_str().unwrap_or_default().as_bytes())?;
@@ -151,7 +150,7 @@ async fn say(send: &mut Sending, message: &[u8]) -> anyhow::Result<()> {
 
 /// What both ends of a connection know and nobody else.
 fn exported(connection: &Connection) -> anyhow::Result<[u8; 32]> {
-    connection.exported(Session::LABEL).context("the session exports no keys")
+    connection.exported().context("the session exports no keys")
 }
 
 /// Why a device was not enrolled.

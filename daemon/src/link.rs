@@ -364,10 +364,10 @@ async fn watch_silence(shared: &Shared, dialed: bool) {
     loop {
         ticks.tick().await;
         let traffic = shared.connection.traffic();
-        if traffic.received > heard {
-            (heard, sent) = (traffic.received, traffic.sent);
+        if traffic.received_bytes > heard {
+            (heard, sent) = (traffic.received_bytes, traffic.sent_bytes);
             sent_since = None;
-        } else if traffic.sent > sent {
+        } else if traffic.sent_bytes > sent {
             sent_since.get_or_insert_with(Instant::now);
         }
         if sent_since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {

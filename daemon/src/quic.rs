@@ -75,7 +75,7 @@ impl Endpoint {
         open: impl FnOnce(ServerConfig) -> std::io::Result<quinn::Endpoint>,
     ) -> Result<Self, ConnectError> {
         let bound = open(server_config(keypair)?);
-        let mut quinn = bound.map_err(|source| ConnectError::Bind { listen, source })?;
+        let mut quinn = bound.map_err(|source| ConnectError::Bind { listen, over: "udp", source })?;
         quinn.set_default_client_config(client_config(keypair, tls::ALPN)?);
         Ok(Self {
             quinn,

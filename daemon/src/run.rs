@@ -149,7 +149,8 @@ async fn bind(listen: SocketAddr, keypair: &Keypair) -> anyhow::Result<Endpoint>
             bound => return Ok(bound?),
         }
     }
-    Ok(Endpoint::bind(listen, keypair)?)
+    Endpoint::bind(listen, keypair)
+        .context("no place for peers to come to; choose another by --listen ADDR:PORT")
 }
 
 /// Whether the disk failed, before the node ran or while it did. What is damaged or not permitted is no

@@ -77,7 +77,7 @@ impl Endpoint {
             listener.set_nonblocking(true)?;
             TcpListener::from_std(listener)
         });
-        let listener = bound.map_err(|source| ConnectError::Bind { listen, source })?;
+        let listener = bound.map_err(|source| ConnectError::Bind { listen, over: "tcp", source })?;
         Ok(Self { listener: Arc::new(Mutex::new(Some(Arc::new(listener)))), ..self })
     }
 

@@ -3,6 +3,7 @@
 //! is enrolled twice, or by a code that is not its own.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use rukun::verbs::{self, EnrolledShape, InvitedShape, NewOfficer, OfficerRow, Of
 use rukun_authority::Keypair;
 use rukun_replica::{Code, EnrolError, EnrolRefusal, Replica};
 use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -69,6 +71,39 @@ pub fn run(officers: usize, at_once: usize) -> anyhow::Result<Outcome> {
     runtime.shutdown_timeout(Duration::from_secs(5));
     each_store_stands_alone(parent.path(), officers)?;
     Ok(outcome)
+}
+
+/// Invites so many officers, and enrols them all at once where no UDP reaches the relay.
+///
+/// # Errors
+/// If any of it goes otherwise than it should.
+pub fn run_without_udp(officers: usize) -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let codes = invite(&parent.path().join("office"), officers)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let relay = Relay::start(&parent.path().join("office"))?;
+        // What comes here over UDP nobody reads, and what comes over TCP goes on to the relay.
+        let silent = UdpSocket::bind("127.0.0.1:0")?;
+        let passage = TcpListener::bind(silent.local_addr()?).await?;
+        let (address, to) = (passage.local_addr()?.to_string(), relay.address.clone());
+        let passing = tokio::spawn(async move {
+            let mut passing = JoinSet::new();
+            while let Ok((mut from, _)) = passage.accept().await {
+                let to = to.clone();
+                passing.spawn(async move {
+                    let mut onward = TcpStream::connect(to).await?;
+                    tokio::io::copy_bidirectional(&mut from, &mut onward).await
+                });
+            }
+        });
+        let enrolled = enrol_all(parent.path(), &codes, &address, officers).await?;
+        relay.has_enrolled(&enrolled).await?;
+        passing.abort();
+        relay.stop().await
+    })?;
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    each_store_stands_alone(parent.path(), officers)
 }
 
 /// Founds a survey, and invites.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rukun_replica::Session;
 use rustls::CommonState;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -31,6 +32,7 @@ pub struct Tcp(Arc<Shared>);
 struct Shared {
     stream: Mutex<Option<Stream>>,
     counts: Arc<Counts>,
+    exported: Option<[u8; 32]>,
     ended: watch::Sender<Option<Lost>>,
 }
 
@@ -46,15 +48,13 @@ pub struct Counted {
 pub(crate) struct Counts {
     sent_bytes: AtomicU64,
     received_bytes: AtomicU64,
-    sent: AtomicU64,
-    received: AtomicU64,
 }
 
 impl Tcp {
     /// Whose handshake is complete.
     pub(crate) fn new(stream: Stream, counts: Arc<Counts>) -> Self {
-        let shared = Shared { stream: Mutex::new(Some(stream)), counts, ended: watch::Sender::default() };
-        Self(Arc::new(shared))
+        let (exported, ended) = (exported(&stream), watch::Sender::default());
+        Self(Arc::new(Shared { stream: Mutex::new(Some(stream)), counts, exported, ended }))
     }
 
     /// The stream, once.
@@ -84,24 +84,22 @@ impl Tcp {
         Traffic {
             sent_bytes: counts.sent_bytes.load(Ordering::Relaxed),
             received_bytes: counts.received_bytes.load(Ordering::Relaxed),
-            sent: counts.sent.load(Ordering::Relaxed),
-            received: counts.received.load(Ordering::Relaxed),
         }
     }
 
-    /// What both ends know by this name, into `exported`.
-    pub(crate) fn export(&self, label: &[u8], exported: [u8; 32]) -> Option<[u8; 32]> {
-        let stream = self.0.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let exported = match stream.as_ref()? {
-            TlsStream::Client(client) => {
-                client.get_ref().1.export_keying_material(exported, label, Some(b""))
-            }
-            TlsStream::Server(server) => {
-                server.get_ref().1.export_keying_material(exported, label, Some(b""))
-            }
-        };
-        exported.ok()
+    pub(crate) fn exported(&self) -> Option<[u8; 32]> {
+        self.0.exported
     }
+}
+
+/// Before the stream is taken, for its halves can't be asked any more.
+fn exported(stream: &Stream) -> Option<[u8; 32]> {
+    let (none, context) = ([0; 32], Some(&b""[..]));
+    let exported = match stream {
+        TlsStream::Client(client) => client.get_ref().1.export_keying_material(none, Session::LABEL, context),
+        TlsStream::Server(server) => server.get_ref().1.export_keying_material(none, Session::LABEL, context),
+    };
+    exported.ok()
 }
 
 /// What TLS has agreed on.
@@ -141,7 +139,6 @@ impl AsyncRead for Counted {
         if let Poll::Ready(Ok(())) = polled {
             let bytes = into.filled().len() - before;
             self.counts.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-            self.counts.received.fetch_add(1, Ordering::Relaxed);
         }
         polled
     }
@@ -156,7 +153,6 @@ impl AsyncWrite for Counted {
         let polled = Pin::new(&mut self.socket).poll_write(context, bytes);
         if let Poll::Ready(Ok(bytes)) = polled {
             self.counts.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-            self.counts.sent.fetch_add(1, Ordering::Relaxed);
         }
         polled
     }

@@ -138,7 +138,7 @@ async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
     .await;
     let peers = [dialed.unwrap(), arrived.unwrap()];
     assert!(peers.iter().all(|peer| peer.enrols));
-    let exported = peers.map(|peer| peer.connection.exported(b"label").unwrap());
+    let exported = peers.map(|peer| peer.connection.exported().unwrap());
     assert_eq!(exported[0], exported[1]);
 }
 

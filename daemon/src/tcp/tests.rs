@@ -56,9 +56,10 @@ async fn two_endpoints_know_each_others_device() {
 async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
     let peers = connected(true).await;
     assert!(peers.iter().all(|peer| peer.enrols));
-    let exported = peers.each_ref().map(|peer| peer.connection.exported(b"label").unwrap());
+    let exported = peers.each_ref().map(|peer| peer.connection.exported().unwrap());
     assert_eq!(exported[0], exported[1]);
-    assert_ne!(Some(exported[0]), peers[0].connection.exported(b"another"));
+    let [other, _] = connected(true).await;
+    assert_ne!(Some(exported[0]), other.connection.exported());
 }
 
 #[tokio::test]

@@ -471,8 +471,8 @@ pub struct PeerShape {
     pub traffic: Option<TrafficShape>,
 }
 
-/// Bytes of UDP payload over links: the overhead of QUIC and what was repeated are in it, the headers of
-/// UDP and IP are not.
+/// Bytes over links, of UDP payload or of what TCP carried: the overhead of QUIC or TLS is in it, what QUIC repeated too,
+/// and headers of UDP, TCP and IP are not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficShape {
     /// Sent.
