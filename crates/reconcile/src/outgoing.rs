@@ -256,7 +256,7 @@ impl Outgoing {
     /// of a place in this log, since nothing of it was ever news to it, or of none but one long passed. What is
     /// made meanwhile would have to be found by what differs.
     pub fn owes_a_mark(&self) -> bool {
-        let is_owed = self.told_upto == 0 || self.position - self.told_upto > TOLD_BEHIND_MAX;
+        let is_owed = self.told_upto == 0 || self.position.saturating_sub(self.told_upto) > TOLD_BEHIND_MAX;
         self.agreed && self.is_further_than_told() && is_owed
     }
 
