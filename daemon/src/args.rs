@@ -304,6 +304,9 @@ pub struct Daemon {
     /// A node to dial in this run, beside those of rukun peer
     #[arg(long, value_name = "HOST:PORT")]
     pub peer: Vec<String>,
+    /// Do not look for peers on the local network, nor be found there
+    #[arg(long)]
+    pub no_lan: bool,
 }
 
 /// Whom to dial.

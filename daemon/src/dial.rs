@@ -2,7 +2,7 @@
 //! ever more rarely while that fails, but often while work waits to be delivered: a link that comes back may be gone
 //! before the next attempt. An address that leads to this device itself is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -62,11 +62,18 @@ impl Dialer {
     }
 
     /// Dials these addresses, and those that are listed from time to time, until the list's owner
-    /// is gone. The link to an address that is no longer listed is closed.
-    pub async fn run(self, always: Vec<String>, mut listed: watch::Receiver<Vec<String>>) {
+    /// is gone. The link to an address that is no longer listed is closed. What is found nearby is dialed
+    /// as long as it is, and its link stays: who is not heard for a while may be there still.
+    pub async fn run(
+        self,
+        always: Vec<String>,
+        mut listed: watch::Receiver<Vec<String>>,
+        mut found: watch::Receiver<BTreeSet<SocketAddr>>,
+    ) {
         // They end with this one, however it ends.
         let mut tasks = JoinSet::new();
         let mut dialed: BTreeMap<String, AbortHandle> = BTreeMap::new();
+        let mut nearby: BTreeMap<SocketAddr, AbortHandle> = BTreeMap::new();
         loop {
             let wanted: Vec<String> =
                 always.iter().chain(listed.borrow_and_update().iter()).cloned().collect();
@@ -81,19 +88,30 @@ impl Dialer {
                 let dialer = self.clone();
                 dialed
                     .entry(address)
-                    .or_insert_with_key(|address| tasks.spawn(dialer.keep_linked(address.clone())));
+                    .or_insert_with_key(|address| tasks.spawn(dialer.keep_linked(address.clone(), || true)));
             }
-            if listed.changed().await.is_err() {
-                break;
+            nearby.retain(|_, task| !task.is_finished());
+            let there = found.borrow_and_update().clone();
+            for address in there {
+                let (dialer, found) = (self.clone(), found.clone());
+                let is_there = move || found.borrow().contains(&address);
+                nearby
+                    .entry(address)
+                    .or_insert_with(|| tasks.spawn(dialer.keep_linked(address.to_string(), is_there)));
+            }
+            tokio::select! {
+                changed = listed.changed() => if changed.is_err() { break },
+                Ok(()) = found.changed() => {}
             }
         }
     }
 
-    async fn keep_linked(mut self, address: String) {
+    /// Dials an address again and again as long as it is wanted.
+    async fn keep_linked(mut self, address: String, is_wanted: impl Fn() -> bool) {
         let mut backoff = Backoff::default();
         let mut known = None;
         let mut told = false;
-        loop {
+        while is_wanted() {
             if let Some(device) = known {
                 self.rest_while_linked(device).await;
             }

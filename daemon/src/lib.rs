@@ -15,6 +15,7 @@ pub mod drive;
 pub mod endpoint;
 pub mod enrol;
 pub mod http;
+pub mod lan;
 pub mod link;
 mod news;
 pub mod node;

@@ -2,6 +2,7 @@
 //! listens, dials, and leaves a note for the command line; on a signal it takes leave of its peers
 //! and stops.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use rukun_authority::Keypair;
 use rukun_replica::{ActionError, OpenError, Replica, ReplicaError, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +26,7 @@ use crate::drive::{self, Core, Driven, Ended};
 use crate::endpoint::Endpoint;
 use crate::enrol;
 use crate::http;
+use crate::lan;
 use crate::link::Linker;
 
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
@@ -47,6 +49,8 @@ pub struct RunOptions {
     pub http: SocketAddr,
     /// Addresses to dial besides those that the node has stored.
     pub peers: Vec<String>,
+    /// Whether peers are looked for on the local network.
+    pub lan: bool,
 }
 
 /// The disk failed under a running node.
@@ -94,7 +98,7 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
 /// Runs a node on its store until it is told to stop, or its store is to be made anew. Where it listens is
 /// written down, so that its peers find it there again.
 async fn run_once(
-    RunOptions { folder, listen, http, peers }: &mut RunOptions,
+    RunOptions { folder, listen, http, peers, lan }: &mut RunOptions,
     token: &str,
     (terminate, interrupt): &mut (Signal, Signal),
 ) -> anyhow::Result<Ended> {
@@ -113,7 +117,11 @@ async fn run_once(
     };
     let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
     let dialer = Dialer::new(endpoint.clone(), linker, &core);
-    let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses()));
+    let (finding, found) = watch::channel(BTreeSet::new());
+    let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses(), found));
+    // Who listens for this machine alone has no neighbours.
+    let looking = (*lan && !listen.ip().is_loopback())
+        .then(|| tokio::spawn(lan::look(note.quic, core.survey(), finding)));
     let router = http::router(core, keypair.key(), token.into());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     folder.write_note(&note)?;
@@ -125,7 +133,7 @@ async fn run_once(
         _ = terminate.recv() => stopped(stop, ended).await,
         _ = interrupt.recv() => stopped(stop, ended).await,
     };
-    for task in [accepting, dialing] {
+    for task in [accepting, dialing].into_iter().chain(looking) {
         task.abort();
         let _ = task.await;
     }

@@ -3,6 +3,7 @@
 //! loses, delays and holds back packets of whatever protocol. Simulated time is the business of the
 //! world; here it is the wall clock's, and what is measured is printed, never asserted.
 
+pub mod hall;
 pub mod lane;
 pub mod machine;
 pub mod measured;

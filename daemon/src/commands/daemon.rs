@@ -9,8 +9,13 @@ use crate::run::{self, RunOptions};
 use crate::verbs::VerbError;
 
 pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCode {
-    let options =
-        RunOptions { folder: folder.clone(), listen: daemon.listen, http: daemon.http, peers: daemon.peer };
+    let options = RunOptions {
+        folder: folder.clone(),
+        listen: daemon.listen,
+        http: daemon.http,
+        peers: daemon.peer,
+        lan: !daemon.no_lan,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::run(options)));
     match ran {

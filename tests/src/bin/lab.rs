@@ -6,13 +6,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use rukun_tests::lab::hall::{self, Seen};
 use rukun_tests::lab::measured::{self, Measured, Task};
 use rukun_tests::lab::namespace;
 use rukun_tests::lab::profile::{PROFILES, Profile};
@@ -37,6 +38,9 @@ struct Args {
     /// How many families the office has in the phone's region.
     #[arg(long, default_value_t = 250)]
     families: usize,
+    /// No links of the field: officers in a village hall who find each other.
+    #[arg(long, conflicts_with_all = ["profile", "task", "runs"])]
+    hall: bool,
     /// The program that is measured.
     #[arg(long, default_value = "target/release/rukun")]
     program: PathBuf,
@@ -64,6 +68,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let _within = runtime.enter();
     let parent = tempfile::tempdir()?;
+    if args.hall {
+        return hall(&program, parent.path());
+    }
     let scene = measured::prepare(&program, parent.path(), args.task, args.families)?;
     let mut unfinished = 0;
     for profile in profiles {
@@ -80,10 +87,18 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn hall(program: &Path, parent: &Path) -> anyhow::Result<()> {
+    let Seen { met_seconds, delivered_seconds, changes } = hall::meet(program, parent)?;
+    println!(
+        "met within {met_seconds:.1} s, {changes} changes at the PML with receipts {delivered_seconds:.1} s later"
+    );
+    Ok(())
+}
+
 fn measure(
     args: &Args,
     runtime: &tokio::runtime::Runtime,
-    program: &std::path::Path,
+    program: &Path,
     scene: &rukun_tests::lab::scene::Scene,
     profile: &Profile,
 ) -> anyhow::Result<Vec<Measured>> {

@@ -140,7 +140,13 @@ fn daemon(dir: PathBuf, peer: Option<String>) -> anyhow::Result<()> {
     let loopback = "127.0.0.1:0".parse()?;
     let peers = peer.into_iter().collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(RunOptions { folder: Folder::at(dir), listen: loopback, http: loopback, peers }))
+    runtime.block_on(run(RunOptions {
+        folder: Folder::at(dir),
+        listen: loopback,
+        http: loopback,
+        peers,
+        lan: false,
+    }))
 }
 
 fn found(dir: &Path) -> anyhow::Result<SurveyId> {

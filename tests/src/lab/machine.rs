@@ -96,9 +96,17 @@ impl Machine {
         self.ask(Request::Status)
     }
 
+    /// What it has logged.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    pub fn log(&self) -> std::io::Result<String> {
+        fs::read_to_string(self.folder.path().join("log"))
+    }
+
     /// How its log ends.
     fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let log = self.log().unwrap_or_default();
         let lines: Vec<&str> = log.lines().rev().take(WORDS_LINES_MAX).collect();
         let lines: Vec<&str> = lines.into_iter().rev().collect();
         format!("the daemon does not answer any more:\n{}", lines.join("\n"))

@@ -107,7 +107,7 @@ impl Drop for Namespace {
     }
 }
 
-fn run(program: &str, words: &[&str]) -> anyhow::Result<()> {
+pub(super) fn run(program: &str, words: &[&str]) -> anyhow::Result<()> {
     let output = Command::new(program).args(words).stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("{program} can't be run; install it"))?;
     if !output.status.success() {

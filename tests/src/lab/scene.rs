@@ -18,7 +18,7 @@ use crate::world::chance::Chance;
 
 /// Under what a survey is founded here.
 const ROOT_SEED: [u8; 32] = [1; 32];
-const REGION: &str = "1811010005";
+pub(super) const REGION: &str = "1811010005";
 /// How many families a sub-SLS has.
 const SUB_SLS_FAMILIES: usize = 60;
 const NEW_FAMILIES: usize = 9;

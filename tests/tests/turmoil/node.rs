@@ -2,6 +2,7 @@
 //! disk that outlives its crashes and a network that does not keep what it is given.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -23,6 +24,7 @@ use rukun_authority::Keypair;
 use rukun_change::{Incarnation, Moment};
 use rukun_replica::{InMemoryBackend, NewStore, Replica, StorageBackend, Store, Unlock};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::adapter::{Air, Host, Socket};
 use crate::{bytes, chance};
@@ -110,7 +112,8 @@ impl Node {
         })?);
         tokio::spawn(accept(endpoint.clone(), linker.clone(), asked.clone()));
         let dialer = Dialer::new(endpoint, linker, &asked).by_chance(chance);
-        tokio::spawn(dialer.run(self.dials.clone(), asked.addresses()));
+        let (_alone, found) = watch::channel(BTreeSet::new());
+        tokio::spawn(dialer.run(self.dials.clone(), asked.addresses(), found));
 
         self.core.replace(Some(asked.clone()));
         let _until_then = stop;
