@@ -12,9 +12,11 @@ pub use hand_over::HandOver;
 pub use loss::{Loss, Settled};
 pub use root::Root;
 pub use sls::Sls;
+mod bundle;
 mod evidence;
 mod officers;
 
+pub use bundle::Bundle;
 pub use evidence::{EvidenceVerb, Verify};
 
 use std::net::SocketAddr;
@@ -252,6 +254,9 @@ changed since.")]
     /// Evidence of a record
     #[command(flatten)]
     Evidence(EvidenceVerb),
+    /// Carry work in a file where there is no link
+    #[command(subcommand)]
+    Bundle(Bundle),
     /// Save what a damaged store still holds into a new one
     #[command(after_help = "\
 Example:

@@ -2,6 +2,7 @@
 //! request, its answer becomes text or JSON, and its failure an exit code with a remedy.
 
 mod backup;
+mod bundle;
 mod daemon;
 mod erasure;
 mod evidence;
@@ -136,6 +137,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Evidence(EvidenceVerb::Evidence { record, out, .. }) => {
             evidence::write(record.unwrap_or_default(), out, folder, output)?;
         }
+        Verb::Bundle(verb) => bundle::carry_out(verb, folder, output)?,
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,
         Verb::Demo { lost_phone, keep } => {

@@ -25,8 +25,8 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use crate::drive::Core;
 use crate::verbs::{Request, VerbError};
 
-/// A prelist of a whole district fits.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest body of a request: a prelist of a whole district fits.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 #[derive(Debug)]
 struct Interface {

@@ -2,6 +2,7 @@
 //! the terminal has colours. Whatever others wrote is stripped of control characters first, so that
 //! no name can command a terminal. Nothing is asked or decided here.
 
+mod bundle;
 mod conflicts;
 mod custody;
 mod erasure;
@@ -17,6 +18,7 @@ mod sls;
 mod status;
 mod table;
 
+pub use bundle::{bundle_taken, bundle_written};
 pub use conflicts::{conflict_details, conflict_list};
 pub use erasure::{erased, erased_list, erasing};
 pub use evidence::evidence;

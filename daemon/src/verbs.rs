@@ -5,6 +5,7 @@
 
 mod address;
 mod answer;
+mod bundle;
 mod custody;
 mod erasure;
 mod error;
@@ -24,6 +25,7 @@ mod teller;
 mod typed;
 
 pub use answer::{answer, found, grant};
+pub use bundle::{BundleShape, BundleTakenShape};
 pub use erasure::erase;
 pub use error::VerbError;
 pub use evidence::{EvidenceShape, ProofLine, ProofShape};

@@ -108,6 +108,8 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::ENROL_ANSWER_BYTES_MAX,
         rukun_wire::limits::ENROL_STATEMENTS_MAX,
         rukun_store::BLOB_BYTES_MAX,
+        rukun_bundle::limits::BUNDLE_BYTES_MAX,
+        rukun_bundle::limits::PART_BYTES_MAX,
         rukun_evidence::limits::EVIDENCE_BYTES_MAX,
         rukun_evidence::limits::STATEMENTS_MAX,
         rukun_evidence::limits::CHANGES_MAX,
@@ -119,6 +121,12 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         .map(|row| (code_text(&row[1]).to_owned(), row[2].replace(' ', "").parse().unwrap()))
         .collect();
     assert_eq!(said, code);
+}
+
+#[test]
+fn every_frame_fits_into_a_part_of_a_bundle_and_every_bundle_into_a_request() {
+    assert_eq!(rukun_bundle::limits::PART_BYTES_MAX, rukun_wire::limits::FRAME_BYTES_MAX + 16);
+    assert!(rukun_bundle::limits::BUNDLE_BYTES_MAX.div_ceil(3) * 4 + 64 < rukun::http::BODY_BYTES_MAX);
 }
 
 #[test]

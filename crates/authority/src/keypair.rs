@@ -23,6 +23,10 @@ impl Keypair {
         DeviceKey::from_bytes(self.0.verifying_key().to_bytes())
     }
 
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.0
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> Signature {
         self.0.sign(message).to_bytes()
     }

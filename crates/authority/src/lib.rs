@@ -7,6 +7,9 @@
 mod keypair;
 pub use keypair::Keypair;
 
+mod exchange;
+pub use exchange::exchange_key;
+
 mod role;
 pub use role::{Role, RoleError};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::{Said, Statement, VerifiedStatement};
-use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls};
+use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
@@ -20,23 +20,14 @@ use crate::session::{Fault, Outcome, Phase};
 const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
 
 impl Replica {
-    /// Says who we are. Our own chain of grants goes along until the peer is known to hold it.
+    /// Says who we are.
     pub(crate) fn greet(&mut self, now: Moment, link: LinkId, knows_us: bool) -> Result<(), ReplicaError> {
         let Some(survey) = self.survey() else {
             let text = "this device belongs to no survey yet; type rukun join SURVEY-ID on it";
             return self.close(now, link, CloseCode::WrongSurvey, text);
         };
-        let chain = if knows_us { Vec::new() } else { self.own_chain()? };
         let received = self.links.get(&link).and_then(|link| link.state.received);
-        let hello = Hello {
-            versions: PROTOCOL_VERSIONS,
-            survey,
-            epoch: self.store.incarnation(),
-            received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
-            held: self.store.change_count()?,
-            statements: self.store.statement_fingerprint(),
-            chain,
-        };
+        let hello = self.hello(survey, received, knows_us)?;
         let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
@@ -44,6 +35,25 @@ impl Replica {
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
+    }
+
+    /// Who we are, for a peer of whose log we have this much. Our own chain of grants goes along unless the peer
+    /// is known to hold it.
+    pub(crate) fn hello(
+        &self,
+        survey: SurveyId,
+        received: Option<(Incarnation, u64)>,
+        knows_us: bool,
+    ) -> Result<Hello, ReplicaError> {
+        Ok(Hello {
+            versions: PROTOCOL_VERSIONS,
+            survey,
+            epoch: self.store.incarnation(),
+            received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
+            held: self.store.change_count()?,
+            statements: self.store.statement_fingerprint(),
+            chain: if knows_us { Vec::new() } else { self.own_chain()? },
+        })
     }
 
     pub(crate) fn take_hello(
@@ -208,11 +218,8 @@ impl Replica {
         let offset = if offset < blob.len() as u64 { offset } else { 0 };
         let wanted = blob.get(offset as usize..).unwrap_or_default();
         let given = wanted.get(..BLOB_GIVEN_BYTES_MAX as usize).unwrap_or(wanted);
-        let mut at = offset;
-        for piece in given.chunks(BLOB_PIECE_BYTES_MAX) {
-            let (total, bytes) = (blob.len() as u64, piece.to_vec());
-            self.send(link, &Message::Blob { digest: *digest, offset: at, total, bytes });
-            at += piece.len() as u64;
+        for message in blob_messages(digest, offset, blob.len() as u64, given) {
+            self.send(link, &message);
         }
         Ok(Ok(()))
     }
@@ -331,18 +338,9 @@ impl Replica {
 
     /// Sends statements in messages that keep their limits. The last one says that it is.
     pub(crate) fn send_statements(&mut self, link: LinkId, statements: impl IntoIterator<Item = Vec<u8>>) {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for statement in statements {
-            if batch.len() == STATEMENTS_MAX || bytes + statement.len() > BATCH_BYTES_MAX {
-                let items = std::mem::take(&mut batch);
-                self.send(link, &Message::Statements { items, last: false });
-                bytes = 0;
-            }
-            bytes += statement.len();
-            batch.push(statement);
+        for message in statement_messages(statements) {
+            self.send(link, &message);
         }
-        self.send(link, &Message::Statements { items: batch, last: true });
     }
 
     /// A stranger to the survey gets no statement and no answer but this reason. Who was granted
@@ -405,4 +403,29 @@ impl Replica {
         }
         Ok(chain)
     }
+}
+
+/// Statements in messages that keep their limits. The last one says that it is.
+pub(crate) fn statement_messages(statements: impl IntoIterator<Item = Vec<u8>>) -> Vec<Message> {
+    let (mut messages, mut items, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for statement in statements {
+        if items.len() == STATEMENTS_MAX || bytes + statement.len() > BATCH_BYTES_MAX {
+            messages.push(Message::Statements { items: std::mem::take(&mut items), last: false });
+            bytes = 0;
+        }
+        bytes += statement.len();
+        items.push(statement);
+    }
+    messages.push(Message::Statements { items, last: true });
+    messages
+}
+
+/// This part of a file, from this place on, in pieces.
+pub(crate) fn blob_messages(digest: &Digest, offset: u64, total: u64, part: &[u8]) -> Vec<Message> {
+    let pieces = part.chunks(BLOB_PIECE_BYTES_MAX).scan(offset, |at, piece| {
+        let offset = *at;
+        *at += piece.len() as u64;
+        Some(Message::Blob { digest: *digest, offset, total, bytes: piece.to_vec() })
+    });
+    pieces.collect()
 }

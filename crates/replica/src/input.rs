@@ -129,6 +129,13 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether it tells that a session with this peer begins or ends.
+    pub(crate) fn is_of_session_with(&self, device: &DeviceKey) -> bool {
+        matches!(self, Self::PeerUp { peer } | Self::PeerDown { peer, .. } if peer == device)
+    }
+}
+
 /// What came from a peer, decoded, its signatures checked. Faults are inside: what to do about
 /// them is decided by the replica.
 #[derive(Debug)]

@@ -24,6 +24,9 @@ mod greet;
 
 mod batch;
 
+mod bundle;
+pub use bundle::{BundleError, BundleTaken, BundleWritten};
+
 mod send;
 
 mod take;
@@ -69,6 +72,8 @@ pub use view::RecordLine;
 mod status;
 pub use status::{PeerLine, Status, SurveyLine};
 
+pub use rukun_bundle::OpenError as BundleOpenError;
+pub use rukun_bundle::limits::BUNDLE_BYTES_MAX;
 pub use rukun_enrolment::{
     Code, CodeError, EnrolError, Enrolled, Fate, Guesser, Invitation, InvitationState, Officer, ProofKey,
     Session, ask, believe,

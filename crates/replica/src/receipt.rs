@@ -241,7 +241,7 @@ impl Replica {
     }
 
     /// Whether the first device is a superior there, and the other is not of a higher tier.
-    fn keeps_for(&self, keeper: &DeviceKey, other: &DeviceKey, home: &SubSls) -> bool {
+    pub(crate) fn keeps_for(&self, keeper: &DeviceKey, other: &DeviceKey, home: &SubSls) -> bool {
         let Some(trust) = &self.trust else { return false };
         let highest = |device: &DeviceKey| trust.roles_at(device, home).into_iter().min();
         let Some((_, own)) = trust.receipt_grant(keeper, home) else { return false };

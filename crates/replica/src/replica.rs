@@ -195,6 +195,19 @@ impl Replica {
         self.staged.push_back(output);
     }
 
+    /// How much is staged.
+    pub(crate) fn staged_count(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Takes back what was staged after so much, where this holds.
+    pub(crate) fn unstage(&mut self, after: usize, goes: impl Fn(&Output) -> bool) -> Vec<Output> {
+        let since = self.staged.split_off(after.min(self.staged.len()));
+        let (back, stays): (Vec<Output>, Vec<Output>) = since.into_iter().partition(goes);
+        self.staged.extend(stays);
+        back
+    }
+
     pub(crate) fn tell(&mut self, event: Event) {
         self.stage(Output::Event(event));
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rukun_change::{ChangeId, Fingerprint, Region, StatementId, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Fingerprint, Region, StatementId, SubSls};
 use rukun_reconcile::Work;
 use rukun_store::EntryKind;
 use rukun_wire::limits::{CHANGE_IDS_MAX, SUMMARY_SUB_SLS_MAX};
@@ -134,36 +134,49 @@ impl Replica {
     }
 
     fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {
-        let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
         let Some(open) = self.links.get(&link) else { return Ok(()) };
-        let peer = open.peer;
-        let reads = |home: &SubSls| covers(&open.reads, home) || cfg!(planted = "sender-scope-unchecked");
-        let mut upto = after;
-        let (mut batch, mut statements, mut receipts) = (Batch::default(), Vec::new(), Vec::new());
-        for entry in entries.iter().filter(|entry| entry.from != Some(peer)) {
-            match entry.kind {
-                EntryKind::Change { id, record } if reads(&record.home()) => {
-                    // What needs another frame goes with the next step.
-                    if self.item(&id)?.is_some_and(|item| !batch.push(item)) {
-                        upto = entry.seq - 1;
-                        break;
-                    }
-                }
-                EntryKind::Change { .. } | EntryKind::Released => {}
-                // What everyone holds has gone before, whatever its place.
-                EntryKind::Statement { id } => statements.extend(self.store.about(&id).map(|_| id)),
-                EntryKind::Receipt { .. } => receipts.push(entry.seq),
-            }
-        }
-        if upto == after {
-            upto = entries.last().map_or(after, |entry| entry.seq);
-        }
-        let told = self.send_about(link, statements)? | self.send_receipts(link, &receipts)?;
+        let LogPart { upto, batch, about, receipts } =
+            self.log_part(after, &open.peer, &open.reads, |_| Ok(false))?;
+        let told = self.send_about(link, about)? | self.send_receipts(link, &receipts)?;
         if told && batch.is_empty() {
             self.send_mark(link, upto);
             return Ok(());
         }
         self.send_batch(link, Some(upto), batch)
+    }
+
+    /// What the log holds after this place for a peer that reads there, as much as fits into one frame. What
+    /// came from it, or is known to be held by it, is left out.
+    pub(crate) fn log_part(
+        &self,
+        after: u64,
+        peer: &DeviceKey,
+        reads: &[Region],
+        mut is_held: impl FnMut(&HeldAt) -> Result<bool, ReplicaError>,
+    ) -> Result<LogPart, ReplicaError> {
+        let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
+        let reads = |home: &SubSls| covers(reads, home) || cfg!(planted = "sender-scope-unchecked");
+        let mut part = LogPart { upto: after, ..LogPart::default() };
+        for entry in entries.iter().filter(|entry| entry.from != Some(*peer)) {
+            match entry.kind {
+                EntryKind::Change { id, record } if reads(&record.home()) => {
+                    let at = HeldAt { home: record.home(), seq: entry.seq, own: entry.from.is_none() };
+                    // What needs another frame goes with the next step.
+                    if !is_held(&at)? && self.item(&id)?.is_some_and(|item| !part.batch.push(item)) {
+                        part.upto = entry.seq - 1;
+                        break;
+                    }
+                }
+                EntryKind::Change { .. } | EntryKind::Released => {}
+                // What everyone holds has gone before, whatever its place.
+                EntryKind::Statement { id } => part.about.extend(self.store.about(&id).map(|_| id)),
+                EntryKind::Receipt { .. } => part.receipts.push(entry.seq),
+            }
+        }
+        if part.upto == after {
+            part.upto = entries.last().map_or(after, |entry| entry.seq);
+        }
+        Ok(part)
     }
 
     /// The peer may have asked for changes when it could still read them: what it can't read now stays here.
@@ -192,16 +205,9 @@ impl Replica {
     /// Sends statements about work that the peer may read, before the work itself. Gives whether there
     /// were any.
     fn send_about(&mut self, link: LinkId, ids: Vec<StatementId>) -> Result<bool, ReplicaError> {
-        let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(false) };
-        let (mut items, mut places) = (Vec::new(), BTreeSet::new());
-        for id in ids {
-            let about = self.store.about(&id);
-            let readable = |home: &SubSls| covers(&reads, home) || cfg!(planted = "about-everywhere");
-            if let (Some(home), Some(bytes)) = (about.filter(readable), self.store.statement(&id)?) {
-                places.insert(home);
-                items.push(bytes);
-            }
-        }
+        let Some(open) = self.links.get(&link) else { return Ok(false) };
+        let (places, items): (BTreeSet<SubSls>, Vec<Vec<u8>>) =
+            self.about_in(ids, &open.reads)?.into_iter().unzip();
         if let Some(open) = self.links.get_mut(&link).filter(|_| !items.is_empty()) {
             open.outgoing.told(places);
             self.send_statements(link, items);
@@ -210,13 +216,32 @@ impl Replica {
         Ok(false)
     }
 
+    /// Those of these statements about work that stand where somebody reads, and where that is.
+    pub(crate) fn about_in(
+        &self,
+        ids: Vec<StatementId>,
+        reads: &[Region],
+    ) -> Result<Vec<(SubSls, Vec<u8>)>, ReplicaError> {
+        let readable = |home: &SubSls| covers(reads, home) || cfg!(planted = "about-everywhere");
+        let mut found = Vec::new();
+        for id in ids {
+            let about = self.store.about(&id).filter(readable);
+            found.extend(about.zip(self.store.statement(&id)?));
+        }
+        Ok(found)
+    }
+
+    /// Those of these receipts that are still their issuers' latest, where somebody reads.
+    pub(crate) fn readable_receipts(&self, places: &[u64], reads: &[Region]) -> Vec<u64> {
+        let readable = |home: SubSls| covers(reads, &home) || cfg!(planted = "about-everywhere");
+        places.iter().filter(|seq| self.store.receipt_at(**seq).is_some_and(readable)).copied().collect()
+    }
+
     /// Sends those of these receipts that are still their issuers' latest, where the peer may read. Gives
     /// whether there were any.
     pub(crate) fn send_receipts(&mut self, link: LinkId, places: &[u64]) -> Result<bool, ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(false) };
-        let readable = |home: SubSls| covers(&open.reads, &home) || cfg!(planted = "about-everywhere");
-        let latest = places.iter().filter(|seq| self.store.receipt_at(**seq).is_some_and(readable));
-        let latest: Vec<u64> = latest.copied().collect();
+        let latest = self.readable_receipts(places, &open.reads);
         let items = latest.iter().map(|seq| self.store.receipt_bytes(*seq)).collect::<Result<Vec<_>, _>>()?;
         if let Some(open) = self.links.get_mut(&link).filter(|_| !items.is_empty()) {
             open.receipts_sent.extend(&latest);
@@ -355,6 +380,26 @@ impl Replica {
         }
         Ok(())
     }
+}
+
+/// A part of the log, as it goes to somebody.
+#[derive(Default)]
+pub(crate) struct LogPart {
+    /// Up to where it goes.
+    pub(crate) upto: u64,
+    pub(crate) batch: Batch,
+    /// Statements about work, which go before it.
+    pub(crate) about: Vec<StatementId>,
+    /// Where receipts stand, which go before it, too.
+    pub(crate) receipts: Vec<u64>,
+}
+
+/// Where a change stands.
+pub(crate) struct HeldAt {
+    pub(crate) home: SubSls,
+    pub(crate) seq: u64,
+    /// Whether it was made here.
+    pub(crate) own: bool,
 }
 
 pub(crate) fn covers(regions: &[Region], home: &SubSls) -> bool {

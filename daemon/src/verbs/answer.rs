@@ -16,7 +16,9 @@ use super::shape::{
     PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
-use super::{custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, sls, typed};
+use super::{
+    bundle, custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, sls, typed,
+};
 use crate::disk;
 
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
@@ -79,6 +81,8 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         Request::Log { record } => json(provenance::log(replica, &record)?),
         Request::Blame { record } => json(provenance::blame(replica, &record)?),
         Request::Evidence { record } => json(evidence::evidence(replica, now, &record)?),
+        Request::BundleExport { recipient } => json(bundle::export(replica, &recipient)?),
+        Request::BundleImport { bundle } => json(bundle::import(replica, now, &bundle)?),
         Request::Conflicts { region, kind } => {
             json(provenance::conflicts(replica, region.as_deref(), kind.as_deref())?)
         }

@@ -209,6 +209,17 @@ pub enum Request {
         /// The record, or a unique beginning.
         record: String,
     },
+    /// What a device is not known to hold, as a file for it.
+    BundleExport {
+        /// The device: its id, a unique beginning of it, its owner's name, or `district`.
+        #[serde(rename = "for")]
+        recipient: String,
+    },
+    /// A file for this device that somebody brought.
+    BundleImport {
+        /// The file, in base64.
+        bundle: String,
+    },
     /// Open conflicts.
     Conflicts {
         /// Only in this region.

@@ -10,12 +10,13 @@ use crate::tree;
 
 /// Which crates of this workspace each may name, along the data path. `wire` and `reconcile` never see
 /// a checked change, `store` and `document` never an unchecked one.
-const MAY_NAME: [(&str, &[&str]); 11] = [
+const MAY_NAME: [(&str, &[&str]); 12] = [
     ("rukun-change", &[]),
     ("rukun-wire", &["rukun-change"]),
     ("rukun-authority", &["rukun-change"]),
     ("rukun-reconcile", &["rukun-change", "rukun-wire"]),
     ("rukun-enrolment", &["rukun-change", "rukun-wire", "rukun-authority"]),
+    ("rukun-bundle", &["rukun-change", "rukun-authority"]),
     ("rukun-store", &["rukun-change", "rukun-authority"]),
     ("rukun-document", &["rukun-change", "rukun-authority"]),
     ("rukun-evidence", &["rukun-change", "rukun-authority", "rukun-document"]),
@@ -30,6 +31,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
             "rukun-store",
             "rukun-document",
             "rukun-evidence",
+            "rukun-bundle",
         ],
     ),
     ("rukun", &["rukun-replica", "rukun-evidence", "rukun-document", "rukun-authority", "rukun-change"]),
@@ -39,6 +41,7 @@ const MAY_NAME: [(&str, &[&str]); 11] = [
             "rukun",
             "rukun-replica",
             "rukun-evidence",
+            "rukun-bundle",
             "rukun-document",
             "rukun-store",
             "rukun-reconcile",

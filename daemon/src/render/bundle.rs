@@ -1,0 +1,53 @@
+//! What is said of a bundle that was written, and of one that was taken in.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::provenance::who;
+use super::{Paint, clean, counted, shown_bytes};
+use crate::verbs::{BundleTakenShape, Who};
+
+/// A file that was written, and what to do with it.
+pub fn bundle_written(
+    file: &Path,
+    bytes: usize,
+    recipient: &Who,
+    changes: usize,
+    statements: usize,
+) -> String {
+    let file = file.display();
+    format!(
+        "wrote {file}: {}, {}, {}, for {}\n\
+         only that device can open it:\n  rukun bundle import {file}\n\
+         it counts as delivered once a receipt comes back\n",
+        counted(changes as u64, "change", "changes"),
+        counted(statements as u64, "statement", "statements"),
+        shown_bytes(bytes as u64),
+        who(recipient),
+    )
+}
+
+/// What a bundle brought.
+pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
+    let BundleTakenShape { from, changes, changes_new, statements_new, waiting, refused } = taken;
+    let mut text = format!(
+        "from {}: {} of {} new, {} new\n",
+        who(from),
+        changes_new,
+        counted(*changes as u64, "change", "changes"),
+        counted(*statements_new, "statement", "statements"),
+    );
+    if *waiting > 0 {
+        let _ = writeln!(text, "{waiting} of its changes wait here for what they rest on");
+    }
+    if *refused > 0 {
+        text.push_str(&paint.alert(&format!("{refused} were refused; the log says why")));
+        text.push('\n');
+    }
+    let author = clean(&from.author);
+    let _ = writeln!(
+        text,
+        "to show that it has come, write one back:\n  rukun bundle export --for '{author}' FILE"
+    );
+    text
+}

@@ -1,0 +1,206 @@
+//! Promises 5 and 6, where there is no link at all: what one device has to say to another goes as a file that anybody
+//! may carry, once, twice, late or never, and the proof that it arrived comes back the same way.
+
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use rukun_authority::Role;
+use rukun_change::{Fingerprint, RecordId};
+use rukun_replica::{BundleError, BundleTaken, Event, Reached};
+use rukun_tests::by_hand::{Node, World};
+use serde_json::json;
+
+const STEPS: usize = 10_000;
+const HOME: &str = "1811010005000300";
+const OFFICE: Node = Node(0);
+
+/// An office and an enumerator who has nothing but the survey's id and never was linked with anybody.
+fn survey() -> (World, Node) {
+    let mut world = World::new(1);
+    let ani = world.add(20, OFFICE, Role::Enumerator, &["18110100050003"]);
+    (world, ani)
+}
+
+fn write(world: &mut World, from: Node, to: Node) -> Vec<u8> {
+    let recipient = world.key(to);
+    let written = world.replicas[from.0].write_bundle(&recipient).unwrap();
+    world.commit(from);
+    written.bytes
+}
+
+fn take(world: &mut World, node: Node, bundle: &[u8]) -> Result<BundleTaken, BundleError> {
+    let now = world.now();
+    let taken = world.replicas[node.0].take_bundle(now, bundle);
+    world.commit(node);
+    taken
+}
+
+fn carry(world: &mut World, from: Node, to: Node) -> BundleTaken {
+    let bundle = write(world, from, to);
+    take(world, to, &bundle).unwrap()
+}
+
+fn add(world: &mut World, node: Node) -> RecordId {
+    let now = world.now();
+    let added = world.replicas[node.0].add_record(now, HOME.parse().unwrap(), None, &json!({"r108": "Siti"}));
+    world.commit(node);
+    added.unwrap().0
+}
+
+fn set(world: &mut World, node: Node, record: &RecordId, value: u64) {
+    let now = world.now();
+    world.replicas[node.0].edit(now, record, None, &json!({"r304": value})).unwrap().unwrap();
+    world.commit(node);
+}
+
+fn fingerprints(world: &mut World) -> Vec<Fingerprint> {
+    world.replicas.iter_mut().map(|node| node.status().unwrap().fingerprint).collect()
+}
+
+/// How much of its own work a node knows to be at the district, and how much that it holds to be nowhere else.
+fn custody(world: &mut World, node: Node) -> (u64, u64) {
+    let custody = world.replicas[node.0].status().unwrap().custody;
+    (custody.written.get(&Reached::District).copied().unwrap_or_default(), custody.alone)
+}
+
+fn records(world: &mut World, node: Node) -> u64 {
+    world.replicas[node.0].status().unwrap().records
+}
+
+#[test]
+fn who_never_has_a_link_joins_works_and_is_shown_the_districts_receipt_by_files_alone() {
+    let (mut world, ani) = survey();
+    let joined = carry(&mut world, OFFICE, ani);
+    assert!(joined.statements_new >= 2 && world.replicas[ani.0].questionnaire().is_some(), "{joined:?}");
+    let record = add(&mut world, ani);
+    set(&mut world, ani, &record, 3);
+    assert_eq!(custody(&mut world, ani), (0, 2));
+    let delivered = carry(&mut world, ani, OFFICE);
+    assert_eq!((delivered.changes, delivered.changes_new, delivered.refused), (2, 2, 0));
+    assert_eq!(delivered.sender, world.key(ani));
+    assert_eq!(custody(&mut world, ani), (0, 2), "what was written is not yet known to have come anywhere");
+    let back = carry(&mut world, OFFICE, ani);
+    assert_eq!((back.changes, back.changes_new), (0, 0), "what came from it does not go back");
+    assert_eq!(custody(&mut world, ani), (2, 0));
+    let held = fingerprints(&mut world);
+    assert_eq!(held[0], held[1]);
+}
+
+#[test]
+fn a_bundle_that_is_taken_twice_or_late_changes_nothing() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let record = add(&mut world, ani);
+    let early = write(&mut world, ani, OFFICE);
+    set(&mut world, ani, &record, 3);
+    let later = write(&mut world, ani, OFFICE);
+    assert_eq!(take(&mut world, OFFICE, &later).unwrap().changes_new, 2);
+    let held = fingerprints(&mut world);
+    for bundle in [&later, &early, &later] {
+        let again = take(&mut world, OFFICE, bundle).unwrap();
+        assert_eq!((again.changes_new, again.statements_new, again.refused), (0, 0, 0));
+    }
+    assert_eq!(fingerprints(&mut world), held);
+}
+
+#[test]
+fn what_a_receipt_proves_to_be_held_is_not_written_again() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let record = add(&mut world, ani);
+    carry(&mut world, ani, OFFICE);
+    carry(&mut world, OFFICE, ani);
+    set(&mut world, ani, &record, 3);
+    let next = carry(&mut world, ani, OFFICE);
+    assert_eq!((next.changes, next.changes_new), (1, 1));
+}
+
+#[test]
+fn what_a_bundle_has_brought_goes_over_no_link_again_and_the_other_way_round() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let record = add(&mut world, ani);
+    carry(&mut world, ani, OFFICE);
+    world.carried.clear();
+    world.link(ani, OFFICE);
+    world.settle(STEPS);
+    let changes = world.carried.get("changes").copied().unwrap_or_default();
+    assert!(changes < 100, "{changes} bytes of changes went again: {:?}", world.carried);
+    assert!(world.events[ani.0].iter().any(|event| matches!(event, Event::InSync { .. })));
+    set(&mut world, ani, &record, 3);
+    world.settle(STEPS);
+    world.cut_all();
+    let after = carry(&mut world, ani, OFFICE);
+    assert_eq!((after.changes, after.changes_new), (0, 0));
+}
+
+#[test]
+fn an_older_bundle_moves_no_place_back() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let record = add(&mut world, ani);
+    let old = write(&mut world, ani, OFFICE);
+    for value in 1..8 {
+        set(&mut world, ani, &record, value);
+    }
+    world.link(ani, OFFICE);
+    world.settle(STEPS);
+    world.cut_all();
+    take(&mut world, OFFICE, &old).unwrap();
+    world.carried.clear();
+    world.link(ani, OFFICE);
+    world.settle(STEPS);
+    let changes = world.carried.get("changes").copied().unwrap_or_default();
+    assert_eq!(changes, 0, "{:?}", world.carried);
+}
+
+#[test]
+fn a_bundle_is_for_one_device_from_one_device_and_whole() {
+    let (mut world, ani) = survey();
+    let budi = world.add(30, OFFICE, Role::Enumerator, &["18110100050003"]);
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    let bundle = write(&mut world, ani, OFFICE);
+    let held = fingerprints(&mut world);
+    assert!(matches!(take(&mut world, budi, &bundle), Err(BundleError::Open(_))));
+    for at in [0, 20, 50, 90, 112, 200, bundle.len() - 1] {
+        let mut changed = bundle.clone();
+        changed[at] ^= 1;
+        assert!(take(&mut world, OFFICE, &changed).is_err(), "byte {at}");
+    }
+    assert!(take(&mut world, OFFICE, &bundle[..bundle.len() - 20]).is_err());
+    assert_eq!(fingerprints(&mut world), held);
+    let stranger = world.add_bare(40);
+    let key = world.key(stranger);
+    assert!(matches!(world.replicas[0].write_bundle(&key), Err(BundleError::NotGranted { .. })));
+    let own = world.key(OFFICE);
+    assert!(matches!(world.replicas[0].write_bundle(&own), Err(BundleError::Myself)));
+}
+
+#[test]
+fn a_bundle_brings_a_node_only_what_it_may_read() {
+    let (mut world, ani) = survey();
+    let dewi = world.add(50, OFFICE, Role::Enumerator, &["18110100050004"]);
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    carry(&mut world, ani, OFFICE);
+    let hers = carry(&mut world, OFFICE, dewi);
+    assert_eq!((hers.changes, records(&mut world, dewi)), (0, 0));
+}
+
+#[test]
+fn of_an_erased_record_a_bundle_brings_what_is_left_and_its_old_bundle_brings_nothing_back() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let record = add(&mut world, ani);
+    let before = write(&mut world, ani, OFFICE);
+    take(&mut world, OFFICE, &before).unwrap();
+    world.replicas[0].erase(None, &record, "asked for").unwrap();
+    world.commit(OFFICE);
+    let again = take(&mut world, OFFICE, &before).unwrap();
+    assert_eq!(again.changes_new, 0);
+    carry(&mut world, OFFICE, ani);
+    let held = fingerprints(&mut world);
+    assert_eq!(held[0], held[1]);
+    assert_eq!(records(&mut world, ani), 0);
+}
