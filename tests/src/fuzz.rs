@@ -3,6 +3,7 @@
 //! ordinary tests with what was kept. How to run one is in `tests/fuzz/`.
 
 mod body;
+mod bundle;
 mod change;
 mod chunk;
 mod enrolment;
@@ -33,12 +34,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "frame", run: frame::run, seeds: seeds::frame },
     Target { name: "body", run: body::run, seeds: seeds::body },
     Target { name: "change", run: change::run, seeds: seeds::change },
     Target { name: "statement", run: statement::run, seeds: seeds::statement },
     Target { name: "evidence", run: evidence::run, seeds: seeds::evidence },
+    Target { name: "bundle", run: bundle::run, seeds: seeds::bundle },
     Target { name: "session", run: session::run, seeds: seeds::session },
     Target { name: "enrolment", run: enrolment::run, seeds: seeds::enrolment },
     Target { name: "patch", run: patch::run, seeds: seeds::patch },

@@ -20,6 +20,7 @@
 //! - *Devices are lost*: a superior revokes one, or the root does, while whoever found it goes on with it,
 //!   writes and grants. Superiors revoke each other, and uphold what another dismisses.
 //! - *The root* goes over to another key, and a thief of the old one grants where nobody knows that yet.
+//! - *Bundles* are brought late, twice, changed, or to somebody else.
 //! - *Peers* lie in every way that `liar` knows.
 //!
 //! What is never assumed to fail: Ed25519 and SHA-256, the office's memory of who founded the
@@ -40,6 +41,8 @@ mod arrivals;
 
 mod calm;
 pub use calm::CONVERGE_MS_MAX;
+
+mod carrying;
 
 pub(crate) mod chance;
 pub use chance::Chance;
@@ -211,6 +214,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         liars: BTreeSet::new(),
         mallories: Vec::new(),
         untold: Vec::new(),
+        carried: Vec::new(),
         lost: BTreeSet::new(),
         news_ms: 0,
     };

@@ -71,6 +71,11 @@ fn evidence_is_proven_to_the_last_bit_or_refused() {
 }
 
 #[test]
+fn bundles_by_liars_leave_a_node_that_serves_others() {
+    replay("bundle");
+}
+
+#[test]
 fn sessions_with_liars_leave_a_node_that_serves_others() {
     replay("session");
 }

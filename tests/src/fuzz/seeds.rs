@@ -15,6 +15,7 @@ use rukun_wire::{
     Sketch, Stubs, Symbol,
 };
 
+use super::bundle::sealed_by_ani;
 use super::chunk;
 use super::enrolment;
 use super::evidence::honest;
@@ -256,6 +257,22 @@ pub(super) fn evidence() -> Seeds {
     let lies = change().into_iter().map(|(_, bytes)| bytes).take(8);
     seeds.extend(lies.enumerate().map(with_lies));
     seeds.extend(drawn(4, 400));
+    seeds
+}
+
+pub(super) fn bundle() -> Seeds {
+    let file = [&[0][..], &sealed_by_ani().to_bytes().unwrap()].concat();
+    // Who seals how many frames, each a message like those of a session: a greeting, all statements, changes.
+    let greeting = [1, 0, 1, 0, 0, 1, 0, 0, 0, 0];
+    let seeds = [
+        ("file", file.clone()),
+        ("cut", file[..100].to_vec()),
+        ("greeting", [&[1, 0, 1][..], &greeting].concat()),
+        ("changes", [&[1, 0, 3][..], &greeting, &[1, 3, 1, 0], &[1, 6, 1, 0, 1, 1]].concat()),
+        ("any", vec![1, 3, 2, 0, 5, 1, 2, 3, 4, 5, 1, 7, 0]),
+    ];
+    let mut seeds = named(seeds);
+    seeds.extend(drawn(14, 200).into_iter().map(|(name, bytes)| (name, [&[1][..], &bytes].concat())));
     seeds
 }
 

@@ -25,9 +25,9 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const PLACES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1805010005000300"];
 
-struct Session {
-    replica: Replica,
-    now: Moment,
+pub(super) struct Session {
+    pub(super) replica: Replica,
+    pub(super) now: Moment,
     /// The links that stand, and who is there.
     links: BTreeMap<LinkId, DeviceKey>,
     verifier: Verifier,
@@ -41,9 +41,7 @@ pub(super) fn run(data: &[u8]) {
 
 fn played(data: &[u8]) -> Session {
     let mut input = Input::new(data);
-    let now = Moment { wall_ms: 1_666_000_000_000, steady_ms: 0 };
-    let (links, verifier) = (BTreeMap::new(), Verifier::default());
-    let mut session = Session { replica: image::supervisor(), now, links, verifier, opened: 0 };
+    let mut session = Session::begun();
     for _ in 0..STEPS_MAX {
         if input.is_empty() {
             break;
@@ -54,6 +52,13 @@ fn played(data: &[u8]) -> Session {
 }
 
 impl Session {
+    /// A node that has some honest work, and nobody is linked with.
+    pub(super) fn begun() -> Self {
+        let now = Moment { wall_ms: 1_666_000_000_000, steady_ms: 0 };
+        let (links, verifier) = (BTreeMap::new(), Verifier::default());
+        Self { replica: image::supervisor(), now, links, verifier, opened: 0 }
+    }
+
     fn step(&mut self, input: &mut Input<'_>) {
         let link = self.links.keys().nth(input.below(self.links.len().max(1))).copied();
         match (input.below(25), link) {
@@ -143,7 +148,8 @@ impl Session {
         self.links.values().map(|peer| (*peer, trust.reads(peer))).collect()
     }
 
-    fn message(&self, kind: usize, input: &mut Input<'_>) -> Message {
+    /// Any message, by its number among the choices.
+    pub(super) fn message(&self, kind: usize, input: &mut Input<'_>) -> Message {
         let pool = pool();
         match kind {
             5 | 6 => Message::Hello(self.hello(input)),
@@ -218,7 +224,7 @@ impl Session {
     }
 
     /// Whatever was said before, an honest enumerator is greeted and may begin.
-    fn serves_the_honest(&mut self) {
+    pub(super) fn serves_the_honest(&mut self) {
         self.now.steady_ms += 1;
         let status = self.replica.status().expect("the node can tell how it is");
         assert!(status.waiting <= 1_024 * peers().len() as u64);
@@ -298,7 +304,7 @@ fn shorts(input: &mut Input<'_>) -> Vec<Short> {
     shorts.into_iter().collect()
 }
 
-fn peers() -> Vec<Device> {
+pub(super) fn peers() -> Vec<Device> {
     LIARS.into_iter().chain([ANI, OFFICE, SUPERVISOR]).collect()
 }
 

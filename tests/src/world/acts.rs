@@ -57,6 +57,7 @@ impl World {
             Act::Settle { luck } => self.settle(luck),
             Act::Transfer { luck } => self.transfer(luck),
             Act::Erase { luck } => self.erase(luck),
+            Act::Carry { from, to, luck } => self.carry(from, to, luck),
             Act::Move { node, luck } => self.move_on(node, luck),
             Act::Burst { node, luck } => self.burst(node, luck),
             Act::Lie { victim, lie, luck } => self.lie(victim, lie, luck),

@@ -21,6 +21,8 @@ const LOST: usize = 6;
 const MOVED: usize = 3;
 /// How many records are erased.
 const ERASED: usize = 3;
+/// How many bundles are written and brought.
+const CARRIED: usize = 18;
 /// How often work is upheld or dismissed.
 const SETTLED: usize = 14;
 
@@ -92,6 +94,8 @@ pub enum Act {
     Transfer { luck: u64 },
     /// The district erases a record.
     Erase { luck: u64 },
+    /// One node writes a bundle for another, and one that is on its way is brought.
+    Carry { from: usize, to: usize, luck: u64 },
     /// An officer writes out of reach, its regions change, and it delivers.
     Move { node: usize, luck: u64 },
     /// Somebody writes faster than the network carries.
@@ -130,6 +134,11 @@ impl Plan {
                     add(&mut chance, Act::Link { from, to });
                     add(&mut chance, Act::Link { from, to });
                 }
+                Kind::Carry => {
+                    let (from, to) = pair(&mut chance);
+                    let (from, to) = if chance.one_in(2) { (from, to) } else { (to, from) };
+                    add(&mut chance, Act::Carry { from, to, luck });
+                }
                 Kind::Act(act) => add(&mut chance, act),
             }
         }
@@ -142,6 +151,7 @@ enum Kind {
     Pulse,
     Link,
     Twice,
+    Carry,
     Act(Act),
 }
 
@@ -224,6 +234,7 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         }
     }
     deck.extend((0..11).map(|_| Kind::Twice));
+    deck.extend((0..CARRIED).map(|_| Kind::Carry));
     for at in (1..deck.len()).rev() {
         deck.swap(at, chance.below(at + 1));
     }

@@ -10,6 +10,7 @@ use rukun_replica::{Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
 
 use super::Chance;
+use super::carrying::Carried;
 use super::disk::Trouble;
 use super::liar::Lie;
 use super::links::{End, Links};
@@ -69,6 +70,8 @@ pub(super) struct World {
     pub(super) mallories: Vec<Mallory>,
     /// Lies that nobody could hear so far.
     pub(super) untold: Vec<(Lie, u64)>,
+    /// Bundles on their way.
+    pub(super) carried: Vec<Carried>,
     /// Nodes whose devices were revoked, and whose officers have no other yet.
     pub(super) lost: BTreeSet<usize>,
     /// When something last arrived that was new to somebody.

@@ -58,6 +58,10 @@ pub enum Fault {
     Enrolled,
     /// A place went from one officer to another.
     HandedOver,
+    /// A bundle was brought to whom it was for.
+    Carried,
+    /// A bundle had been changed on its way.
+    CarriedChanged,
     /// An officer's last place went to another.
     HandedOverAll,
     /// A device was revoked by somebody above it.
@@ -157,6 +161,8 @@ impl Fault {
             Self::DeviceLost => "device lost and replaced",
             Self::Enrolled => "new device enrolled by code",
             Self::HandedOver => "place handed over",
+            Self::Carried => "bundle brought",
+            Self::CarriedChanged => "bundle changed on its way",
             Self::HandedOverAll => "last place handed over",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",

@@ -28,6 +28,11 @@ const HONEST_REASONS: [&str; 8] = [
 const HONEST_REFUSALS: [&str; 2] =
     ["is outside what this device may read now", "no erasure of its record is known here"];
 
+/// Whether an honest node may say this when it ends a session with another.
+pub(super) fn is_honest_reason(reason: &str) -> bool {
+    HONEST_REASONS.iter().any(|known| reason.contains(known))
+}
+
 impl World {
     /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
     pub(super) fn follow_changes(&mut self, from: End, bytes: &[u8]) -> Checked {
@@ -156,8 +161,7 @@ impl World {
                 }
             }
             Event::PeerDown { peer, reason } => {
-                let honest = HONEST_REASONS.iter().any(|known| reason.contains(known));
-                if honest || self.liars.contains(&peer) {
+                if is_honest_reason(&reason) || self.liars.contains(&peer) {
                     return Ok(());
                 }
                 Err(format!("{node} ended its link with an honest peer: {reason}"))
