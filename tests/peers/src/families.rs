@@ -1,0 +1,229 @@
+//! Generated families: a seed becomes whole interviews of people who don't exist. Names and identity numbers come
+//! from the program's own population; every coded answer is drawn again, uniformly over its range, wherever the
+//! questionnaire asks it, so that nothing compresses better than it would in the worst field. No file is read, and
+//! nothing here knows how any contestant keeps a record.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rukun::people::Population;
+use rukun::survey::BUILT_IN;
+use rukun_change::{MemberId, Scalar, SubSls};
+use rukun_document::{Answers, Bound, Kind, Questionnaire, ViolationKind};
+use serde_json::{Map, Value, json};
+
+/// What is measured is drawn from this seed. What anything is ever trained on must come from another one.
+pub const MEASURING_SEED: u64 = 20_221_015;
+/// How many edits one side makes between two meetings.
+pub const EDITS: usize = 30;
+/// The region in which all families live.
+pub const REGION: &str = "1811010";
+/// How many families one sub-SLS has.
+const SUB_SLS_FAMILIES: usize = 60;
+/// How many SLS one village has.
+const VILLAGE_SLS: usize = 40;
+/// What the form leaves open: it prints no codes for where the family's card is from.
+const OPEN_RANGE: (i64, i64) = (1, 3);
+/// Answers that decide which others are asked are drawn first, these rounds suffice.
+const ROUNDS_MAX: usize = 12;
+
+/// One family.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// Where it lives.
+    pub home: SubSls,
+    /// Its interview: answers by variable, and under `members` those of each member.
+    pub interview: Value,
+}
+
+/// A source of families: the same seed gives the same ones in the same order.
+pub struct Families {
+    population: Population,
+    questionnaire: Questionnaire,
+    chance: ChaCha20Rng,
+    drawn: usize,
+}
+
+impl Families {
+    /// Those of this seed.
+    ///
+    /// # Errors
+    /// If the program's questionnaire can't be read.
+    pub fn new(seed: u64) -> anyhow::Result<Self> {
+        let questionnaire = Questionnaire::parse(BUILT_IN.1)?;
+        let chance = ChaCha20Rng::seed_from_u64(!seed);
+        Ok(Self { population: Population::new(seed), questionnaire, chance, drawn: 0 })
+    }
+
+    /// The next family.
+    ///
+    /// # Errors
+    /// If the questionnaire never comes to an end.
+    pub fn draw(&mut self) -> anyhow::Result<Family> {
+        let home = home(self.drawn)?;
+        let number = u32::try_from(self.drawn % SUB_SLS_FAMILIES)? + 1;
+        self.drawn += 1;
+        let person = self.population.family(home, number, number);
+        let mut answers = Answers::default();
+        for (name, value) in person.prelist.as_object().context("a prelist is an object")? {
+            answers.family.insert(name.clone(), scalar(value)?);
+        }
+        for (at, (name, nik)) in person.members.iter().enumerate() {
+            let number = i64::try_from(at)? + 1;
+            let texts = [("r402", name), ("r403", nik)];
+            let texts = texts.map(|(field, text)| (field.to_owned(), Scalar::Text(text.as_str().into())));
+            let mut given = BTreeMap::from(texts);
+            given.insert("r401".into(), Scalar::Int(number));
+            answers.members.insert(MemberId::from_bytes(number.to_be_bytes()), given);
+        }
+        self.answer(&mut answers)?;
+        Ok(Family { home, interview: interview(&answers) })
+    }
+
+    /// Draws what is asked and not answered, until nothing is.
+    fn answer(&mut self, answers: &mut Answers) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS_MAX {
+            let violations = self.questionnaire.violations(answers);
+            let missing: Vec<_> =
+                violations.into_iter().filter(|found| found.kind == ViolationKind::Missing).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            for found in missing {
+                for field in found.fields {
+                    let value = Scalar::Int(self.code(&field)?);
+                    let given = match &found.member {
+                        Some(member) => answers.members.get_mut(member).context("a member is there")?,
+                        None => &mut answers.family,
+                    };
+                    given.insert(field, value);
+                }
+            }
+        }
+        bail!("the questionnaire still asks after {ROUNDS_MAX} rounds")
+    }
+
+    fn code(&mut self, field: &str) -> anyhow::Result<i64> {
+        let variable = self.questionnaire.variable(field).context("a variable that is asked is known")?;
+        let (least, most) = match &variable.kind {
+            Kind::Integer { min: Some(min), max: Some(Bound::Number(max)) } => (*min, *max),
+            Kind::Integer { .. } => OPEN_RANGE,
+            kind => bail!("{field} is {kind} and was not given"),
+        };
+        Ok(between(&mut self.chance, least, most))
+    }
+}
+
+/// Where the family of this number lives.
+///
+/// # Errors
+/// If there is no such sub-SLS.
+pub fn home(at: usize) -> anyhow::Result<SubSls> {
+    let sls = at / SUB_SLS_FAMILIES;
+    Ok(format!("{REGION}{:03}{:04}00", sls / VILLAGE_SLS + 1, sls % VILLAGE_SLS + 1).parse()?)
+}
+
+/// Who makes an edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Editor {
+    /// The officer in the field.
+    Phone,
+    /// The office.
+    Office,
+}
+
+/// The edits of one side: the number of the family, and five answers drawn evenly. A third of the families that the
+/// office edits are edited on the phone as well.
+pub fn edits(records: usize, editor: Editor) -> Vec<(usize, Value)> {
+    let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED ^ (editor as u64 + 1));
+    let step = records / EDITS;
+    let aside = |turn: usize| usize::from(editor == Editor::Office && !turn.is_multiple_of(3));
+    (0..EDITS).map(|turn| (turn * step + aside(turn), five_answers(&mut chance))).collect()
+}
+
+fn five_answers(chance: &mut ChaCha20Rng) -> Value {
+    json!({
+        "r302": between(chance, 1, 997),
+        "r303": between(chance, 1, 9),
+        "r304": between(chance, 1, 7),
+        "r305": between(chance, 1, 8),
+        "r308": between(chance, 0, 11),
+    })
+}
+
+fn between(chance: &mut ChaCha20Rng, least: i64, most: i64) -> i64 {
+    let span = u128::from(most.abs_diff(least)) + 1;
+    let drawn = (u128::from(chance.next_u64()) * span) >> 64;
+    least + i64::try_from(drawn).expect("what is drawn is below a span of 64 bits")
+}
+
+fn scalar(value: &Value) -> anyhow::Result<Scalar> {
+    match value {
+        Value::String(text) => Ok(Scalar::Text(text.as_str().into())),
+        value => Ok(Scalar::Int(value.as_i64().context("a prelist has texts and integers")?)),
+    }
+}
+
+/// As a merge patch on an empty record.
+fn interview(answers: &Answers) -> Value {
+    let object = |given: &BTreeMap<String, Scalar>| -> Map<String, Value> {
+        given.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+    };
+    let mut whole = object(&answers.family);
+    let members = answers.members.values().enumerate();
+    let members = members.map(|(at, given)| (format!("+{}", at + 1), Value::Object(object(given))));
+    whole.insert("members".into(), Value::Object(members.collect()));
+    Value::Object(whole)
+}
+
+fn plain(value: &Scalar) -> Value {
+    match value {
+        Scalar::Int(number) => (*number).into(),
+        Scalar::Text(text) => text.to_string().into(),
+        Scalar::Null => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const SAMPLE: usize = 3_000;
+
+    fn sample() -> Vec<Family> {
+        let mut families = Families::new(MEASURING_SEED).unwrap();
+        (0..SAMPLE).map(|_| families.draw().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_family_has_about_three_and_four_tenths_members_and_each_a_nik_of_its_own() {
+        let families = sample();
+        let members = families.iter().flat_map(|family| family.interview["members"].as_object().unwrap().values());
+        let niks: Vec<&str> = members.map(|member| member["r403"].as_str().unwrap()).collect();
+        let mean = niks.len() as f64 / families.len() as f64;
+        assert!((3.3..3.5).contains(&mean), "{mean}");
+        assert_eq!(niks.iter().collect::<BTreeSet<_>>().len(), niks.len());
+    }
+
+    #[test]
+    fn a_code_is_drawn_evenly_over_its_range() {
+        let mut counts = BTreeMap::new();
+        for family in sample() {
+            *counts.entry(family.interview["r304"].as_i64().unwrap()).or_insert(0_usize) += 1;
+        }
+        assert_eq!(counts.keys().copied().collect::<Vec<_>>(), (1..=7).collect::<Vec<_>>());
+        assert!(counts.values().all(|count| count.abs_diff(SAMPLE / 7) < SAMPLE / 35), "{counts:?}");
+    }
+
+    #[test]
+    fn every_side_edits_each_of_its_families_once() {
+        for editor in [Editor::Phone, Editor::Office] {
+            let at: BTreeSet<usize> = edits(200, editor).into_iter().map(|(at, _)| at).collect();
+            assert!(at.len() == EDITS && at.iter().all(|at| *at < 200), "{at:?}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! This project: a survey's folders become nodes that run just as `rukun daemon` runs them, over QUIC, on stores on the
+//! disk. The office founded the survey; the phone and its twin are two enumerators of one region, and neither has
+//! met the other. There is no HTTP here and no command line.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use rukun::clock;
+use rukun::dial::Dialer;
+use rukun::disk::{Folder, random};
+use rukun::drive::{self, Core, Driven, Ended};
+use rukun::endpoint::Endpoint;
+use rukun::link::Linker;
+use rukun::node::Node;
+use rukun::run::accept;
+use rukun::survey::{BUILT_IN, Survey};
+use rukun::verbs::{self, Edit, EditOutcome, RecordsShape, Request, StatusShape, WrittenManyShape};
+use rukun_authority::{Keypair, Role};
+use rukun_replica::{NewGrant, Replica, ReplicaError};
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, oneshot};
+use tokio::task::JoinSet;
+
+use crate::child::{Parent, Word, tell};
+use crate::families::{self, Editor, Families, MEASURING_SEED, REGION};
+use crate::scene::{Scene, Way};
+
+/// Under what the survey is founded.
+const ROOT_SEED: [u8; 32] = [1; 32];
+/// Records between two commits while interviews are written.
+const BATCH: usize = 250;
+
+/// Founds the survey, lets both enumerators get their grants and the questionnaire from the office, and writes so many
+/// interviews on the phone, one change a family.
+///
+/// # Errors
+/// If any of it is refused.
+pub async fn prepare(scene: &Scene, records: usize) -> anyhow::Result<()> {
+    let make = |dir: &Path| -> anyhow::Result<Replica> {
+        Ok(Replica::open(Folder::at(dir).create_store()?, *random()?)?)
+    };
+    {
+        let (mut office, mut phone, mut twin) = (make(&scene.office())?, make(&scene.phone())?, make(&scene.twin())?);
+        verbs::found(&mut office, &Keypair::from_seed(&ROOT_SEED), &survey()?)?;
+        for (enumerator, name) in [(&mut phone, "Budi"), (&mut twin, "Nurhayati")] {
+            let (subject, regions) = (enumerator.device(), vec![REGION.parse()?]);
+            office.grant(None, NewGrant { subject, role: Role::Enumerator, regions, name: name.into() })?;
+            enumerator.join(office.survey().context("a survey was founded")?)?;
+            enumerator.commit()?;
+        }
+        office.commit()?;
+    }
+    meet(&scene.phone(), &scene.office(), true).await?;
+    meet(&scene.twin(), &scene.office(), true).await?;
+    let mut phone = Replica::open(Folder::at(scene.phone()).open_store()?, *random()?)?;
+    let mut families = Families::new(MEASURING_SEED)?;
+    for written in 1..=records {
+        let family = families.draw()?;
+        phone.add_record(clock::now(), family.home, None, &family.interview)?;
+        if written % BATCH == 0 || written == records {
+            phone.commit()?;
+            while phone.poll().is_some() {}
+        }
+    }
+    Ok(())
+}
+
+fn survey() -> anyhow::Result<Survey> {
+    Ok(Survey {
+        name: "Side by side".into(),
+        code: "peers".into(),
+        period: ("2022-10-15".into(), "2022-11-14".into()),
+        questionnaire: BUILT_IN.1.to_vec(),
+        office: "BPS Kabupaten Mesuji".into(),
+        region: "1811".parse()?,
+    })
+}
+
+/// Lets the twin have all that the office holds.
+///
+/// # Errors
+/// If they can't meet.
+pub async fn fill_twin(scene: &Scene) -> anyhow::Result<()> {
+    meet(&scene.twin(), &scene.office(), false).await
+}
+
+/// Brings two nodes together until both say that the other holds all, or the first one has the questionnaire.
+async fn meet(dialer: &Path, office: &Path, for_questionnaire: bool) -> anyhow::Result<()> {
+    let (office, mut dialer) = (Running::start(office)?, Running::start(dialer)?);
+    let mut agreed = (office.core.subscribe(), dialer.core.subscribe());
+    dialer.dial(office.endpoint.local_addr()?);
+    in_sync(&mut agreed.0).await?;
+    in_sync(&mut agreed.1).await?;
+    while for_questionnaire && !dialer.status().await?.survey.is_some_and(|survey| survey.questionnaire) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    dialer.stop().await?;
+    office.stop().await
+}
+
+/// Makes the edits of one side while nobody is linked.
+///
+/// # Errors
+/// If one is refused.
+pub fn edit(dir: &Path, records: usize, editor: Editor) -> anyhow::Result<()> {
+    let mut node = Node::open(&Folder::at(dir))?;
+    let mut edits = Vec::new();
+    for (at, patch) in families::edits(records, editor) {
+        let region = Some(families::home(at)?.to_string());
+        let listed: RecordsShape = node.ask(Request::RecordList { region, after: None, limit: None })?;
+        let line = listed.records.get(at % listed.records.len()).context("no record lives there")?;
+        edits.push(Edit { record: line.record.clone(), ink: None, patch: Some(patch), set: Vec::new() });
+    }
+    let done: WrittenManyShape = node.ask(Request::RecordSetMany { edits })?;
+    let refused = done.edits.iter().find(|edit| matches!(edit, EditOutcome::Refused(_)));
+    ensure!(refused.is_none(), "an edit was refused: {refused:?}");
+    Ok(())
+}
+
+/// Runs the node of this folder.
+///
+/// # Errors
+/// If it can't run.
+pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<()> {
+    let mut node = Running::start(dir)?;
+    let mut events = node.core.subscribe();
+    tell(&Word::Ready(node.endpoint.local_addr()?));
+    if way == Way::Dial {
+        node.dial(parent.go().await?);
+    }
+    loop {
+        // Parent's words and the node's come as they like; each time that the peer is known to hold all counts.
+        tokio::select! {
+            agreed = in_sync(&mut events) => { agreed?; tell(&Word::Done); }
+            () = parent.stop() => break,
+        }
+    }
+    let status = node.status().await?;
+    tell(&Word::Held(format!("{} changes, {}", status.changes, status.fingerprint)));
+    node.stop().await
+}
+
+/// A node, as long as its process lives or until it is stopped.
+struct Running {
+    core: Core,
+    endpoint: Endpoint,
+    linker: Linker,
+    tasks: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+    ended: oneshot::Receiver<Result<Ended, ReplicaError>>,
+}
+
+impl Running {
+    fn start(dir: &Path) -> anyhow::Result<Self> {
+        let store = Folder::at(dir).open_store()?;
+        let keypair = Keypair::from_seed(store.device_seed());
+        let replica = Replica::open(store, *random()?)?;
+        let endpoint = Endpoint::bind("127.0.0.1:0".parse()?, &keypair)?;
+        let Driven { core, linker, ended, stop } = drive::start(replica)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
+        Ok(Self { core, endpoint, linker, tasks, stop, ended })
+    }
+
+    fn dial(&mut self, address: SocketAddr) {
+        let dialer = Dialer::new(self.endpoint.clone(), self.linker.clone(), &self.core);
+        self.tasks.spawn(dialer.run(vec![address.to_string()], self.core.addresses()));
+    }
+
+    async fn status(&self) -> anyhow::Result<StatusShape> {
+        Ok(serde_json::from_value(self.core.ask(Request::Status).await?)?)
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        let _ = self.stop.send(());
+        self.ended.await.context("the core thread broke off")??;
+        self.tasks.shutdown().await;
+        Ok(())
+    }
+}
+
+/// Waits until the peer is known to hold all that it may.
+async fn in_sync(events: &mut broadcast::Receiver<Value>) -> anyhow::Result<()> {
+    loop {
+        match events.recv().await {
+            Ok(event) if event["event"] == "in-sync" => return Ok(()),
+            // Who listens too slowly misses what is old, and this is the last of a session.
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The runs: a contestant and a number of records become figures, task by task. The two sides are processes of their own,
+//! joined by the counting relay, and each run begins on copies of the same folders. What the figures mean beside
+//! those of others is told elsewhere.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
+
+use crate::child::{self, Child, Said, Used, Word};
+use crate::contestant::{Act, Contestant};
+use crate::counting::{Relay, Traffic};
+use crate::scene::{Scene, Way};
+
+/// When nothing has crossed the relay for so long after both sides were done, a run is over.
+const QUIET: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How much later everything arrives in the runs that tell round trips.
+const DELAY: Duration = Duration::from_millis(150);
+/// How long a side may take to say what it holds.
+const ACCOUNT_MAX: Duration = Duration::from_mins(2);
+
+/// What two sides do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// All records go to an office that has none.
+    First,
+    /// Both have all, and met before.
+    Nothing,
+    /// The same, with edits on the phone.
+    Edits,
+    /// The same, with edits on both sides.
+    Both,
+    /// Both have all, and never met.
+    Meeting,
+}
+
+impl Task {
+    /// All, in the order in which they are run.
+    pub const ALL: [Self; 5] = [Self::First, Self::Nothing, Self::Edits, Self::Both, Self::Meeting];
+
+    /// How tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first sync",
+            Self::Nothing => "nothing new",
+            Self::Edits => "30 edits on one side",
+            Self::Both => "30 edits on each side",
+            Self::Meeting => "first contact, both have all",
+        }
+    }
+
+    fn acts(self) -> &'static [Act] {
+        match self {
+            Self::First | Self::Nothing => &[],
+            Self::Edits => &[Act::EditPhone],
+            Self::Both => &[Act::EditPhone, Act::EditOffice],
+            Self::Meeting => &[Act::FillTwin],
+        }
+    }
+}
+
+/// The figures of one task.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// Payload from the phone and to it.
+    pub bytes: (u64, u64),
+    /// Datagrams, messages or records, likewise.
+    pub pieces: (u64, u64),
+    /// From the first word until each side knows that the other holds all that it has.
+    pub seconds: f64,
+    /// How many round trips that took where one takes 300 ms; not told of a first sync.
+    pub round_trips: Option<f64>,
+    /// What the phone used during the run,
+    pub phone: Used,
+    /// and the other side.
+    pub other: Used,
+}
+
+/// One task of one contestant.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Whose.
+    pub contestant: Contestant,
+    /// With how many records.
+    pub records: usize,
+    /// Which.
+    pub task: Task,
+    /// What came of it, or why nothing did.
+    pub outcome: Result<Figures, String>,
+}
+
+/// Runs all tasks of a contestant. What does not finish is told as such, and so is all that rests on it.
+///
+/// # Errors
+/// If there is no place for the folders.
+pub fn measure(contestant: Contestant, records: usize, cap: Duration) -> anyhow::Result<Vec<Measured>> {
+    let place = tempfile::tempdir()?;
+    let scene = Scene::at(&place.path().join("scene"));
+    std::fs::create_dir(scene.path())?;
+    let run = Run { contestant, records, cap, place: place.path() };
+    let mut measured = Vec::new();
+    let mut failed = run.act(Act::Prepare, &scene).err().map(|error| format!("did not finish preparing: {error:#}"));
+    for task in Task::ALL {
+        let outcome = match &failed {
+            Some(reason) => Err(reason.clone()),
+            None => run.task(task, &scene).map_err(|error| format!("{error:#}")),
+        };
+        tell(contestant, records, task, &outcome);
+        if let (Task::First, Err(error)) = (task, &outcome) {
+            failed = Some(format!("rests on the first sync: {error}"));
+        }
+        measured.push(Measured { contestant, records, task, outcome });
+    }
+    Ok(measured)
+}
+
+fn tell(contestant: Contestant, records: usize, task: Task, outcome: &Result<Figures, String>) {
+    let said = match outcome {
+        Ok(figures) => format!("{figures:?}"),
+        Err(reason) => reason.clone(),
+    };
+    eprintln!("{}, {records} records, {}: {said}", contestant.name(), task.name());
+}
+
+/// What stays the same for all tasks of a contestant.
+struct Run<'a> {
+    contestant: Contestant,
+    records: usize,
+    cap: Duration,
+    place: &'a Path,
+}
+
+impl Run<'_> {
+    fn act(&self, act: Act, scene: &Scene) -> anyhow::Result<()> {
+        let records = self.records.to_string();
+        let dir = scene.path().display().to_string();
+        let args = ["act", &word(self.contestant), &word(act), &records, &dir];
+        // Preparing is not what is measured, and may take longer.
+        child::run(&args, &scene.log(), Instant::now() + 4 * self.cap)
+    }
+
+    fn task(&self, task: Task, scene: &Scene) -> anyhow::Result<Figures> {
+        if task == Task::First {
+            return self.meet(task, scene, Duration::ZERO);
+        }
+        let ready = scene.copy(&self.place.join("ready"))?;
+        for act in task.acts() {
+            self.act(*act, &ready)?;
+        }
+        let once = |delay| -> anyhow::Result<Figures> {
+            let copy = ready.copy(&self.place.join("run"))?;
+            let figures = self.meet(task, &copy, delay);
+            copy.remove()?;
+            figures
+        };
+        let figures = once(Duration::ZERO).and_then(|figures| {
+            let delayed = once(DELAY)?.seconds / (2 * DELAY).as_secs_f64();
+            Ok(Figures { round_trips: Some(delayed), ..figures })
+        });
+        ready.remove()?;
+        figures
+    }
+
+    /// One meeting of two sides.
+    fn meet(&self, task: Task, scene: &Scene, delay: Duration) -> anyhow::Result<Figures> {
+        let other = if task == Task::Meeting { scene.twin() } else { scene.office() };
+        let (saying, said) = channel();
+        let start = |dir: &Path, way: Way, side: usize| {
+            let args = ["serve", &word(self.contestant), &word(way), &dir.display().to_string()];
+            Child::start(&args, side, saying.clone(), &scene.log())
+        };
+        let mut sides = [start(&scene.phone(), Way::Dial, 0)?, start(&other, Way::Listen, 1)?];
+        let until = Instant::now() + self.cap;
+        let addresses = both_ready(&said, until).with_context(|| child::last_words(&scene.log()))?;
+        let relay = Relay::open(self.contestant.carrier(), addresses[1], delay)?;
+        let before = [sides[0].used()?, sides[1].used()?];
+        let began = Instant::now();
+        sides[0].go(relay.address())?;
+        let ended = last_done(&said, &relay, began + self.cap + 2 * delay)
+            .with_context(|| child::last_words(&scene.log()))?;
+        let (traffic, after) = (relay.traffic(), [sides[0].used()?, sides[1].used()?]);
+        for side in &mut sides {
+            side.stop()?;
+        }
+        let held = both_held(&said).with_context(|| child::last_words(&scene.log()))?;
+        ensure!(held[0] == held[1], "the sides differ: {} and {}", held[0], held[1]);
+        Ok(figures(&traffic, ended.duration_since(began), before, after))
+    }
+}
+
+/// How the command line of this program says it.
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn figures(traffic: &Traffic, took: Duration, before: [Used; 2], after: [Used; 2]) -> Figures {
+    let used = |side: usize| Used {
+        cpu_seconds: after[side].cpu_seconds - before[side].cpu_seconds,
+        memory_kib_max: after[side].memory_kib_max,
+    };
+    Figures {
+        bytes: (traffic.up.bytes, traffic.down.bytes),
+        pieces: (traffic.up.pieces, traffic.down.pieces),
+        seconds: took.as_secs_f64(),
+        round_trips: None,
+        phone: used(0),
+        other: used(1),
+    }
+}
+
+fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAddr; 2]> {
+    let mut ready = [None; 2];
+    loop {
+        if let [Some(first), Some(second)] = ready {
+            return Ok([first, second]);
+        }
+        match next(said, until)? {
+            Said { side, word: Word::Ready(address), .. } => ready[side] = Some(address),
+            Said { side, word, .. } => bail!("side {side} says {word:?} before it is ready"),
+        }
+    }
+}
+
+/// When the last side said that it is done, once both have and nothing crosses any more.
+fn last_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Result<Instant> {
+    let mut done = [None; 2];
+    loop {
+        match said.recv_timeout(LOOK_EVERY) {
+            Ok(Said { side, word: Word::Done, at }) => done[side] = Some(at),
+            Ok(Said { side, word, .. }) => bail!("side {side} says {word:?} before all is done"),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("both sides have ended"),
+        }
+        if let [Some(first), Some(second)] = done {
+            let last = first.max(second);
+            let quiet_since = last.max(relay.traffic().last);
+            if quiet_since.elapsed() > QUIET {
+                return Ok(last);
+            }
+        }
+        if Instant::now() > until {
+            bail!("did not finish");
+        }
+    }
+}
+
+fn both_held(said: &Receiver<Said>) -> anyhow::Result<[String; 2]> {
+    let mut held: [Option<String>; 2] = [None, None];
+    let until = Instant::now() + ACCOUNT_MAX;
+    loop {
+        if let [Some(first), Some(second)] = &held {
+            return Ok([first.clone(), second.clone()]);
+        }
+        if let Said { side, word: Word::Held(digest), .. } = next(said, until)? {
+            held[side] = Some(digest);
+        }
+    }
+}
+
+fn next(said: &Receiver<Said>, until: Instant) -> anyhow::Result<Said> {
+    let left = until.saturating_duration_since(Instant::now());
+    said.recv_timeout(left).context("did not finish: a side says nothing")
+}

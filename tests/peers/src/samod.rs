@@ -1,0 +1,151 @@
+//! samod 0.16 over its TCP transport: each family is an Automerge document in its file storage. The phone has all
+//! documents open before it dials, since samod announces no others. It counts as done when every document's
+//! heads are known to be shared. That storage is infallible and calls no sync of the disk, so what is done may not be durable.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use futures::future::try_join_all;
+use rukun_change::Digest;
+use samod::storage::TokioFilesystemStorage;
+use samod::{BackoffConfig, DocHandle, DocumentId, Repo, Transport, Url};
+use tokio::net::TcpListener;
+
+use crate::child::{Parent, Word, tell};
+use crate::document;
+use crate::families::{self, Editor, Families, MEASURING_SEED};
+use crate::scene::{Scene, Way};
+
+/// Documents that one repository makes: it slows down with all that it has open.
+const BATCH: usize = 500;
+
+/// Makes all documents on the phone.
+///
+/// # Errors
+/// If the disk fails.
+pub async fn prepare(scene: &Scene, records: usize) -> anyhow::Result<()> {
+    for dir in [scene.phone(), scene.office()] {
+        fs::create_dir_all(dir.join("store"))?;
+    }
+    let mut families = Families::new(MEASURING_SEED)?;
+    let mut ids = Vec::new();
+    while ids.len() < records {
+        let repository = open(&scene.phone()).await;
+        for _ in 0..BATCH.min(records - ids.len()) {
+            let document = document::document(&families.draw()?.interview)?;
+            let handle = repository.create(document).await.map_err(stopped)?;
+            ids.push(handle.document_id().to_string());
+        }
+        repository.stop().await;
+    }
+    Ok(fs::write(list(&scene.phone()), ids.join("\n"))?)
+}
+
+/// The twin is a copy of the office: samod remembers no peer.
+///
+/// # Errors
+/// If the disk fails.
+pub fn fill_twin(scene: &Scene) -> anyhow::Result<()> {
+    Scene::at(&scene.office()).copy(&scene.twin()).map(drop)
+}
+
+/// Makes the edits of one side.
+///
+/// # Errors
+/// If a document is not there.
+pub async fn edit(dir: &Path, records: usize, editor: Editor) -> anyhow::Result<()> {
+    let repository = open(dir).await;
+    let ids = ids(dir)?;
+    for (at, patch) in families::edits(records, editor) {
+        let id = ids.get(at).context("a document is listed")?;
+        let handle = find(&repository, id.clone()).await?;
+        handle.with_document(|document| document::edit(document, editor, &patch))?;
+    }
+    repository.stop().await;
+    Ok(())
+}
+
+/// Runs a repository.
+///
+/// # Errors
+/// If the disk or the connection fails.
+pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<()> {
+    let repository = open(dir).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let ids = ids(dir)?;
+    match way {
+        Way::Dial => {
+            let handles = try_join_all(ids.iter().map(|id| find(&repository, id.clone()))).await?;
+            tell(&Word::Ready(listener.local_addr()?));
+            dial(&repository, &handles, &format!("tcp://{}", parent.go().await?)).await?;
+            parent.stop().await;
+        }
+        Way::Listen => {
+            tell(&Word::Ready(listener.local_addr()?));
+            tokio::select! {
+                accepted = accept(&repository, &listener) => accepted?,
+                () = parent.stop() => {}
+            }
+        }
+    }
+    tell(&Word::Held(held(&repository, ids).await?));
+    repository.stop().await;
+    Ok(())
+}
+
+async fn dial(repository: &Repo, handles: &[DocHandle], address: &str) -> anyhow::Result<()> {
+    let dialer = repository.dial_tcp(Url::parse(address)?, BackoffConfig::default())?;
+    dialer.established().await.map_err(|error| anyhow!("{error:?}"))?;
+    let connection = dialer.connection_id().context("what is established has a connection")?;
+    for handle in handles {
+        handle.they_have_our_changes(connection).await;
+        handle.we_have_their_changes(connection).await;
+    }
+    tell(&Word::Done);
+    Ok(())
+}
+
+async fn accept(repository: &Repo, listener: &TcpListener) -> anyhow::Result<()> {
+    let acceptor = repository.make_acceptor(Url::parse("tcp://office")?).map_err(stopped)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let connection = acceptor.accept(Transport::from_tokio_io(stream)).map_err(stopped)?;
+        connection.handshake_complete().await.map_err(|error| anyhow!("{error:?}"))?;
+        // Whether all is shared is what the phone waits for.
+        tell(&Word::Done);
+    }
+}
+
+async fn open(dir: &Path) -> Repo {
+    Repo::build_tokio().with_storage(TokioFilesystemStorage::new(dir.join("store"))).load().await
+}
+
+async fn find(repository: &Repo, id: DocumentId) -> anyhow::Result<DocHandle> {
+    let found = repository.find(id.clone()).await.map_err(stopped)?;
+    found.with_context(|| format!("document {id} is not there"))
+}
+
+async fn held(repository: &Repo, ids: Vec<DocumentId>) -> anyhow::Result<String> {
+    let mut heads = String::new();
+    for id in ids {
+        let mut of = find(repository, id).await?.with_document(|document| document.get_heads());
+        of.sort_unstable();
+        heads.push_str(&format!("{of:?}"));
+    }
+    Ok(format!("heads {:.16}", Digest::of(heads.as_bytes()).to_string()))
+}
+
+/// Every side knows the documents' ids by this list; samod does not say which ones its storage holds.
+fn list(dir: &Path) -> PathBuf {
+    dir.with_file_name("documents")
+}
+
+fn ids(dir: &Path) -> anyhow::Result<Vec<DocumentId>> {
+    let listed = fs::read_to_string(list(dir))?;
+    listed.lines().map(|line| line.parse().map_err(|error| anyhow!("{line}: {error}"))).collect()
+}
+
+fn stopped(_: samod::Stopped) -> anyhow::Error {
+    anyhow!("the repository has stopped")
+}
