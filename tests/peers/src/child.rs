@@ -41,6 +41,17 @@ pub enum Word {
     Ended,
 }
 
+/// What a side is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Dial this address.
+    Go(SocketAddr),
+    /// End the connection, and go on without one.
+    Rest,
+    /// Say what it holds, and end.
+    Stop,
+}
+
 /// What a process used so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Used {
@@ -78,20 +89,17 @@ impl Child {
         Ok(Self { process, input })
     }
 
-    /// Lets it dial this address.
+    /// Tells it what to do.
     ///
     /// # Errors
     /// If it has ended.
-    pub fn go(&mut self, address: SocketAddr) -> anyhow::Result<()> {
-        writeln!(self.input, "go {address}").context("it has ended")
-    }
-
-    /// Lets it say what it holds, and end.
-    ///
-    /// # Errors
-    /// If it has ended.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
-        writeln!(self.input, "stop").context("it has ended")
+    pub fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        let line = match order {
+            Order::Go(address) => format!("go {address}"),
+            Order::Rest => "rest".into(),
+            Order::Stop => "stop".into(),
+        };
+        writeln!(self.input, "{line}").context("it has ended")
     }
 
     /// What it used so far.
@@ -103,8 +111,11 @@ impl Child {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name in parentheses may hold anything; the fields after it are numbered from the third on.
         let (_, fields) = stat.rsplit_once(')').context("/proc has no such process")?;
-        let field = |number: usize| fields.split_whitespace().nth(number - 3).and_then(|field| field.parse::<f64>().ok());
-        let ticks = field(14).zip(field(15)).map(|(user, system)| user + system).context("no times in /proc")?;
+        let field = |number: usize| {
+            fields.split_whitespace().nth(number - 3).and_then(|field| field.parse::<f64>().ok())
+        };
+        let ticks =
+            field(14).zip(field(15)).map(|(user, system)| user + system).context("no times in /proc")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
@@ -178,23 +189,24 @@ impl Parent {
         Self { lines: AsyncReader::new(stdin()).lines() }
     }
 
-    /// Waits until this side is to dial, and gives where.
-    ///
-    /// # Errors
-    /// If it is never told.
-    pub async fn go(&mut self) -> anyhow::Result<SocketAddr> {
-        let line = self.lines.next_line().await?.context("nobody says where to go")?;
-        let address = line.strip_prefix("go ").context("first of all a side is told where to go")?;
-        Ok(address.parse()?)
-    }
-
-    /// Waits until this side is to end, or nobody is left to say so.
-    pub async fn stop(&mut self) {
+    /// What this side is to do next. Where nobody is left to say so, that is to stop.
+    pub async fn order(&mut self) -> Order {
         while let Ok(Some(line)) = self.lines.next_line().await {
-            if line == "stop" {
-                return;
+            match line.split_once(' ').unwrap_or((&line, "")) {
+                ("go", address) => match address.parse() {
+                    Ok(address) => return Order::Go(address),
+                    Err(_) => break,
+                },
+                ("rest", _) => return Order::Rest,
+                _ => break,
             }
         }
+        Order::Stop
+    }
+
+    /// Waits until this side is to stop; who listens is told nothing else.
+    pub async fn stop(&mut self) {
+        while self.order().await != Order::Stop {}
     }
 }
 

@@ -102,7 +102,7 @@ impl Contestant {
     pub async fn serve(self, dir: &Path, way: Way) -> anyhow::Result<()> {
         let mut parent = Parent::new();
         match self {
-            Self::Ours => ours::serve(dir, way, &mut parent).await,
+            Self::Ours => ours::serve(dir, &mut parent).await,
             Self::Samod => samod::serve(dir, way, &mut parent).await,
             Self::Subduction => subduction::serve(dir, way, &mut parent).await,
             Self::PostAll => post::serve(dir, way, Sends::All, &mut parent).await,

@@ -46,6 +46,18 @@ pub struct Traffic {
     pub last: Instant,
 }
 
+impl Traffic {
+    /// What went over since then.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let since = |now: Carried, then: Carried| Carried {
+            bytes: now.bytes - then.bytes,
+            pieces: now.pieces - then.pieces,
+        };
+        Self { up: since(self.up, earlier.up), down: since(self.down, earlier.down), last: self.last }
+    }
+}
+
 /// A relay that runs until it is dropped.
 pub struct Relay {
     address: SocketAddr,
@@ -189,7 +201,11 @@ fn relay_streams(shared: &Arc<Shared>, to: SocketAddr) -> anyhow::Result<SocketA
     spawn(move || {
         while !shared.is_over() {
             match listener.accept() {
-                Ok((front, _)) => drop(join(&shared, front, to)),
+                Ok((front, _)) => {
+                    // A connection over TCP costs a round trip of its own.
+                    sleep(2 * shared.delay);
+                    drop(join(&shared, front, to));
+                }
                 Err(_) => sleep(LOOK_EVERY / 10),
             }
         }
@@ -203,9 +219,7 @@ fn join(shared: &Arc<Shared>, front: TcpStream, to: SocketAddr) -> std::io::Resu
     for stream in [&front, &back] {
         stream.set_nodelay(true)?;
     }
-    for (way, from, to) in
-        [(Way::Up, front.try_clone()?, back.try_clone()?), (Way::Down, back, front)]
-    {
+    for (way, from, to) in [(Way::Up, front.try_clone()?, back.try_clone()?), (Way::Down, back, front)] {
         let (due, given) = channel();
         let shared = Arc::clone(shared);
         spawn(move || take_stream(&shared, way, from, &due));
@@ -274,7 +288,8 @@ impl Pieces {
             if self.head.len() < self.head_bytes {
                 return ended;
             }
-            self.left = self.head[self.length_at..].iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            self.left =
+                self.head[self.length_at..].iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
         }
     }
 }

@@ -134,13 +134,28 @@ pub enum Editor {
     Office,
 }
 
-/// The edits of one side: the number of the family, and five answers drawn evenly. A third of the families that the
-/// office edits are edited on the phone as well.
+/// The edits of one side: the numbers of families, drawn evenly, and five answers of each, likewise. A third of those
+/// that the office edits are edited on the phone as well.
 pub fn edits(records: usize, editor: Editor) -> Vec<(usize, Value)> {
-    let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED ^ (editor as u64 + 1));
-    let step = records / EDITS;
-    let aside = |turn: usize| usize::from(editor == Editor::Office && !turn.is_multiple_of(3));
-    (0..EDITS).map(|turn| (turn * step + aside(turn), five_answers(&mut chance))).collect()
+    let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED + 1);
+    let phone = drawn(records, &[], &mut chance);
+    let mut office = drawn(records, &phone, &mut chance);
+    office.splice(..EDITS / 3, phone.iter().copied().take(EDITS / 3));
+    let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED + 2 + editor as u64);
+    let edited = if editor == Editor::Phone { phone } else { office };
+    edited.into_iter().map(|at| (at, five_answers(&mut chance))).collect()
+}
+
+/// As many numbers as there are edits, none twice and none of these.
+fn drawn(records: usize, but: &[usize], chance: &mut ChaCha20Rng) -> Vec<usize> {
+    let mut drawn = Vec::new();
+    while drawn.len() < EDITS {
+        let at = between(chance, 0, records as i64 - 1) as usize;
+        if !drawn.contains(&at) && !but.contains(&at) {
+            drawn.push(at);
+        }
+    }
+    drawn
 }
 
 fn five_answers(chance: &mut ChaCha20Rng) -> Value {
@@ -202,7 +217,8 @@ mod tests {
     #[test]
     fn a_family_has_about_three_and_four_tenths_members_and_each_a_nik_of_its_own() {
         let families = sample();
-        let members = families.iter().flat_map(|family| family.interview["members"].as_object().unwrap().values());
+        let members =
+            families.iter().flat_map(|family| family.interview["members"].as_object().unwrap().values());
         let niks: Vec<&str> = members.map(|member| member["r403"].as_str().unwrap()).collect();
         let mean = niks.len() as f64 / families.len() as f64;
         assert!((3.3..3.5).contains(&mean), "{mean}");
@@ -220,10 +236,11 @@ mod tests {
     }
 
     #[test]
-    fn every_side_edits_each_of_its_families_once() {
-        for editor in [Editor::Phone, Editor::Office] {
-            let at: BTreeSet<usize> = edits(200, editor).into_iter().map(|(at, _)| at).collect();
-            assert!(at.len() == EDITS && at.iter().all(|at| *at < 200), "{at:?}");
-        }
+    fn every_side_edits_each_of_its_families_once_and_a_third_of_them_both() {
+        let [phone, office] = [Editor::Phone, Editor::Office]
+            .map(|editor| edits(200, editor).into_iter().map(|(at, _)| at).collect::<BTreeSet<usize>>());
+        assert!(phone.len() == EDITS && office.len() == EDITS, "{phone:?} {office:?}");
+        assert_eq!(phone.intersection(&office).count(), EDITS / 3);
+        assert!(phone.iter().chain(&office).all(|at| *at < 200));
     }
 }

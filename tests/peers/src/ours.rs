@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rukun::clock;
@@ -21,16 +22,18 @@ use rukun_replica::{NewGrant, Replica, ReplicaError};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
-use crate::child::{Parent, Word, tell};
+use crate::child::{Order, Parent, Word, tell};
 use crate::families::{self, Editor, Families, MEASURING_SEED, REGION};
-use crate::scene::{Scene, Way};
+use crate::scene::Scene;
 
 /// Under what the survey is founded.
 const ROOT_SEED: [u8; 32] = [1; 32];
 /// Records between two commits while interviews are written.
 const BATCH: usize = 250;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Founds the survey, lets both enumerators get their grants and the questionnaire from the office, and writes so many
 /// interviews on the phone, one change a family.
@@ -42,7 +45,8 @@ pub async fn prepare(scene: &Scene, records: usize) -> anyhow::Result<()> {
         Ok(Replica::open(Folder::at(dir).create_store()?, *random()?)?)
     };
     {
-        let (mut office, mut phone, mut twin) = (make(&scene.office())?, make(&scene.phone())?, make(&scene.twin())?);
+        let (mut office, mut phone, mut twin) =
+            (make(&scene.office())?, make(&scene.phone())?, make(&scene.twin())?);
         verbs::found(&mut office, &Keypair::from_seed(&ROOT_SEED), &survey()?)?;
         for (enumerator, name) in [(&mut phone, "Budi"), (&mut twin, "Nurhayati")] {
             let (subject, regions) = (enumerator.device(), vec![REGION.parse()?]);
@@ -94,7 +98,7 @@ async fn meet(dialer: &Path, office: &Path, for_questionnaire: bool) -> anyhow::
     in_sync(&mut agreed.0).await?;
     in_sync(&mut agreed.1).await?;
     while for_questionnaire && !dialer.status().await?.survey.is_some_and(|survey| survey.questionnaire) {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        sleep(LOOK_EVERY).await;
     }
     dialer.stop().await?;
     office.stop().await
@@ -123,18 +127,21 @@ pub fn edit(dir: &Path, records: usize, editor: Editor) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If it can't run.
-pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<()> {
+pub async fn serve(dir: &Path, parent: &mut Parent) -> anyhow::Result<()> {
     let mut node = Running::start(dir)?;
     let mut events = node.core.subscribe();
     tell(&Word::Ready(node.endpoint.local_addr()?));
-    if way == Way::Dial {
-        node.dial(parent.go().await?);
-    }
     loop {
-        // Parent's words and the node's come as they like; each time that the peer is known to hold all counts.
         tokio::select! {
-            agreed = in_sync(&mut events) => { agreed?; tell(&Word::Done); }
-            () = parent.stop() => break,
+            agreed = in_sync(&mut events) => {
+                agreed?;
+                tell(&Word::Done);
+            }
+            order = parent.order() => match order {
+                Order::Go(address) => node.dial(address),
+                Order::Rest => node.hang_up().await?,
+                Order::Stop => break,
+            },
         }
     }
     let status = node.status().await?;
@@ -147,7 +154,8 @@ struct Running {
     core: Core,
     endpoint: Endpoint,
     linker: Linker,
-    tasks: JoinSet<()>,
+    accepting: JoinHandle<()>,
+    dialing: Option<JoinHandle<()>>,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<Ended, ReplicaError>>,
 }
@@ -159,24 +167,35 @@ impl Running {
         let replica = Replica::open(store, *random()?)?;
         let endpoint = Endpoint::bind("127.0.0.1:0".parse()?, &keypair)?;
         let Driven { core, linker, ended, stop } = drive::start(replica)?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
-        Ok(Self { core, endpoint, linker, tasks, stop, ended })
+        let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
+        Ok(Self { core, endpoint, linker, accepting, dialing: None, stop, ended })
     }
 
     fn dial(&mut self, address: SocketAddr) {
         let dialer = Dialer::new(self.endpoint.clone(), self.linker.clone(), &self.core);
-        self.tasks.spawn(dialer.run(vec![address.to_string()], self.core.addresses()));
+        self.dialing = Some(tokio::spawn(dialer.run(vec![address.to_string()], self.core.addresses())));
+    }
+
+    /// Ends the link, and goes on without one. The tickets of the endpoint stay.
+    async fn hang_up(&mut self) -> anyhow::Result<()> {
+        if let Some(dialing) = self.dialing.take() {
+            dialing.abort();
+        }
+        while self.status().await?.peers.iter().any(|peer| peer.linked) {
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn status(&self) -> anyhow::Result<StatusShape> {
         Ok(serde_json::from_value(self.core.ask(Request::Status).await?)?)
     }
 
-    async fn stop(mut self) -> anyhow::Result<()> {
+    async fn stop(self) -> anyhow::Result<()> {
         let _ = self.stop.send(());
         self.ended.await.context("the core thread broke off")??;
-        self.tasks.shutdown().await;
+        self.accepting.abort();
+        self.dialing.inspect(JoinHandle::abort);
         Ok(())
     }
 }

@@ -22,11 +22,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::child::{Parent, Word, tell};
+use crate::child::{Order, Parent, Word, tell};
 use crate::families::{self, Editor, Families, MEASURING_SEED};
 use crate::scene::{Scene, Way};
 
@@ -56,13 +57,7 @@ struct Version {
 struct Kept {
     /// When it came here, by this side's clock.
     stored_ms: u64,
-    #[serde(flatten)]
-    version: Flat,
-}
-
-/// The same as [`Version`], whose raw text can't be flattened.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Flat {
+    /// When its author wrote it, by the author's clock.
     written_ms: u64,
     text: String,
 }
@@ -73,9 +68,32 @@ type Records = BTreeMap<String, Kept>;
 /// What both request and answer hold.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Message {
-    /// From when on the other side's news are asked for.
-    since_ms: u64,
+    /// In a request, from when on the office's news are asked for; in an answer, until when they are told. Both by the
+    /// office's clock.
+    office_ms: u64,
     records: BTreeMap<String, Version>,
+}
+
+impl Kept {
+    /// One that is stored now.
+    fn written(written_ms: u64, text: String) -> Self {
+        Self { stored_ms: now_ms(), written_ms, text }
+    }
+}
+
+/// Until when a phone and an office have told each other everything.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Since {
+    own_ms: u64,
+    office_ms: u64,
+}
+
+impl Since {
+    /// Who never met anyone has told nothing.
+    fn read(dir: &Path) -> Self {
+        let kept = fs::read(dir.join("since")).ok();
+        kept.and_then(|kept| serde_json::from_slice(&kept).ok()).unwrap_or_default()
+    }
 }
 
 /// Writes all records on the phone, and a certificate for the office that the phone trusts.
@@ -93,8 +111,8 @@ pub fn prepare(scene: &Scene, records: usize) -> anyhow::Result<()> {
     let mut written = Records::new();
     for at in 0..records {
         let family = families.draw()?;
-        let version = Flat { written_ms: now_ms(), text: family.interview.to_string() };
-        written.insert(format!("{}-{at:06}", family.home), Kept { stored_ms: now_ms(), version });
+        let kept = Kept::written(now_ms(), family.interview.to_string());
+        written.insert(format!("{}-{at:06}", family.home), kept);
     }
     write(&scene.phone(), &written)?;
     write(&scene.office(), &Records::new())
@@ -117,12 +135,11 @@ pub fn edit(dir: &Path, count: usize, editor: Editor) -> anyhow::Result<()> {
     let mut records = read(dir)?;
     for (at, patch) in families::edits(count, editor) {
         let kept = records.values_mut().nth(at).context("a record is there")?;
-        let mut record: Value = serde_json::from_str(&kept.version.text)?;
+        let mut record: Value = serde_json::from_str(&kept.text)?;
         for (name, value) in patch.as_object().context("a patch is an object")? {
             record[name] = value.clone();
         }
-        let version = Flat { written_ms: now_ms(), text: record.to_string() };
-        *kept = Kept { stored_ms: now_ms(), version };
+        *kept = Kept::written(now_ms(), record.to_string());
     }
     write(dir, &records)
 }
@@ -136,11 +153,25 @@ pub async fn serve(dir: &Path, way: Way, sends: Sends, parent: &mut Parent) -> a
     let listener = TcpListener::bind((HOST, 0)).await?;
     tell(&Word::Ready(listener.local_addr()?));
     if way == Way::Dial {
-        let stream = TcpStream::connect(parent.go().await?).await?;
-        stream.set_nodelay(true)?;
-        post(dir, &mut records, sends, stream).await?;
-        tell(&Word::Done);
-        parent.stop().await;
+        let connector = connector(dir)?;
+        loop {
+            match parent.order().await {
+                Order::Go(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    stream.set_nodelay(true)?;
+                    post(
+                        dir,
+                        &mut records,
+                        sends,
+                        connector.connect(ServerName::try_from(HOST)?, stream).await?,
+                    )
+                    .await?;
+                    tell(&Word::Done);
+                }
+                Order::Rest => {}
+                Order::Stop => break,
+            }
+        }
         tell(&Word::Held(digest(&records)));
         return Ok(());
     }
@@ -153,12 +184,15 @@ pub async fn serve(dir: &Path, way: Way, sends: Sends, parent: &mut Parent) -> a
     Ok(())
 }
 
-async fn post(dir: &Path, records: &mut Records, sends: Sends, stream: TcpStream) -> anyhow::Result<()> {
-    let asked_ms = now_ms();
-    let since_ms = if sends == Sends::All { 0 } else { since(dir) };
-    let message = Message { since_ms, records: stored_since(records, since_ms)? };
+async fn post(
+    dir: &Path,
+    records: &mut Records,
+    sends: Sends,
+    stream: TlsStream<TcpStream>,
+) -> anyhow::Result<()> {
+    let since = if sends == Sends::All { Since::default() } else { Since::read(dir) };
+    let message = Message { office_ms: since.office_ms, records: stored_after(records, since.own_ms)? };
     let body = pack(&message)?;
-    let stream = connector(dir)?.connect(ServerName::try_from(HOST)?, stream).await?;
     let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let carrying = tokio::spawn(connection);
     let request = Request::post("/records").header("host", HOST).header("content-encoding", "zstd");
@@ -170,7 +204,8 @@ async fn post(dir: &Path, records: &mut Records, sends: Sends, stream: TcpStream
     if merge(records, answer.records) {
         write(dir, records)?;
     }
-    replace(&dir.join("since"), asked_ms.to_string().as_bytes())
+    let since = Since { own_ms: now_ms(), office_ms: answer.office_ms };
+    replace(&dir.join("since"), &serde_json::to_vec(&since)?)
 }
 
 async fn answer_all(dir: &Path, records: &Arc<Mutex<Records>>, listener: &TcpListener) -> anyhow::Result<()> {
@@ -181,10 +216,10 @@ async fn answer_all(dir: &Path, records: &Arc<Mutex<Records>>, listener: &TcpLis
         let stream = acceptor.accept(stream).await?;
         let service = service_fn(async |request| answer(dir, records, request).await);
         server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
-        tell(&Word::Done);
     }
 }
 
+/// Takes what came, and is done when it is durable.
 async fn answer(
     dir: &Path,
     records: &Mutex<Records>,
@@ -193,7 +228,7 @@ async fn answer(
     let answered = async {
         let message: Message = unpack(&request.into_body().collect().await?.to_bytes())?;
         let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news = stored_since(&records, message.since_ms)?;
+        let mut news = stored_after(&records, message.office_ms)?;
         // What is told in this version needs no telling back.
         news.retain(|id, ours| {
             message.records.get(id).is_none_or(|theirs| theirs.written_ms < ours.written_ms)
@@ -201,10 +236,12 @@ async fn answer(
         if merge(&mut records, message.records) {
             write(dir, &records)?;
         }
-        pack(&Message { since_ms: 0, records: news })
+        tell(&Word::Done);
+        pack(&Message { office_ms: now_ms(), records: news })
     };
     let answered: anyhow::Result<Bytes> = answered.await;
-    let failed = |error: &anyhow::Error| Response::builder().status(500).body(Full::new(error.to_string().into()));
+    let failed =
+        |error: &anyhow::Error| Response::builder().status(500).body(Full::new(error.to_string().into()));
     let response = match &answered {
         Ok(body) => Response::builder().header("content-encoding", "zstd").body(Full::new(body.clone())),
         Err(error) => failed(error),
@@ -212,27 +249,25 @@ async fn answer(
     Ok(response.expect("a response of fixed parts is one"))
 }
 
-fn stored_since(records: &Records, since_ms: u64) -> anyhow::Result<BTreeMap<String, Version>> {
-    let news = records.iter().filter(|(_, kept)| kept.stored_ms >= since_ms);
+fn stored_after(records: &Records, since_ms: u64) -> anyhow::Result<BTreeMap<String, Version>> {
+    let news = records.iter().filter(|(_, kept)| kept.stored_ms > since_ms);
     news.map(|(id, kept)| {
-        let record = RawValue::from_string(kept.version.text.clone())?;
-        Ok((id.clone(), Version { written_ms: kept.version.written_ms, record }))
+        let record = RawValue::from_string(kept.text.clone())?;
+        Ok((id.clone(), Version { written_ms: kept.written_ms, record }))
     })
     .collect()
 }
 
 /// Takes what is newer, and says whether anything was.
 fn merge(records: &mut Records, news: BTreeMap<String, Version>) -> bool {
-    let (before, stored_ms) = (records.len(), now_ms());
-    let mut changed = false;
+    let mut is_changed = false;
     for (id, theirs) in news {
-        if records.get(&id).is_none_or(|ours| ours.version.written_ms < theirs.written_ms) {
-            let version = Flat { written_ms: theirs.written_ms, text: theirs.record.get().into() };
-            records.insert(id, Kept { stored_ms, version });
-            changed = true;
+        if records.get(&id).is_none_or(|ours| ours.written_ms < theirs.written_ms) {
+            records.insert(id, Kept::written(theirs.written_ms, theirs.record.get().into()));
+            is_changed = true;
         }
     }
-    changed || records.len() != before
+    is_changed
 }
 
 fn pack(message: &Message) -> anyhow::Result<Bytes> {
@@ -253,7 +288,8 @@ fn connector(dir: &Path) -> anyhow::Result<TlsConnector> {
 fn acceptor(dir: &Path) -> anyhow::Result<TlsAcceptor> {
     let certificate = CertificateDer::from(fs::read(dir.join("certificate"))?);
     let key = PrivatePkcs8KeyDer::from(fs::read(dir.join("key"))?);
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key.into())?;
+    let config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key.into())?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -274,14 +310,13 @@ fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(fs::rename(fresh, path)?)
 }
 
-fn since(dir: &Path) -> u64 {
-    let written = fs::read_to_string(dir.join("since")).unwrap_or_default();
-    written.parse().unwrap_or_default()
-}
-
 fn digest(records: &Records) -> String {
-    let text = records.iter().map(|(id, kept)| format!("{id}{}{}", kept.version.written_ms, kept.version.text));
-    format!("{} {:.16}", records.len(), rukun_change::Digest::of(text.collect::<String>().as_bytes()).to_string())
+    let text = records.iter().map(|(id, kept)| format!("{id}{}{}", kept.written_ms, kept.text));
+    format!(
+        "{} {:.16}",
+        records.len(),
+        rukun_change::Digest::of(text.collect::<String>().as_bytes()).to_string()
+    )
 }
 
 fn now_ms() -> u64 {

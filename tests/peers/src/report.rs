@@ -53,8 +53,8 @@ fn cells(figures: &Figures, records: usize) -> [String; 8] {
         format!("{} + {}", spaced(figures.bytes.0), spaced(figures.bytes.1)),
         format!("{:.1}", total as f64 / records as f64),
         format!("{} + {}", spaced(figures.pieces.0), spaced(figures.pieces.1)),
-        format!("{:.2}", figures.seconds),
-        figures.round_trips.map_or_else(String::new, |trips| format!("{trips:.1}")),
+        format!("{:.2}", figures.seconds.0.max(figures.seconds.1)),
+        figures.round_trips.map_or_else(String::new, |trips| format!("{:.1}, {:.1}", trips.0, trips.1)),
         format!("{:.2} + {:.2}", phone.cpu_seconds, other.cpu_seconds),
         format!("{:.0} + {:.0}", megabytes(phone.memory_kib_max), megabytes(other.memory_kib_max)),
     ]
@@ -101,7 +101,8 @@ fn docs() -> anyhow::Result<PathBuf> {
 }
 
 fn between_markers(text: &str, tables: &str) -> anyhow::Result<String> {
-    let (before, rest) = text.split_once(BEGIN).context("the page has no marker for where the tables begin")?;
+    let (before, rest) =
+        text.split_once(BEGIN).context("the page has no marker for where the tables begin")?;
     let (_, after) = rest.split_once(END).context("the page has no marker for where the tables end")?;
     Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", tables.trim_end()))
 }

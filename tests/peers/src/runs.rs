@@ -5,14 +5,15 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 
-use crate::child::{self, Child, Said, Used, Word};
+use crate::child::{self, Child, Order, Said, Used, Word};
 use crate::contestant::{Act, Contestant};
-use crate::counting::{Relay, Traffic};
+use crate::counting::Relay;
 use crate::scene::{Scene, Way};
 
 /// When nothing has crossed the relay for so long after both sides were done, a run is over.
@@ -30,7 +31,9 @@ pub enum Task {
     First,
     /// Both have all, and met before.
     Nothing,
-    /// The same, with edits on the phone.
+    /// The same once more, while both processes go on.
+    Again,
+    /// As before, with edits on the phone.
     Edits,
     /// The same, with edits on both sides.
     Both,
@@ -40,13 +43,15 @@ pub enum Task {
 
 impl Task {
     /// All, in the order in which they are run.
-    pub const ALL: [Self; 5] = [Self::First, Self::Nothing, Self::Edits, Self::Both, Self::Meeting];
+    pub const ALL: [Self; 6] =
+        [Self::First, Self::Nothing, Self::Again, Self::Edits, Self::Both, Self::Meeting];
 
     /// How tables name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::First => "first sync",
             Self::Nothing => "nothing new",
+            Self::Again => "nothing new, processes go on",
             Self::Edits => "30 edits on one side",
             Self::Both => "30 edits on each side",
             Self::Meeting => "first contact, both have all",
@@ -55,7 +60,7 @@ impl Task {
 
     fn acts(self) -> &'static [Act] {
         match self {
-            Self::First | Self::Nothing => &[],
+            Self::First | Self::Nothing | Self::Again => &[],
             Self::Edits => &[Act::EditPhone],
             Self::Both => &[Act::EditPhone, Act::EditOffice],
             Self::Meeting => &[Act::FillTwin],
@@ -70,10 +75,12 @@ pub struct Figures {
     pub bytes: (u64, u64),
     /// Datagrams, messages or records, likewise.
     pub pieces: (u64, u64),
-    /// From the first word until each side knows that the other holds all that it has.
-    pub seconds: f64,
-    /// How many round trips that took where one takes 300 ms; not told of a first sync.
-    pub round_trips: Option<f64>,
+    /// From the first word until the phone knows that the other side holds all that it has, and until the other side
+    /// knows so of the phone.
+    pub seconds: (f64, f64),
+    /// How many round trips that took where one takes 300 ms: until the phone knew, and until the other side did. Not
+    /// told of a first sync.
+    pub round_trips: Option<(f64, f64)>,
     /// What the phone used during the run,
     pub phone: Used,
     /// and the other side.
@@ -103,7 +110,8 @@ pub fn measure(contestant: Contestant, records: usize, cap: Duration) -> anyhow:
     std::fs::create_dir(scene.path())?;
     let run = Run { contestant, records, cap, place: place.path() };
     let mut measured = Vec::new();
-    let mut failed = run.act(Act::Prepare, &scene).err().map(|error| format!("did not finish preparing: {error:#}"));
+    let mut failed =
+        run.act(Act::Prepare, &scene).err().map(|error| format!("did not finish preparing: {error:#}"));
     for task in Task::ALL {
         let outcome = match &failed {
             Some(reason) => Err(reason.clone()),
@@ -158,8 +166,8 @@ impl Run<'_> {
             figures
         };
         let figures = once(Duration::ZERO).and_then(|figures| {
-            let delayed = once(DELAY)?.seconds / (2 * DELAY).as_secs_f64();
-            Ok(Figures { round_trips: Some(delayed), ..figures })
+            let (delayed, trip) = (once(DELAY)?.seconds, (2 * DELAY).as_secs_f64());
+            Ok(Figures { round_trips: Some((delayed.0 / trip, delayed.1 / trip)), ..figures })
         });
         ready.remove()?;
         figures
@@ -177,39 +185,57 @@ impl Run<'_> {
         let until = Instant::now() + self.cap;
         let addresses = both_ready(&said, until).with_context(|| child::last_words(&scene.log()))?;
         let relay = Relay::open(self.contestant.carrier(), addresses[1], delay)?;
-        let before = [sides[0].used()?, sides[1].used()?];
-        let began = Instant::now();
-        sides[0].go(relay.address())?;
-        let ended = last_done(&said, &relay, began + self.cap + 2 * delay)
-            .with_context(|| child::last_words(&scene.log()))?;
-        let (traffic, after) = (relay.traffic(), [sides[0].used()?, sides[1].used()?]);
+        let met = self.session(&mut sides, &relay, &said);
+        let figures = match task {
+            Task::Again => met.and_then(|_| {
+                sides[0].order(Order::Rest)?;
+                while relay.traffic().last.elapsed() < QUIET {
+                    sleep(LOOK_EVERY);
+                }
+                said.try_iter().for_each(drop);
+                self.session(&mut sides, &relay, &said)
+            }),
+            _ => met,
+        };
+        let figures = figures.with_context(|| child::last_words(&scene.log()))?;
         for side in &mut sides {
-            side.stop()?;
+            side.order(Order::Stop)?;
         }
         let held = both_held(&said).with_context(|| child::last_words(&scene.log()))?;
         ensure!(held[0] == held[1], "the sides differ: {} and {}", held[0], held[1]);
-        Ok(figures(&traffic, ended.duration_since(began), before, after))
+        Ok(figures)
+    }
+
+    /// From a connection's beginning until nothing crosses it any more.
+    fn session(
+        &self,
+        sides: &mut [Child; 2],
+        relay: &Relay,
+        said: &Receiver<Said>,
+    ) -> anyhow::Result<Figures> {
+        let (earlier, before) = (relay.traffic(), [sides[0].used()?, sides[1].used()?]);
+        let began = Instant::now();
+        sides[0].order(Order::Go(relay.address()))?;
+        let done = both_done(said, relay, began + self.cap)?;
+        let (traffic, after) = (relay.traffic().since(&earlier), [sides[0].used()?, sides[1].used()?]);
+        let used = |side: usize| Used {
+            cpu_seconds: after[side].cpu_seconds - before[side].cpu_seconds,
+            memory_kib_max: after[side].memory_kib_max,
+        };
+        Ok(Figures {
+            bytes: (traffic.up.bytes, traffic.down.bytes),
+            pieces: (traffic.up.pieces, traffic.down.pieces),
+            seconds: done.map(|at| at.duration_since(began).as_secs_f64()).into(),
+            round_trips: None,
+            phone: used(0),
+            other: used(1),
+        })
     }
 }
 
 /// How the command line of this program says it.
 fn word(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
-}
-
-fn figures(traffic: &Traffic, took: Duration, before: [Used; 2], after: [Used; 2]) -> Figures {
-    let used = |side: usize| Used {
-        cpu_seconds: after[side].cpu_seconds - before[side].cpu_seconds,
-        memory_kib_max: after[side].memory_kib_max,
-    };
-    Figures {
-        bytes: (traffic.up.bytes, traffic.down.bytes),
-        pieces: (traffic.up.pieces, traffic.down.pieces),
-        seconds: took.as_secs_f64(),
-        round_trips: None,
-        phone: used(0),
-        other: used(1),
-    }
 }
 
 fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAddr; 2]> {
@@ -225,8 +251,8 @@ fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAd
     }
 }
 
-/// When the last side said that it is done, once both have and nothing crosses any more.
-fn last_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Result<Instant> {
+/// When each side said last that it is done, once both have and nothing crosses any more.
+fn both_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Result<[Instant; 2]> {
     let mut done = [None; 2];
     loop {
         match said.recv_timeout(LOOK_EVERY) {
@@ -236,10 +262,9 @@ fn last_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Re
             Err(RecvTimeoutError::Disconnected) => bail!("both sides have ended"),
         }
         if let [Some(first), Some(second)] = done {
-            let last = first.max(second);
-            let quiet_since = last.max(relay.traffic().last);
+            let quiet_since = first.max(second).max(relay.traffic().last);
             if quiet_since.elapsed() > QUIET {
-                return Ok(last);
+                return Ok([first, second]);
             }
         }
         if Instant::now() > until {

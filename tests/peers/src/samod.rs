@@ -2,17 +2,19 @@
 //! documents open before it dials, since samod announces no others. It counts as done when every document's
 //! heads are known to be shared. That storage is infallible and calls no sync of the disk, so what is done may not be durable.
 
+use std::convert::Infallible;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use futures::future::try_join_all;
 use rukun_change::Digest;
 use samod::storage::TokioFilesystemStorage;
-use samod::{BackoffConfig, DocHandle, DocumentId, Repo, Transport, Url};
+use samod::{BackoffConfig, DialerHandle, DocHandle, DocumentId, Repo, Transport, Url};
 use tokio::net::TcpListener;
 
-use crate::child::{Parent, Word, tell};
+use crate::child::{Order, Parent, Word, tell};
 use crate::document;
 use crate::families::{self, Editor, Families, MEASURING_SEED};
 use crate::scene::{Scene, Way};
@@ -78,8 +80,14 @@ pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<
         Way::Dial => {
             let handles = try_join_all(ids.iter().map(|id| find(&repository, id.clone()))).await?;
             tell(&Word::Ready(listener.local_addr()?));
-            dial(&repository, &handles, &format!("tcp://{}", parent.go().await?)).await?;
-            parent.stop().await;
+            let mut dialed: Option<DialerHandle<Infallible>> = None;
+            loop {
+                match parent.order().await {
+                    Order::Go(address) => dialed = Some(dial(&repository, &handles, address).await?),
+                    Order::Rest => dialed.take().iter().for_each(DialerHandle::close),
+                    Order::Stop => break,
+                }
+            }
         }
         Way::Listen => {
             tell(&Word::Ready(listener.local_addr()?));
@@ -94,8 +102,12 @@ pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<
     Ok(())
 }
 
-async fn dial(repository: &Repo, handles: &[DocHandle], address: &str) -> anyhow::Result<()> {
-    let dialer = repository.dial_tcp(Url::parse(address)?, BackoffConfig::default())?;
+async fn dial(
+    repository: &Repo,
+    handles: &[DocHandle],
+    address: SocketAddr,
+) -> anyhow::Result<DialerHandle<Infallible>> {
+    let dialer = repository.dial_tcp(Url::parse(&format!("tcp://{address}"))?, BackoffConfig::default())?;
     dialer.established().await.map_err(|error| anyhow!("{error:?}"))?;
     let connection = dialer.connection_id().context("what is established has a connection")?;
     for handle in handles {
@@ -103,7 +115,7 @@ async fn dial(repository: &Repo, handles: &[DocHandle], address: &str) -> anyhow
         handle.we_have_their_changes(connection).await;
     }
     tell(&Word::Done);
-    Ok(())
+    Ok(dialer)
 }
 
 async fn accept(repository: &Repo, listener: &TcpListener) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, ensure};
 use automerge::{Automerge, Change};
 use future_form::Sendable;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use rukun_change::Digest;
 use sedimentree_core::blob::Blob;
 use sedimentree_core::depth::CountLeadingZeroBytes;
@@ -33,7 +33,7 @@ use subduction_crypto::signer::memory::MemorySigner;
 use subduction_redb_storage::RedbStorage;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::child::{Parent, Word, tell};
+use crate::child::{Order, Parent, Word, tell};
 use crate::document;
 use crate::families::{self, Editor, Families, MEASURING_SEED};
 use crate::scene::{Scene, Way};
@@ -45,10 +45,19 @@ const SERVICE: &[u8] = b"office";
 const WRITES_MAX: usize = 256;
 
 type Conn = MessageTransport<Framed>;
-type Handler =
-    SyncHandler<Sendable, RedbStorage, Conn, OpenPolicy, CountLeadingZeroBytes, TokioSpawn>;
+type Handler = SyncHandler<Sendable, RedbStorage, Conn, OpenPolicy, CountLeadingZeroBytes, TokioSpawn>;
 type Engine = Arc<
-    Subduction<'static, Sendable, RedbStorage, Conn, Handler, OpenPolicy, MemorySigner, TokioTimeout, TokioSpawn>,
+    Subduction<
+        'static,
+        Sendable,
+        RedbStorage,
+        Conn,
+        Handler,
+        OpenPolicy,
+        MemorySigner,
+        TokioTimeout,
+        TokioSpawn,
+    >,
 >;
 
 /// Makes all trees on the phone.
@@ -104,17 +113,19 @@ pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     tell(&Word::Ready(listener.local_addr()?));
     match way {
-        Way::Dial => {
-            let stream = TcpStream::connect(parent.go().await?).await?;
-            dial(&engine, stream).await?;
-            parent.stop().await;
-        }
+        Way::Dial => loop {
+            match parent.order().await {
+                Order::Go(address) => dial(&engine, TcpStream::connect(address).await?).await?,
+                Order::Rest => engine.disconnect_all().await?,
+                Order::Stop => break,
+            }
+        },
         Way::Listen => tokio::select! {
             accepted = accept(&engine, &listener) => accepted?,
             () = parent.stop() => {}
         },
     }
-    tell(&Word::Held(held(&engine).await?));
+    tell(&Word::Held(held(&engine).await));
     Ok(())
 }
 
@@ -124,7 +135,12 @@ async fn dial(engine: &Engine, stream: TcpStream) -> anyhow::Result<()> {
     let audience = Audience::discover(SERVICE);
     let connect = |framed, _| (MessageTransport::new(framed), ());
     let shaken = handshake::initiate::<Sendable, _, _, _, _>(
-        framed, connect, engine.signer(), audience, now(), Nonce::random(),
+        framed,
+        connect,
+        engine.signer(),
+        audience,
+        now(),
+        Nonce::random(),
     );
     let (connection, ()) = shaken.await.map_err(|error| anyhow!("{error:?}"))?;
     let office = connection.peer_id();
@@ -187,11 +203,12 @@ fn tree(at: usize) -> SedimentreeId {
     SedimentreeId::new(*Digest::of(format!("family {at}").as_bytes()).as_bytes())
 }
 
-async fn held(engine: &Engine) -> anyhow::Result<String> {
-    let mut all = stream::iter(engine.get_all_heads().await).collect::<Vec<_>>().await;
+async fn held(engine: &Engine) -> String {
+    let mut all = engine.get_all_heads().await;
+    all.iter_mut().for_each(|(_, heads)| heads.sort_unstable());
     all.sort_unstable();
     let text: String = all.iter().map(|(tree, heads)| format!("{tree:?}{heads:?}")).collect();
-    Ok(format!("{} trees, heads {:.16}", all.len(), Digest::of(text.as_bytes()).to_string()))
+    format!("{} trees, heads {:.16}", all.len(), Digest::of(text.as_bytes()).to_string())
 }
 
 fn now() -> TimestampSeconds {
