@@ -191,17 +191,12 @@ impl Parent {
 
     /// What this side is to do next. Where nobody is left to say so, that is to stop.
     pub async fn order(&mut self) -> Order {
-        while let Ok(Some(line)) = self.lines.next_line().await {
-            match line.split_once(' ').unwrap_or((&line, "")) {
-                ("go", address) => match address.parse() {
-                    Ok(address) => return Order::Go(address),
-                    Err(_) => break,
-                },
-                ("rest", _) => return Order::Rest,
-                _ => break,
-            }
+        let line = self.lines.next_line().await.ok().flatten().unwrap_or_default();
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("go", address) => address.parse().map_or(Order::Stop, Order::Go),
+            ("rest", _) => Order::Rest,
+            _ => Order::Stop,
         }
-        Order::Stop
     }
 
     /// Waits until this side is to stop; who listens is told nothing else.

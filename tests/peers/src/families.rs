@@ -3,7 +3,7 @@
 //! questionnaire asks it, so that nothing compresses better than it would in the worst field. No file is read, and
 //! nothing here knows how any contestant keeps a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context, bail};
 use rand_chacha::ChaCha20Rng;
@@ -20,6 +20,8 @@ pub const MEASURING_SEED: u64 = 20_221_015;
 pub const EDITS: usize = 30;
 /// The region in which all families live.
 pub const REGION: &str = "1811010";
+/// Of a hundred families those with one member, with two and so on: 3.4 members a family.
+const SIZES: [i64; 8] = [8, 20, 27, 24, 14, 4, 2, 1];
 /// How many families one sub-SLS has.
 const SUB_SLS_FAMILIES: usize = 60;
 /// How many SLS one village has.
@@ -44,6 +46,8 @@ pub struct Families {
     questionnaire: Questionnaire,
     chance: ChaCha20Rng,
     drawn: usize,
+    /// Names and NIK of people who live nowhere yet.
+    people: VecDeque<(String, String)>,
 }
 
 impl Families {
@@ -54,7 +58,8 @@ impl Families {
     pub fn new(seed: u64) -> anyhow::Result<Self> {
         let questionnaire = Questionnaire::parse(BUILT_IN.1)?;
         let chance = ChaCha20Rng::seed_from_u64(!seed);
-        Ok(Self { population: Population::new(seed), questionnaire, chance, drawn: 0 })
+        let population = Population::new(seed);
+        Ok(Self { population, questionnaire, chance, drawn: 0, people: VecDeque::new() })
     }
 
     /// The next family.
@@ -65,21 +70,37 @@ impl Families {
         let home = home(self.drawn)?;
         let number = u32::try_from(self.drawn % SUB_SLS_FAMILIES)? + 1;
         self.drawn += 1;
-        let person = self.population.family(home, number, number);
+        let prelist = self.population.family(home, number, number);
+        self.people.extend(prelist.members);
+        let size = self.size();
+        while self.people.len() < size {
+            self.people.extend(self.population.family(home, number, number).members);
+        }
         let mut answers = Answers::default();
-        for (name, value) in person.prelist.as_object().context("a prelist is an object")? {
+        for (name, value) in prelist.prelist.as_object().context("a prelist is an object")? {
             answers.family.insert(name.clone(), scalar(value)?);
         }
-        for (at, (name, nik)) in person.members.iter().enumerate() {
-            let number = i64::try_from(at)? + 1;
-            let texts = [("r402", name), ("r403", nik)];
-            let texts = texts.map(|(field, text)| (field.to_owned(), Scalar::Text(text.as_str().into())));
-            let mut given = BTreeMap::from(texts);
-            given.insert("r401".into(), Scalar::Int(number));
-            answers.members.insert(MemberId::from_bytes(number.to_be_bytes()), given);
+        let members: Vec<_> = self.people.drain(..size).collect();
+        answers.family.insert("r108".into(), Scalar::Text(members[0].0.clone()));
+        answers.family.insert("r112".into(), Scalar::Int(size as i64));
+        for (at, (name, nik)) in (1..).zip(members) {
+            let given =
+                [("r401", Scalar::Int(at)), ("r402", Scalar::Text(name)), ("r403", Scalar::Text(nik))];
+            let given = given.map(|(field, value)| (field.to_owned(), value));
+            answers.members.insert(MemberId::from_bytes(at.to_be_bytes()), given.into());
         }
         self.answer(&mut answers)?;
         Ok(Family { home, interview: interview(&answers) })
+    }
+
+    /// How many members the next family has.
+    fn size(&mut self) -> usize {
+        let mut left = between(&mut self.chance, 0, SIZES.iter().sum::<i64>() - 1);
+        let beyond = SIZES.iter().take_while(|weight| {
+            left -= **weight;
+            left >= 0
+        });
+        beyond.count() + 1
     }
 
     /// Draws what is asked and not answered, until nothing is.
@@ -196,7 +217,7 @@ fn interview(answers: &Answers) -> Value {
 fn plain(value: &Scalar) -> Value {
     match value {
         Scalar::Int(number) => (*number).into(),
-        Scalar::Text(text) => text.to_string().into(),
+        Scalar::Text(text) => text.clone().into(),
         Scalar::Null => Value::Null,
     }
 }

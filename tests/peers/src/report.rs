@@ -37,10 +37,7 @@ fn row(one: &Measured) -> String {
     let (task, name) = (one.task.name(), one.contestant.name());
     match &one.outcome {
         Ok(figures) => format!("| {task} | {name} | {} |\n", cells(figures, one.records).join(" | ")),
-        Err(reason) => {
-            let reason = reason.lines().last().unwrap_or_default();
-            format!("| {task} | {name} | {reason} | | | | | | | |\n")
-        }
+        Err(reason) => format!("| {task} | {name} | {} | | | | | | | |\n", reason.replace('\n', " ")),
     }
 }
 

@@ -3,6 +3,7 @@
 //! heads are known to be shared. That storage is infallible and calls no sync of the disk, so what is done may not be durable.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -143,7 +144,7 @@ async fn held(repository: &Repo, ids: Vec<DocumentId>) -> anyhow::Result<String>
     for id in ids {
         let mut of = find(repository, id).await?.with_document(|document| document.get_heads());
         of.sort_unstable();
-        heads.push_str(&format!("{of:?}"));
+        let _ = write!(heads, "{of:?}");
     }
     Ok(format!("heads {:.16}", Digest::of(heads.as_bytes()).to_string()))
 }

@@ -205,9 +205,11 @@ fn tree(at: usize) -> SedimentreeId {
 
 async fn held(engine: &Engine) -> String {
     let mut all = engine.get_all_heads().await;
-    all.iter_mut().for_each(|(_, heads)| heads.sort_unstable());
+    for (_, heads) in &mut all {
+        heads.sort_unstable();
+    }
     all.sort_unstable();
-    let text: String = all.iter().map(|(tree, heads)| format!("{tree:?}{heads:?}")).collect();
+    let text = format!("{all:?}");
     format!("{} trees, heads {:.16}", all.len(), Digest::of(text.as_bytes()).to_string())
 }
 
