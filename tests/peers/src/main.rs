@@ -17,6 +17,7 @@ mod runs;
 mod samod;
 mod scene;
 mod subduction;
+mod targets;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use crate::contestant::Contestant;
 use crate::drawing;
 use crate::runs::{Figures, Measured, Task};
+use crate::targets;
 
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
@@ -17,11 +18,12 @@ const HEADING: &str = "| task | by | bytes | sent + received | a record | pieces
                        | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
 const KIB_A_MB: f64 = 1_000_000.0 / 1_024.0;
 
-/// A table for each number of records.
+/// What was set, then a table for each number of records.
 pub fn tables(measured: &[Measured]) -> String {
     let mut counts: Vec<usize> = measured.iter().map(|one| one.records).collect();
+    counts.sort_unstable();
     counts.dedup();
-    let mut text = String::new();
+    let mut text = targets::table(measured);
     for records in counts {
         let _ = write!(text, "### {} records\n\n{HEADING}", spaced(records as u64));
         for task in Task::ALL {
@@ -81,11 +83,14 @@ pub fn write(measured: &[Measured]) -> anyhow::Result<()> {
     fs::write(&page, between_markers(&text, &tables(measured))?)?;
     let series = |contestant: Contestant, task: Task| -> Vec<(usize, u64)> {
         let of = measured.iter().filter(|one| one.contestant == contestant && one.task == task);
-        of.filter_map(|one| {
-            let figures = one.outcome.as_ref().ok()?;
-            Some((one.records, figures.bytes.0 + figures.bytes.1))
-        })
-        .collect()
+        let mut points: Vec<(usize, u64)> = of
+            .filter_map(|one| {
+                let figures = one.outcome.as_ref().ok()?;
+                Some((one.records, figures.bytes.0 + figures.bytes.1))
+            })
+            .collect();
+        points.sort_unstable();
+        points
     };
     fs::write(docs.join("benchmarks.svg"), drawing::svg(series))?;
     Ok(())

@@ -117,11 +117,11 @@ pub fn measure(
     std::fs::create_dir(scene.path())?;
     let run = Run { contestant, records, repeats, cap, place: place.path() };
     let mut measured = Vec::new();
-    let mut failed = run.act(Act::Prepare, &scene).map_err(cause).err();
+    let mut failed = run.act(Act::Prepare, &scene).map_err(|error| cause(&error)).err();
     for task in Task::ALL {
         let outcome = match &failed {
             Some(reason) => Err(reason.clone()),
-            None => run.task(task, &scene).map_err(cause),
+            None => run.task(task, &scene).map_err(|error| cause(&error)),
         };
         tell(contestant, records, task, &outcome);
         if let (Task::First, Err(error)) = (task, &outcome) {
@@ -133,7 +133,7 @@ pub fn measure(
 }
 
 /// What went wrong at first; the rest of it is told at once.
-fn cause(error: anyhow::Error) -> String {
+fn cause(error: &anyhow::Error) -> String {
     eprintln!("{error:?}");
     error.root_cause().to_string()
 }
