@@ -178,11 +178,11 @@ impl Running {
 
     /// Ends the link, and goes on without one. The tickets of the endpoint stay.
     async fn hang_up(&mut self) -> anyhow::Result<()> {
+        // Status is not asked: with all these records it would still be at work when the next session begins.
+        let mut events = self.core.subscribe();
         if let Some(dialing) = self.dialing.take() {
             dialing.abort();
-        }
-        while self.status().await?.peers.iter().any(|peer| peer.linked) {
-            sleep(LOOK_EVERY).await;
+            heard(&mut events, "peer-down").await?;
         }
         Ok(())
     }
@@ -202,10 +202,14 @@ impl Running {
 
 /// Waits until the peer is known to hold all that it may.
 async fn in_sync(events: &mut broadcast::Receiver<Value>) -> anyhow::Result<()> {
+    heard(events, "in-sync").await
+}
+
+async fn heard(events: &mut broadcast::Receiver<Value>, kind: &str) -> anyhow::Result<()> {
     loop {
         match events.recv().await {
-            Ok(event) if event["event"] == "in-sync" => return Ok(()),
-            // Who listens too slowly misses what is old, and this is the last of a session.
+            Ok(event) if event["event"] == kind => return Ok(()),
+            // Who listens too slowly misses what is old, and what is waited for is the last of a session.
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(error) => return Err(error.into()),
         }
