@@ -255,7 +255,7 @@ changed since.")]
     #[command(flatten)]
     Evidence(EvidenceVerb),
     /// Carry work in a file where there is no link
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  rukun bundle export --for district budi.bundle")]
     Bundle(Bundle),
     /// Save what a damaged store still holds into a new one
     #[command(after_help = "\

@@ -104,7 +104,7 @@ impl Replica {
     /// # Errors
     /// If the store fails.
     pub fn status(&mut self) -> Result<Status, ReplicaError> {
-        self.refresh(REFRESH_RECORDS_MAX)?;
+        self.refresh(None, REFRESH_RECORDS_MAX)?;
         let stats = self.store.stats()?;
         let device = self.device();
         let mut fingerprint = Fingerprint::default();

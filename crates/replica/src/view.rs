@@ -47,7 +47,7 @@ impl Replica {
         after: Option<&RecordId>,
         limit: usize,
     ) -> Result<Vec<RecordLine>, ReplicaError> {
-        self.refresh(usize::MAX)?;
+        self.refresh(region, usize::MAX)?;
         let rows = self.store.derived_range(region, after, limit)?;
         let line = |(id, bytes): (RecordId, Vec<u8>)| {
             let line = read_line(id, &bytes).ok()?;
@@ -65,7 +65,8 @@ impl Replica {
         region: Option<&Region>,
         kind: Option<ConflictKind>,
     ) -> Result<Vec<(RecordId, Vec<Conflict>)>, ActionError> {
-        self.refresh(usize::MAX)?;
+        // One number may stand in records of two regions.
+        self.refresh(None, usize::MAX)?;
         let duplicates = self.duplicates()?;
         let mut found = Vec::new();
         for line in self.records(region, None, usize::MAX)? {
@@ -169,11 +170,15 @@ impl Replica {
         Ok(conflicts)
     }
 
-    /// Makes up the views of records that changed since, at most so many.
-    pub(crate) fn refresh(&mut self, records_max: usize) -> Result<(), ReplicaError> {
+    /// Makes up the views of records of a region, or of all, that changed since, at most so many.
+    pub(crate) fn refresh(
+        &mut self,
+        region: Option<&Region>,
+        records_max: usize,
+    ) -> Result<(), ReplicaError> {
         let mut left = records_max;
         while left > 0 {
-            let stale = self.store.stale_records(left.min(REFRESH_RECORDS_MAX))?;
+            let stale = self.store.stale_records(region, left.min(REFRESH_RECORDS_MAX))?;
             if stale.is_empty() {
                 break;
             }

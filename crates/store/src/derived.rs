@@ -31,15 +31,16 @@ pub struct Duplicate {
 }
 
 impl Store {
-    /// Records that changed since their view was put, in order.
+    /// Records of a region, or of all, that changed since their view was put, in order.
     ///
     /// # Errors
     /// If the medium fails or a row is damaged.
-    pub fn stale_records(&self, limit: usize) -> Result<Vec<RecordId>, StoreError> {
+    pub fn stale_records(&self, region: Option<&Region>, limit: usize) -> Result<Vec<RecordId>, StoreError> {
+        let Some((first, last)) = bounds(region, None) else { return Ok(Vec::new()) };
         self.read(|txn| {
             let table = txn.open_table(STALE)?;
-            let stale = table.iter()?.take(limit).map(|row| record_of(row?.0.value()));
-            stale.collect()
+            let rows = table.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))?;
+            rows.take(limit).map(|row| record_of(row?.0.value())).collect()
         })
     }
 

@@ -52,7 +52,7 @@ impl Snapshot {
             waiting: store.waiting()?.into_iter().map(|(from, id, _)| (from, id)).collect(),
             views: store.derived_range(None, None, usize::MAX)?,
             waiting_counts: DEVICES.iter().map(|device| store.waiting_count(device)).collect(),
-            stale: store.stale_records(usize::MAX)?,
+            stale: store.stale_records(None, usize::MAX)?,
             duplicates: store.duplicates()?,
             settings: (0..3u8).map(|name| store.setting(&name.to_string())).collect::<Result<_, _>>()?,
             blobs: (0..2).map(blob).collect::<Result<_, _>>()?,

@@ -244,7 +244,11 @@ fn serves_only_what_was_written(store: &mut Store) {
         assert_eq!(Some(setting), written.settings, "a setting is wrong");
     }
     drop((store.records(None, None, 99), store.peers(), store.waiting(), store.stats(), store.duplicates()));
-    drop((store.fingerprints(&["1811".parse().unwrap()]), store.stale_records(9), store.statement_ids()));
+    drop((
+        store.fingerprints(&["1811".parse().unwrap()]),
+        store.stale_records(None, 9),
+        store.statement_ids(),
+    ));
     drop((
         store.blob(&Digest::of(b"[[variable]]\nname = \"r402\"\n")),
         store.blob_offset(&Digest::of(b"more")),

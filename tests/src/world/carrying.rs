@@ -1,9 +1,9 @@
 //! Bundles are carried: written by one node for another, and brought at once, late, twice, changed on the way, or to
 //! somebody else. Whoever carries them can do no more harm than to lose them.
 
-use rukun_change::DeviceKey;
 use rukun_replica::{BundleError, BundleOpenError};
 
+use super::links::Carried;
 use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::watch::is_honest_reason;
@@ -11,13 +11,6 @@ use super::{Chance, NODES};
 
 /// How many are on their way at most.
 const CARRIED_MAX: usize = 6;
-
-/// A bundle on its way.
-#[derive(Clone)]
-pub(super) struct Carried {
-    recipient: DeviceKey,
-    bytes: Vec<u8>,
-}
 
 impl World {
     /// One node writes a bundle for another, and one of those that are on their way is brought.

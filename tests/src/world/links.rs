@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rukun_change::ChangeId;
+use rukun_change::{ChangeId, DeviceKey};
 use rukun_replica::{Deframer, LinkId};
 
 /// One end of a link: a node, and what it calls the link.
@@ -24,6 +24,13 @@ pub(super) struct Wire {
     /// The sender closed it, with this reason, after all that is in flight.
     pub(super) closing: Option<String>,
     last_due_ms: u64,
+}
+
+/// A bundle on its way, by no link.
+#[derive(Clone, Debug)]
+pub(super) struct Carried {
+    pub(super) recipient: DeviceKey,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// What is in a frame of changes.

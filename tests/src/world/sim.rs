@@ -10,10 +10,9 @@ use rukun_replica::{Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
 
 use super::Chance;
-use super::carrying::Carried;
 use super::disk::Trouble;
 use super::liar::Lie;
-use super::links::{End, Links};
+use super::links::{Carried, End, Links};
 use super::mallory::Mallory;
 use super::node::{self, Node};
 use super::tally::{Fault, Tally};

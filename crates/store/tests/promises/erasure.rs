@@ -110,7 +110,7 @@ fn an_erased_record_is_in_no_listing_for_good_and_its_numbers_are_nobodys() {
     assert_eq!(store.record_count(None).unwrap(), left.len() as u64);
     assert_eq!(store.record_count(Some(&gone().home().region())).unwrap(), 1);
     assert_eq!(store.stats().unwrap().records, left.len() as u64);
-    assert_eq!(store.stale_records(usize::MAX).unwrap(), left);
+    assert_eq!(store.stale_records(None, usize::MAX).unwrap(), left);
     assert_eq!(store.derived(&gone()).unwrap(), None);
     let views = store.derived_range(None, None, usize::MAX).unwrap();
     assert!(views.iter().map(|(record, _)| record).eq(&left));
@@ -151,7 +151,7 @@ fn what_comes_of_an_erased_record_later_is_taken_without_its_answers_or_not_at_a
     assert_eq!(store.header(&late.id()).unwrap(), Some(stub.clone()));
     assert_eq!(store.change(&late.id()).unwrap(), None);
     assert_eq!(store.record_headers(&gone()).unwrap().last(), Some(&stub));
-    assert_eq!(store.stale_records(usize::MAX).unwrap(), []);
+    assert_eq!(store.stale_records(None, usize::MAX).unwrap(), []);
 }
 
 #[test]

@@ -34,9 +34,16 @@ fn records_come_by_region_in_pages() {
     assert_eq!(store.records(Some(&region("1811010")), Some(&far), 9).unwrap(), []);
     assert_eq!(store.records(Some(&region("1811020")), Some(&record(0, 0)), 9).unwrap(), [far]);
     assert_eq!(store.fingerprints(&[region("1811020"), region("1811")]).unwrap().len(), 3);
+    assert_eq!(
+        store.stale_records(Some(&region("1811020")), 9).unwrap(),
+        [far],
+        "no other place is read for one"
+    );
     store.put_derived(&far, b"view", &[]).unwrap();
+    assert_eq!(store.stale_records(Some(&region("1811020")), 9).unwrap(), []);
+    assert!(!store.stale_records(Some(&region("1811010")), 9).unwrap().is_empty());
     store.mark_stale(Some(&region("1811010"))).unwrap();
-    assert!(!store.stale_records(9).unwrap().contains(&far));
+    assert!(!store.stale_records(None, 9).unwrap().contains(&far));
 }
 
 #[test]

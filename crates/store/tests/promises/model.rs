@@ -366,7 +366,7 @@ impl Model {
     }
 
     fn derived_agrees(&self, store: &Store) {
-        let stale = store.stale_records(usize::MAX).unwrap();
+        let stale = store.stale_records(None, usize::MAX).unwrap();
         assert_eq!(stale, self.stale.iter().copied().collect::<Vec<_>>());
         let views: Vec<_> = self.derived.clone().into_iter().collect();
         assert_eq!(store.derived_range(None, None, usize::MAX).unwrap(), views);

@@ -57,7 +57,7 @@ fn a_store_made_anew_opens_with_the_new_key_alone_and_holds_all_that_was_not_era
     assert_eq!((store.device_seed(), store.survey()), (&DEVICE_SEED, Some(SURVEY)));
     assert_eq!(store.setting("staged").unwrap(), None);
     assert_eq!(store.duplicates().unwrap(), [], "no number is known before the views are put again");
-    assert_eq!(store.stale_records(9).unwrap(), store.records(None, None, 9).unwrap());
+    assert_eq!(store.stale_records(None, 9).unwrap(), store.records(None, None, 9).unwrap());
     model.renew();
     (8..40).for_each(|at| model.act(&mut store, &Act::Derive(at, vec![at as u8 % 3])).unwrap());
     model.agrees(&store);
