@@ -214,6 +214,10 @@ impl Replica {
             Output::Event(event) => event.is_of_session_with(&sender),
         });
         let Some(ended) = self.links.remove(&BUNDLE) else {
+            // It ended as a link does that was one. What sessions said of the sender stays.
+            if let Some(before) = &before {
+                self.store.set_peer(&sender, before).map_err(ReplicaError::from)?;
+            }
             let why = said.into_iter().find_map(|output| match output {
                 Output::Close { reason, .. } => Some(reason),
                 _ => None,

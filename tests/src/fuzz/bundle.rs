@@ -50,12 +50,11 @@ fn brought(steps: &[u8]) {
         let sender = input.pick(&peers());
         let mut frames = Vec::new();
         for _ in 0..input.below(FRAMES_MAX) {
-            frames.push(match input.below(8) {
-                0 => input.piece().to_vec(),
-                _ => {
-                    let kind = 5 + input.below(20);
-                    session.message(kind, &mut input).encode().split_off(4)
-                }
+            frames.push(if input.below(8) == 0 {
+                input.piece().to_vec()
+            } else {
+                let kind = 5 + input.below(20);
+                session.message(kind, &mut input).encode().split_off(4)
             });
         }
         let mut entropy = ChaCha20Rng::from_seed([input.byte(); 32]);
