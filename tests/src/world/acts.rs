@@ -90,9 +90,9 @@ impl World {
         if let Some(id) = found.iter().find(|id| !self.truth.facts.contains_key(*id)) {
             return Err(format!("{node} holds change {id:.12} after a restart, which nobody made"));
         }
-        // Durable, and the program ended before it could say so.
+        // Durable, and the program ended before it could say so; or its key is another one since.
         let key = self.nodes[node].key;
-        for id in found.difference(&self.truth.held[node]) {
+        for id in &found {
             self.truth.holders.entry(*id).or_default().insert(key);
         }
         self.let_go(node, &gone)?;
