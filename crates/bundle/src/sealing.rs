@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rukun_authority::{Keypair, exchange_key};
 use rukun_change::{DeviceKey, SurveyId};
 
-use crate::envelope::{EnvelopeError, MAGIC, SealedBundle};
+use crate::envelope::{MAGIC, SealedBundle};
 
 type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
@@ -119,9 +119,6 @@ pub struct SealError {
 /// Why a bundle can't be opened here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It is no bundle at all.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
     /// It is sealed to another device.
     #[error("it is for device {recipient}, and only that can open it")]
     ForAnother {

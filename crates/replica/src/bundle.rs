@@ -55,7 +55,7 @@ impl Replica {
     /// # Errors
     /// If that is no device of this survey, it is this one, or there is more than a bundle holds.
     pub fn write_bundle(&mut self, recipient: &DeviceKey) -> Result<BundleWritten, BundleError> {
-        let survey = self.survey().ok_or(BundleError::NoCharter)?;
+        let survey = self.survey().ok_or(BundleError::NoSurvey)?;
         let trust = self.trust.as_ref().ok_or(BundleError::NoCharter)?;
         if *recipient == self.device() {
             return Err(BundleError::Myself);

@@ -44,6 +44,9 @@ pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
         text.push_str(&paint.alert(&format!("{refused} were refused; the log says why")));
         text.push('\n');
     }
+    if *changes == 0 {
+        return text;
+    }
     let author = clean(&from.author);
     let _ = writeln!(
         text,
