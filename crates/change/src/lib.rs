@@ -39,6 +39,11 @@ mod operations;
 mod body;
 pub use body::Body;
 
+mod runs;
+
+mod layout;
+pub use layout::{Cell, Layout, Section, SectionMap};
+
 mod header;
 pub use header::{
     CHANGE_TYPE, ChangeError, Header, SIGNATURE_BYTES, Signature, SignedHeader, read_ink, read_seen,

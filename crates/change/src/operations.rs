@@ -28,21 +28,21 @@ pub(crate) fn read_operations(
 
 /// The columns of a change that stays within the document shape, still encoded.
 #[derive(Default)]
-struct Columns<'a> {
-    map_actor: &'a [u8],
-    map_counter: &'a [u8],
-    key: &'a [u8],
-    insert: &'a [u8],
-    action: &'a [u8],
-    value_head: &'a [u8],
-    value: &'a [u8],
-    replaced: &'a [u8],
-    replaced_actor: &'a [u8],
-    replaced_counter: &'a [u8],
+pub(crate) struct Columns<'a> {
+    pub(crate) map_actor: &'a [u8],
+    pub(crate) map_counter: &'a [u8],
+    pub(crate) key: &'a [u8],
+    pub(crate) insert: &'a [u8],
+    pub(crate) action: &'a [u8],
+    pub(crate) value_head: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) replaced: &'a [u8],
+    pub(crate) replaced_actor: &'a [u8],
+    pub(crate) replaced_counter: &'a [u8],
 }
 
 impl<'a> Columns<'a> {
-    fn read(input: &mut Input<'a>) -> Result<Self, BodyError> {
+    pub(crate) fn read(input: &mut Input<'a>) -> Result<Self, BodyError> {
         let mut columns = Self::default();
         let part = || malformed("columns");
         let count = input.count(COLUMNS_MAX).map_err(part())?;
@@ -270,7 +270,7 @@ impl<'a> Operations<'a> {
 }
 
 /// The member whose map is kept under this key, in the one spelling that there is.
-fn member(key: &str) -> Option<MemberId> {
+pub(crate) fn member(key: &str) -> Option<MemberId> {
     let member = key.parse::<MemberId>().ok()?;
     key.bytes().all(|byte| !byte.is_ascii_uppercase()).then_some(member)
 }

@@ -1,22 +1,23 @@
-//! A frame of changes, column by column: what is alike stands together and compresses.
+//! A frame of changes, column by column: what is alike stands together and compresses, and what does not compress
+//! stands last.
 //! The first 8 bytes of a body (magic and checksum) follow from the rest: they stay off the wire
 //! and are rebuilt, so that a change arrives with the right ones whatever its sender held.
 
 use rukun_change::cbor::{Reader, Writer};
-use rukun_change::limits::BODY_BYTES_MAX;
 use rukun_change::{
     Author, Change, DeviceKey, Digest, Incarnation, RecordId, SignedChange, read_ink, read_seen, write_seen,
 };
 
 use crate::Fault;
+use crate::bodies::{BODY_FIELDS, Bodies, read_bodies};
 use crate::limits::FRAME_CHANGES_MAX;
-use crate::rows::{read_rows_exactly, write_rows};
+use crate::rows::{read_column, read_rows_exactly, write_column, write_rows};
 
 const CHUNK_MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const CHECKSUM_BYTES: usize = 4;
 const HEAD_BYTES: usize = CHUNK_MAGIC.len() + CHECKSUM_BYTES;
-/// Fields of the message: three of the frame, then the columns.
-const FIELDS: usize = 10;
+/// Fields of the message beside the bodies.
+const FIELDS: usize = 9;
 
 /// Changes, each to be understood without any other frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +31,11 @@ pub struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn write(&self, out: &mut Writer) {
+    /// The fields, in parts that are best compressed apart.
+    pub(crate) fn write(&self) -> Vec<Vec<u8>> {
         let items = || self.items.iter();
-        out.array(FIELDS).uint(self.frame);
+        let (mut alike, mut unlike) = (Writer::new(), Writer::new());
+        let out = alike.array(FIELDS + BODY_FIELDS).uint(self.frame);
         match self.upto {
             Some(upto) => out.uint(upto),
             None => out.null(),
@@ -46,15 +49,19 @@ impl Changes {
         let steps: Vec<u64> =
             items().zip(named).map(|(item, author)| steps.step_to(author, item.change.n)).collect();
         write_column(out, &steps, |out, step| _ = out.uint(*step));
-        write_rows(out, items().map(|item| item.change.record.to_bytes()));
         write_column(out, &self.items, |out, item| _ = out.uint(item.change.ink.number()));
         write_column(out, &self.items, |out, item| write_seen(out, &item.change.seen));
-        write_column(out, &self.items, |out, item| _ = out.bytes(without_head(&item.change.body)));
-        write_rows(out, items().map(|item| item.signature));
+        let bodies = Bodies::of(items().map(|item| without_head(&item.change.body)));
+        let values = bodies.write_alike(out);
+        bodies.write_unlike(&mut unlike);
+        write_rows(&mut unlike, items().map(|item| item.change.record.to_bytes()));
+        write_rows(&mut unlike, items().map(|item| item.signature));
+        let [others, texts] = [values.others, values.texts].map(|bytes| Writer::new().bytes(&bytes).finish());
+        vec![alike.finish(), others, texts, unlike.finish()]
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Fault> {
-        reader.tuple(FIELDS)?;
+        reader.tuple(FIELDS + BODY_FIELDS)?;
         let frame = reader.uint()?;
         let upto = if reader.null() { None } else { Some(reader.uint()?) };
         let table = read_table(reader)?;
@@ -62,17 +69,17 @@ impl Changes {
         let mut steps = Steps::new(table.len());
         let numbers =
             read_column(reader, &named, |reader, author| Ok(steps.number_after(*author, reader.uint()?)))?;
-        let records = read_rows_exactly(reader, named.len())?;
         let inks = read_column(reader, &named, |reader, _| Ok(read_ink(reader)?))?;
         let seen = read_column(reader, &inks, |reader, ink| Ok(read_seen(reader, *ink)?))?;
-        let bodies = read_column(reader, &named, |reader, _| Ok(reader.bytes(BODY_BYTES_MAX - HEAD_BYTES)?))?;
+        let bodies = read_bodies(reader, named.len())?;
+        let records = read_rows_exactly(reader, named.len())?;
         let signatures = read_rows_exactly(reader, named.len())?;
 
         let mut items = Vec::with_capacity(named.len());
         let columns = named.iter().zip(numbers).zip(records).zip(inks).zip(seen).zip(bodies).zip(signatures);
         for ((((((author, n), record), ink), seen), body), signature) in columns {
             let author = *table.get(*author).expect("only authors of the table are named");
-            let (record, body) = (RecordId::from_bytes(*record)?, with_head(body));
+            let (record, body) = (RecordId::from_bytes(*record)?, with_head(&body));
             let change = Change { author, n, record, ink, seen, body };
             items.push(SignedChange { change, signature: *signature });
         }
@@ -147,23 +154,6 @@ fn read_named(reader: &mut Reader<'_>, authors: usize) -> Result<Vec<usize>, Fau
         named.push(known);
     }
     if used == authors { Ok(named) } else { Err(Fault::Authors { index: used as u64 }) }
-}
-
-fn write_column<T>(out: &mut Writer, column: &[T], mut write: impl FnMut(&mut Writer, &T)) {
-    out.array(column.len());
-    for item in column {
-        write(out, item);
-    }
-}
-
-/// One more column, as long as one that was read before.
-fn read_column<'a, B, T>(
-    reader: &mut Reader<'a>,
-    before: &[B],
-    mut read: impl FnMut(&mut Reader<'a>, &B) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    reader.tuple(before.len())?;
-    before.iter().map(|item| read(reader, item)).collect()
 }
 
 fn without_head(chunk: &[u8]) -> &[u8] {

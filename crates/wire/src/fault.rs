@@ -105,6 +105,15 @@ pub enum Fault {
         /// Which entry of the table of authors, or which one a change names.
         index: u64,
     },
+    /// Values that are more or fewer bytes than their heads say.
+    #[error("values are not as long as their heads say")]
+    Values,
+    /// The parts of a change that are too long for one.
+    #[error("the parts of change {index} are too many for a change")]
+    Body {
+        /// Which one, counted from 0.
+        index: usize,
+    },
     /// A compressed part that does not say how long its content is.
     #[error("compressed content does not say how long it is")]
     UnknownSize,

@@ -17,6 +17,10 @@ mod rows;
 mod hello;
 pub use hello::{Cursor, Hello};
 
+mod cells;
+
+mod bodies;
+
 mod changes;
 pub use changes::Changes;
 

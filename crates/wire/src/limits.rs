@@ -16,6 +16,12 @@ pub const BATCH_BYTES_MAX: usize = STATEMENT_BYTES_MAX;
 
 /// The most changes in one frame.
 pub const FRAME_CHANGES_MAX: usize = 64;
+/// The most maps into which the changes of one frame that are laid out write, counted again for each change.
+pub const FRAME_SECTIONS_MAX: usize = 2_048;
+/// The most fields into which they write together, counted again for each map.
+pub const FRAME_CELLS_MAX: usize = 32_768;
+/// The most fields that they write at the roots of records, and the most in members' maps.
+pub const FRAME_FIELDS_MAX: usize = 512;
 /// The most statements in one message.
 pub const STATEMENTS_MAX: usize = 4_096;
 /// The most ids of statements: as many as a frame can hold.

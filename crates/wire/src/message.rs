@@ -103,7 +103,7 @@ impl Message {
         let fields = self.fields();
         framed(|frame| {
             frame.push(kind as u8);
-            frame.extend_from_slice(&if kind.is_packed() { pack(&fields) } else { fields });
+            frame.extend_from_slice(&if kind.is_packed() { pack(&fields) } else { fields.concat() });
         })
     }
 
@@ -150,7 +150,8 @@ impl Message {
         }
     }
 
-    fn fields(&self) -> Vec<u8> {
+    /// The fields, in one part or several that are best compressed apart.
+    fn fields(&self) -> Vec<Vec<u8>> {
         let mut out = Writer::new();
         match self {
             Self::Hello(hello) => hello.write(&mut out),
@@ -165,7 +166,7 @@ impl Message {
             Self::Blob { digest, offset, total, bytes } => {
                 out.array(4).bytes(digest.as_bytes()).uint(*offset).uint(*total).bytes(bytes);
             }
-            Self::Changes(changes) => changes.write(&mut out),
+            Self::Changes(changes) => return changes.write(),
             Self::Stubs(stubs) => stubs.write(&mut out),
             Self::Ack { frame, exceptions } => write_ack(&mut out, *frame, exceptions),
             Self::Summary(rows) => write_rows(&mut out, rows.iter().map(summary_row)),
@@ -184,7 +185,7 @@ impl Message {
             Self::Unclear { again } => write_yes(&mut out, *again),
             Self::Close(reason) => reason.write(&mut out),
         }
-        out.finish()
+        vec![out.finish()]
     }
 
     fn read(kind: Kind, fields: &[u8]) -> Result<Self, Fault> {

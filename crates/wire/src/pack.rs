@@ -1,10 +1,15 @@
 //! Compression: content becomes one zstd frame that says how long its content is, and back
-//! within the limit. There is no stream, no dictionary and no second frame.
+//! within the limit. Parts of the content that are of different kinds get blocks, and so statistics, of their own.
+//! There is no stream, no dictionary and no second frame.
 
 use std::cell::RefCell;
 
-use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::{find_frame_compressed_size, get_frame_content_size};
+use zstd::bulk::Decompressor;
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{
+    CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, compress_bound,
+    find_frame_compressed_size, get_frame_content_size,
+};
 
 use crate::Fault;
 use crate::limits::UNPACKED_BYTES_MAX;
@@ -13,18 +18,64 @@ use crate::limits::UNPACKED_BYTES_MAX;
 /// part of the format, since a reader takes every level.
 const LEVEL: i32 = 6;
 
+/// A block of its own takes more than it saves where it is shorter.
+const BLOCK_BYTES_MIN: usize = 128;
+
 thread_local! {
     /// Most messages are some hundred bytes, for which making a context costs more than using it.
     /// Nothing of one message is left in it for the next.
-    static PACKS: RefCell<Compressor<'static>> =
-        RefCell::new(Compressor::new(LEVEL).expect("a level that zstd has"));
+    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context());
     static UNPACKS: RefCell<Decompressor<'static>> =
         RefCell::new(Decompressor::new().expect("a context without a dictionary needs nothing but memory"));
 }
 
-pub(crate) fn pack(content: &[u8]) -> Vec<u8> {
-    let packed = PACKS.with_borrow_mut(|context| context.compress(content));
-    packed.expect("compressing from memory into memory of the right size cannot fail")
+/// All parts, one behind the other, as one zstd frame.
+pub(crate) fn pack(parts: &[Vec<u8>]) -> Vec<u8> {
+    let bytes: usize = parts.iter().map(|part| compress_bound(part.len())).sum();
+    let mut packed = Vec::with_capacity(bytes);
+    let written = PACKS.with_borrow_mut(|context| pack_with(context, parts, &mut packed));
+    written.expect("compressing from memory into memory of the right size cannot fail");
+    packed
+}
+
+fn pack_with(context: &mut CCtx<'_>, parts: &[Vec<u8>], packed: &mut Vec<u8>) -> SafeResult {
+    context.reset(ResetDirective::SessionOnly)?;
+    context.set_pledged_src_size(Some(parts.iter().map(|part| part.len() as u64).sum()))?;
+    let mut out = OutBuffer::around(packed);
+    let (last, before) = parts.split_last().map_or((&[][..], &[][..]), |(last, before)| (last, before));
+    let mut unfinished = 0;
+    for part in before {
+        unfinished += part.len();
+        let ends = unfinished >= BLOCK_BYTES_MIN;
+        let then = if ends { ZSTD_EndDirective::ZSTD_e_flush } else { ZSTD_EndDirective::ZSTD_e_continue };
+        write(context, part, &mut out, then)?;
+        unfinished = if ends { 0 } else { unfinished };
+    }
+    write(context, last, &mut out, ZSTD_EndDirective::ZSTD_e_end)
+}
+
+/// Writes a part. With `e_continue` what is returned is a hint, so all of it is taken when none is left.
+fn write(
+    context: &mut CCtx<'_>,
+    part: &[u8],
+    out: &mut OutBuffer<'_, Vec<u8>>,
+    then: ZSTD_EndDirective,
+) -> SafeResult {
+    let mut part_in = InBuffer::around(part);
+    loop {
+        let left = context.compress_stream2(out, &mut part_in, then)?;
+        let taken = part_in.pos() == part.len();
+        if taken && (left == 0 || then == ZSTD_EndDirective::ZSTD_e_continue) {
+            return Ok(0);
+        }
+    }
+}
+
+fn new_context() -> CCtx<'static> {
+    let mut context = CCtx::create();
+    let level = CParameter::CompressionLevel(LEVEL);
+    context.set_parameter(level).expect("a level that zstd has");
+    context
 }
 
 /// The content of one zstd frame that is all of `packed`. Its claim is checked before memory is
@@ -47,19 +98,19 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked() {
         for content in [vec![], vec![1], b"rukun tetangga ".repeat(1_000)] {
-            assert_eq!(unpack(&pack(&content)), Ok(content));
+            assert_eq!(unpack(&pack(&[content.clone()])), Ok(content));
         }
     }
 
     #[test]
     fn content_up_to_the_limit_is_taken_and_over_it_refused() {
         assert_eq!(
-            unpack(&pack(&vec![0; UNPACKED_BYTES_MAX])).map(|content| content.len()),
+            unpack(&pack(&[vec![0; UNPACKED_BYTES_MAX]])).map(|content| content.len()),
             Ok(UNPACKED_BYTES_MAX)
         );
         let bytes = UNPACKED_BYTES_MAX + 1;
         let refused = Fault::TooLarge { bytes: bytes as u64, max: UNPACKED_BYTES_MAX };
-        assert_eq!(unpack(&pack(&vec![0; bytes])), Err(refused));
+        assert_eq!(unpack(&pack(&[vec![0; bytes]])), Err(refused));
     }
 
     #[test]
@@ -71,14 +122,14 @@ mod tests {
 
     #[test]
     fn content_of_a_size_it_does_not_say_is_refused() {
-        let mut silent = Compressor::new(1).unwrap();
+        let mut silent = zstd::bulk::Compressor::new(1).unwrap();
         silent.include_contentsize(false).unwrap();
         assert_eq!(unpack(&silent.compress(b"rukun warga").unwrap()), Err(Fault::UnknownSize));
     }
 
     #[test]
     fn content_in_two_frames_or_with_something_after_it_is_refused() {
-        let whole = pack(b"rukun warga");
+        let whole = pack(&[b"rukun warga".to_vec()]);
         assert_eq!(unpack(&[&whole[..], &whole].concat()), Err(Fault::Corrupt));
         assert_eq!(unpack(&[&whole[..], &[0]].concat()), Err(Fault::Corrupt));
         // A frame that zstd skips: magic, length 2.
@@ -89,7 +140,7 @@ mod tests {
 
     #[test]
     fn content_that_is_shorter_or_longer_than_it_says_is_refused() {
-        let whole = pack(&[7; 100]);
+        let whole = pack(&[vec![7; 100]]);
         assert_eq!(whole.get(4..6), Some(&[0x20, 100][..]), "one segment, size in 1 byte");
         for lie in [99, 101] {
             let mut liar = whole.clone();

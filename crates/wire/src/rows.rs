@@ -1,4 +1,5 @@
-//! Lists of things that all have the same width: one byte string of rows, without a head for each.
+//! Lists: of things that all have the same width as one byte string of rows, without a head for each; of others as
+//! columns that are as long as each other.
 
 use rukun_change::cbor::{CborError, Reader, Writer};
 
@@ -30,6 +31,24 @@ pub(crate) fn read_rows_exactly<'a, const N: usize>(
         rows if rows.len() == count => Ok(rows),
         rows => Err(CborError::Length { bytes: rows.len() * N, expected: count * N }.into()),
     }
+}
+
+/// Writes one entry for each of these.
+pub(crate) fn write_column<T>(out: &mut Writer, column: &[T], mut write: impl FnMut(&mut Writer, &T)) {
+    out.array(column.len());
+    for item in column {
+        write(out, item);
+    }
+}
+
+/// One more column, as long as one that was read before.
+pub(crate) fn read_column<'a, B, T>(
+    reader: &mut Reader<'a>,
+    before: &[B],
+    mut read: impl FnMut(&mut Reader<'a>, &B) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    reader.tuple(before.len())?;
+    before.iter().map(|item| read(reader, item)).collect()
 }
 
 /// That each of the keys is greater than the one before.

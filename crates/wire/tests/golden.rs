@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_change::{
-    Author, CauseHash, Change, ChangeId, DeviceKey, Digest, Fingerprint, Header, Incarnation, Ink, RecordId,
-    SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
+    ActorId, Author, CauseHash, Cell, Change, ChangeId, DeviceKey, Digest, Fingerprint, Header, Incarnation,
+    Ink, Layout, MemberId, RecordId, Section, SectionMap, SignedChange, SignedHeader, StatementId, SubSls,
+    SurveyId,
 };
 use rukun_wire::limits::UNPACKED_BYTES_MAX;
 use rukun_wire::{
@@ -161,23 +162,89 @@ fn bytes_of_changes() {
             change(5, 301, Ink::Pencil, &[]),
         ],
     });
-    let literal = "068a0719038482825820050505050505050505050505050505050505050505050505050505050505050544a0a0a0 \
-         a0825820060606060606060606060606060606060606060606060606060606060606060644a0a0a0a08300010083 \
-         19012c0c01583018110100050003002c2c2c2c2c2c2c2c18110100050003000c0c0c0c0c0c0c0c18110100050003 \
-         002d2d2d2d2d2d2d2d83010201838082582071717171717171717171717171717171717171717171717171717171 \
-         717171715820727272727272727272727272727272727272727272727272727272727272727280834301022c4301 \
-         020c4301022d58c0e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
-         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6 \
-         e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e5e5 \
-         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
-         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
+    let literal = "06981b0719038482825820050505050505050505050505050505050505050505050505050505050505050544 \
+         a0a0a0a0825820060606060606060606060606060606060606060606060606060606060606060644a0a0a0a083 \
+         0001008319012c0c01830102018380825820717171717171717171717171717171717171717171717171717171 \
+         71717171715820727272727272727272727272727272727272727272727272727272727272727280834301022c \
+         4301020c4301022d8080808080808080808080808040408040583018110100050003002c2c2c2c2c2c2c2c1811 \
+         0100050003000c0c0c0c0c0c0c0c18110100050003002d2d2d2d2d2d2d2d58c0e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6 \
+         e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e6e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
     check_packed(&message, literal, include_str!("../golden/v1/changes.hex"));
+}
+
+/// The head of a family and one member more, and a year later one answer of each.
+fn interview() -> [Layout<'static>; 2] {
+    let cell = |field, kind, value| Cell { field, kind, value };
+    let code = |field, value| cell(field, 4, value);
+    let siti = MemberId::from_bytes([0x51; 8]);
+    let first = Layout {
+        deps: vec![],
+        actor: ActorId::from_bytes([0x0a; 16]),
+        others: vec![],
+        seq: 1,
+        start_op: 1,
+        time_ms: 1_666_000_000_000,
+        message: "",
+        makes: vec![siti],
+        sections: vec![
+            Section {
+                map: SectionMap::Root,
+                cells: vec![cell("r108", 6, b"SITI"), code("r302", &[0x99, 1])],
+            },
+            Section {
+                map: SectionMap::Own(0),
+                cells: vec![cell("r402", 6, b"SITI"), code("r405", &[2]), cell("r407", 0, &[])],
+            },
+        ],
+        replaced: None,
+    };
+    let later = Layout {
+        deps: vec![CauseHash::from_bytes([0x71; 32])],
+        actor: ActorId::from_bytes([0x0b; 16]),
+        others: vec![ActorId::from_bytes([0x0a; 16])],
+        start_op: 7,
+        time_ms: 1_697_000_000_000,
+        message: "resolve",
+        makes: vec![],
+        sections: vec![
+            Section { map: SectionMap::Other(1, 1), cells: vec![code("r405", &[1])] },
+            Section { map: SectionMap::Root, cells: vec![code("r302", &[60])] },
+        ],
+        replaced: Some([&[2, 1], &[2, 1], &[0x7e, 5, 0x7e]]),
+        ..first.clone()
+    };
+    [first, later]
+}
+
+#[test]
+fn bytes_of_changes_that_are_laid_out() {
+    let items = interview().into_iter().zip(300..).map(|(layout, n)| {
+        let mut item = change(5, n, Ink::Pencil, &[]);
+        let rest = layout.chunk().unwrap();
+        item.change.body = [&[0x85, 0x6f, 0x4a, 0x83], &Digest::of(&rest).as_bytes()[..4], &rest].concat();
+        item
+    });
+    let message = Message::Changes(Changes { frame: 7, upto: None, items: items.collect() });
+    let literal = "06981b07f681825820050505050505050505050505050505050505050505050505050505050505050544a0a0 \
+         a0a08200008219012c0182010182808082f6f68280815820717171717171717171717171717171717171717171 \
+         71717171717171717171718281500a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a82500b0b0b0b0b0b0b0b0b0b0b0b0b \
+         0b0b0b500a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a8201018201078260677265736f6c7665820100828200018202 \
+         00810182f683420201420201437e057e8264723130386472333032841846f61824148364723430326472343035 \
+         6472343037861846f6141400f64599013c0201485349544953495449821b00000183e55694001b0000000737be \
+         7600485151515151515151582018110100050003002c2c2c2c2c2c2c2c18110100050003002d2d2d2d2d2d2d2d \
+         5880e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5 \
+         e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5";
+    check_packed(&message, literal, include_str!("../golden/v1/changes-laid-out.hex"));
 }
 
 #[test]
 fn bytes_of_changes_of_a_repair() {
     let message = Message::Changes(Changes { frame: 8, upto: None, items: Vec::new() });
-    let literal = "068a08f68080804080808040";
+    let literal = "06981b08f680808080808080808080808080808080808080404080404040";
     check_packed(&message, literal, include_str!("../golden/v1/changes-of-a-repair.hex"));
 }
 

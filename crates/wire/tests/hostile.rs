@@ -5,13 +5,17 @@
 
 mod claims;
 mod dice;
+mod interview;
 
 use dice::Dice;
 use peak_alloc::PeakAlloc;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use rukun_wire::limits::{FRAME_BYTES_MAX, UNPACKED_BYTES_MAX};
-use rukun_wire::{Deframer, Message};
+use rukun_change::{ActorId, Cell, Layout, MemberId, Section, SectionMap};
+use rukun_wire::limits::{
+    FRAME_BYTES_MAX, FRAME_CELLS_MAX, FRAME_CHANGES_MAX, FRAME_SECTIONS_MAX, UNPACKED_BYTES_MAX,
+};
+use rukun_wire::{Changes, Deframer, Message};
 use zstd::zstd_safe::get_frame_content_size;
 
 #[global_allocator]
@@ -34,9 +38,13 @@ fn peak_of_decoding(body: &[u8]) -> usize {
     peak
 }
 
+/// What a cell of a change that is laid out takes on its way to a body: with its name, which stands once on the wire.
+const CELL_BYTES: usize = 128;
+
 /// A few times what the message holds or, compressed, claims to hold within its limit; and the
 /// room for as many entries as any list may have.
 fn limit(body: &[u8]) -> usize {
+    let laid_out = if body.first() == Some(&CHANGES) { CELL_BYTES * FRAME_CELLS_MAX } else { 0 };
     let held = match body.split_first() {
         Some((&(CHANGES | STATEMENTS | STUBS), packed)) => match get_frame_content_size(packed) {
             Ok(Some(claimed)) if claimed <= UNPACKED_BYTES_MAX as u64 => claimed as usize,
@@ -44,7 +52,7 @@ fn limit(body: &[u8]) -> usize {
         },
         _ => body.len(),
     };
-    4 * held + 256 * 1024
+    4 * held + laid_out + 256 * 1024
 }
 
 fn check(body: &[u8]) {
@@ -103,6 +111,17 @@ fn hostile_bytes_neither_panic_nor_take_memory_over_the_limit() {
             broken_content(frame[4], &content, &mut dice);
         }
     }
+    for seed in 0..16 {
+        let mut changes = interview::frame(1 + seed as usize % 9, seed);
+        changes.items[0].change.body = claims::chunk(b"none that can be laid out");
+        let frame = Message::Changes(changes).encode();
+        cut_and_flipped(&frame[4..], &mut dice);
+        broken_content(CHANGES, &zstd::bulk::decompress(&frame[5..], UNPACKED_BYTES_MAX).unwrap(), &mut dice);
+    }
+    let fattest = fattest_frame();
+    assert!(fattest.len() < 64 * 1024);
+    check(&fattest[4..]);
+    assert!(Message::decode(&fattest[4..]).is_ok());
     for _ in 0..20_000 {
         let bytes = dice.next() as usize % 300;
         let mut noise: Vec<u8> = (0..bytes).map(|_| dice.next() as u8).collect();
@@ -115,6 +134,32 @@ fn hostile_bytes_neither_panic_nor_take_memory_over_the_limit() {
     claims_of_length(&mut dice);
     bombs();
     a_length_alone_takes_nothing();
+}
+
+/// The frame that grows most when it is put together: as many cells as it may have, with the longest names and no values.
+fn fattest_frame() -> Vec<u8> {
+    let names: Vec<String> =
+        (0..FRAME_CELLS_MAX / FRAME_SECTIONS_MAX).map(|name| format!("f{name:031}")).collect();
+    let cells: Vec<_> = names.iter().map(|field| Cell { field, kind: 0, value: &[] }).collect();
+    let maps = FRAME_SECTIONS_MAX / FRAME_CHANGES_MAX;
+    let section = |index| Section { map: SectionMap::Own(index), cells: cells.clone() };
+    let layout = Layout {
+        deps: vec![],
+        actor: ActorId::from_bytes([7; 16]),
+        others: vec![],
+        seq: 1,
+        start_op: 1,
+        time_ms: 0,
+        message: "",
+        makes: (0..maps as u64).map(|member| MemberId::from_bytes(member.to_be_bytes())).collect(),
+        sections: (0..maps as u64).map(section).collect(),
+        replaced: None,
+    };
+    let mut changes = interview::frame(FRAME_CHANGES_MAX, 1);
+    for item in &mut changes.items {
+        item.change.body = claims::chunk(&layout.chunk().unwrap());
+    }
+    Message::Changes(changes).encode()
 }
 
 /// Heads that claim up to 2^64 of anything, in every place where a message can have one.

@@ -3,7 +3,7 @@
 
 use std::panic::catch_unwind;
 
-use rukun_change::Body;
+use rukun_change::{Body, Layout};
 
 use super::chunk::chunk;
 
@@ -11,6 +11,12 @@ use super::chunk::chunk;
 pub(super) fn run(data: &[u8]) {
     drop(Body::decode(data));
     let chunk = chunk(data);
+    let rest = &chunk[8..];
+    let laid = Layout::of(rest);
+    assert!(
+        laid.is_none_or(|layout| layout.chunk().as_deref() == Some(rest)),
+        "another chunk comes of its layout"
+    );
     let Ok(body) = Body::decode(&chunk) else { return };
     let bytes = chunk.clone();
     let theirs = catch_unwind(move || automerge::Change::from_bytes(bytes));

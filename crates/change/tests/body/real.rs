@@ -9,7 +9,9 @@ use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{AutoCommit, ObjId, ObjType, ROOT, ReadDoc as _, ScalarValue, hydrate};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rukun_change::{ActorId, Body, BodyError, CauseHash, MakeMap, MapRef, MemberId, OpId, Scalar, Write};
+use rukun_change::{
+    ActorId, Body, BodyError, CauseHash, Layout, MakeMap, MapRef, MemberId, OpId, Scalar, Write,
+};
 use sha2::{Digest as _, Sha256};
 
 const FIELDS: [&str; 5] = ["gone", "r101", "r108", "r112", "a_field_name_of_32_bytes_exactly"];
@@ -232,14 +234,32 @@ proptest! {
             let body = Body::decode(change.raw_bytes());
             prop_assert_eq!(body, Ok(oracle(&change)), "{:?}", change.raw_bytes());
             assert_automerge_agrees(change.raw_bytes(), &oracle(&change));
+            let layout = Layout::of(&change.raw_bytes()[8..]);
+            let (makes, ops) = (oracle(&change).maps, change.start_op().get()..);
+            if makes.iter().map(|map| map.op.counter).eq(ops.take(makes.len())) {
+                let layout = layout.expect("what makes its maps first is laid out");
+                prop_assert_eq!(layout.chunk(), Some(change.raw_bytes()[8..].to_vec()));
+                prop_assert_eq!(written(&layout), oracle(&change).writes.len());
+            } else {
+                prop_assert_eq!(layout, None);
+            }
         }
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        let _ = Layout::of(&bytes);
         let _ = Body::decode(&bytes);
         let _ = Body::decode(&sealed(&bytes));
     }
+}
+
+/// How many cells it has, which in each of its sections ascend.
+fn written(layout: &Layout<'_>) -> usize {
+    let sections = || layout.sections.iter();
+    assert!(sections().all(|section| section.cells.is_sorted_by(|a, b| a.field < b.field)));
+    assert!(sections().all(|section| !section.cells.is_empty()));
+    sections().map(|section| section.cells.len()).sum()
 }
 
 /// Changes with everything in them that a change of a record can have.
@@ -281,6 +301,8 @@ fn a_cut_or_flipped_chunk_is_refused() {
             let mut flipped = chunk.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(Body::decode(&flipped).is_err(), "bit {bit}");
+            let laid = Layout::of(&flipped[8..]);
+            assert!(laid.is_none_or(|layout| layout.chunk().as_deref() == Some(&flipped[8..])), "bit {bit}");
         }
     }
 }
