@@ -2,6 +2,7 @@
 //! disk. The office founded the survey; the phone and its twin are two enumerators of one region, and neither has
 //! met the other. There is no HTTP here and no command line.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use rukun_authority::{Keypair, Role};
 use rukun_replica::{NewGrant, Replica, ReplicaError};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -156,6 +157,8 @@ struct Running {
     linker: Linker,
     accepting: JoinHandle<()>,
     dialing: Option<JoinHandle<()>>,
+    /// Who is found nearby.
+    nobody: watch::Sender<BTreeSet<SocketAddr>>,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<Result<Ended, ReplicaError>>,
 }
@@ -168,12 +171,17 @@ impl Running {
         let endpoint = Endpoint::bind("127.0.0.1:0".parse()?, &keypair)?;
         let Driven { core, linker, ended, stop } = drive::start(replica)?;
         let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
-        Ok(Self { core, endpoint, linker, accepting, dialing: None, stop, ended })
+        let nobody = watch::Sender::new(BTreeSet::new());
+        Ok(Self { core, endpoint, linker, accepting, dialing: None, nobody, stop, ended })
     }
 
     fn dial(&mut self, address: SocketAddr) {
         let dialer = Dialer::new(self.endpoint.clone(), self.linker.clone(), &self.core);
-        self.dialing = Some(tokio::spawn(dialer.run(vec![address.to_string()], self.core.addresses())));
+        self.dialing = Some(tokio::spawn(dialer.run(
+            vec![address.to_string()],
+            self.core.addresses(),
+            self.nobody.subscribe(),
+        )));
     }
 
     /// Ends the link, and goes on without one. The tickets of the endpoint stay.
