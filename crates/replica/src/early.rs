@@ -1,6 +1,7 @@
-//! A sketch that goes with the greeting: who dials a peer that it knows, and has nothing new for it, says so in the
-//! first flight. Where the peer holds the same, the session is over with its answer. Where it does not, or is itself
-//! about to send something, the early sketch is forgotten, and both compare once they have nothing more to send.
+//! A sketch that goes with the greeting: who dials a peer and has nothing new for it says so in the first flight; so
+//! does who dials one that it never met, which may have everything from elsewhere. Where the peer holds the same, the
+//! session is over with its answer. Where it does not, or is itself about to send something, the early sketch is
+//! forgotten, and both compare once they have nothing more to send.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,10 @@ impl Replica {
             return Ok(());
         };
         let regions = shared(&trust.reads(&device), &trust.reads(&open.peer));
-        if regions.is_empty() || regions.len() > SKETCH_REGIONS_MAX || self.has_news(link)? {
+        let state = &open.state;
+        let was_met = state.knows_us || state.received.is_some() || state.acknowledged > 0;
+        // All of the log is news to whoever was never met, unless it has it from somebody else.
+        if regions.is_empty() || regions.len() > SKETCH_REGIONS_MAX || was_met && self.has_news(link)? {
             return Ok(());
         }
         let held: Vec<_> = self.store.fingerprints(&regions)?.into_iter().collect();

@@ -57,7 +57,11 @@ impl World {
         self.news_ms = began_ms;
         let mut dials: Vec<(u64, u64, (usize, usize))> = TIERS
             .iter()
-            .map(|pair| (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, *pair))
+            .map(|(lower, upper)| {
+                // Where officers meet, the superior's device may be the one that dials.
+                let pair = if self.chance.one_in(3) { (*upper, *lower) } else { (*lower, *upper) };
+                (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, pair)
+            })
             .collect();
         while self.now_ms < began_ms + CONVERGE_MS_MAX {
             let mut waiting = false;
