@@ -8,7 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Connection, Incoming, ServerConfig, TransportConfig, VarInt, ZeroRttAccepted};
+use quinn::{
+    ClientConfig, Connection, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    ZeroRttAccepted,
+};
+use quinn_proto::RandomConnectionIdGenerator;
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 use rustls::pki_types::CertificateDer;
@@ -25,6 +29,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A lost first flight is repaired after three of these. Two packets of 1 200 bytes take a second and more on GPRS:
 /// what is repeated before the answer can be there takes half a second of the link again.
 const INITIAL_RTT: Duration = Duration::from_millis(500);
+/// Connections of one socket are told apart by names of this length: each stands in all packets, and five on each side
+/// are exchanged at first.
+const CONNECTION_ID_BYTES: usize = 4;
 /// What may be in flight either way: 8 Mbit/s at a round trip of a second.
 const WINDOW_BYTES: u32 = 1024 * 1024;
 
@@ -53,7 +60,10 @@ impl Endpoint {
     /// # Errors
     /// If the address can't be bound.
     pub(crate) fn bind(listen: SocketAddr, keypair: &Keypair, places: Places) -> Result<Self, ConnectError> {
-        Self::open(listen, keypair, places, |config| quinn::Endpoint::server(config, listen))
+        Self::open(listen, keypair, places, |config| {
+            let socket = std::net::UdpSocket::bind(listen)?;
+            quinn::Endpoint::new(endpoint_config(), Some(config), socket, Arc::new(TokioRuntime))
+        })
     }
 
     /// The same over what `open` gives for this address, such as a simulated socket, with places of its own.
@@ -252,6 +262,13 @@ impl From<CloseCode> for VarInt {
     fn from(code: CloseCode) -> Self {
         VarInt::from_u32(code as u32)
     }
+}
+
+/// How the socket tells connections apart, whoever dialed.
+pub fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID_BYTES)));
+    config
 }
 
 fn server_config(keypair: &Keypair) -> Result<ServerConfig, ConnectError> {

@@ -3,7 +3,7 @@
 //! `cargo build --release && cargo run --release -p rukun-tests --bin lab -- --profile gprs --runs 20`
 
 // Test code all through: where it is wrong, it should stop and say where; and it prints.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,15 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use rukun_tests::lab::hall::{self, Seen};
 use rukun_tests::lab::measured::{self, Measured, Task};
-use rukun_tests::lab::namespace;
+use rukun_tests::lab::outage::{self, Back};
 use rukun_tests::lab::profile::{PROFILES, Profile};
+use rukun_tests::lab::rest::{self, Rested};
+use rukun_tests::lab::scene::Scene;
+use rukun_tests::lab::{namespace, pair};
+use serde::Serialize;
+
+/// How many runs show what is usual, where others are held against it.
+const BASE_RUNS: u64 = 10;
 
 #[derive(Parser)]
 struct Args {
@@ -71,19 +78,16 @@ fn main() -> anyhow::Result<()> {
     if args.hall {
         return hall(&program, parent.path());
     }
+    let laboratory = Laboratory { args: &args, runtime: &runtime, program: &program };
     let scene = measured::prepare(&program, parent.path(), args.task, args.families)?;
-    let mut unfinished = 0;
     for profile in profiles {
-        let runs = measure(&args, &runtime, &program, &scene, &profile)?;
-        if args.json {
-            for run in &runs {
-                println!("{}", serde_json::to_string(run)?);
-            }
+        match args.task {
+            Task::Cut => laboratory.cut(&scene, &profile)?,
+            Task::Outage => laboratory.outage(&scene, &profile)?,
+            Task::Rest => laboratory.rest(&scene, &profile)?,
+            task => laboratory.cross(&scene, &profile, task)?,
         }
-        print(&args, &profile, &runs);
-        unfinished += runs.iter().filter(|run| run.seconds.is_none()).count();
     }
-    ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", measured::RUN_MAX.as_secs());
     Ok(())
 }
 
@@ -95,40 +99,133 @@ fn hall(program: &Path, parent: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(
-    args: &Args,
-    runtime: &tokio::runtime::Runtime,
-    program: &Path,
-    scene: &rukun_tests::lab::scene::Scene,
-    profile: &Profile,
-) -> anyhow::Result<Vec<Measured>> {
-    let bar =
-        if std::io::stderr().is_terminal() { ProgressBar::new(args.runs) } else { ProgressBar::hidden() };
-    bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} runs {elapsed}").unwrap());
-    bar.set_message(profile.name);
-    let (next, runs) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|threads| {
-        for _ in 0..args.at_once.min(args.runs) {
-            threads.spawn(|| {
-                let _within = runtime.enter();
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= args.runs {
-                        return;
-                    }
-                    let run =
-                        measured::run(program, scene, args.task, args.families, profile, args.from + at);
-                    runs.lock().unwrap().push(run);
-                    bar.inc(1);
-                }
-            });
+struct Laboratory<'a> {
+    args: &'a Args,
+    runtime: &'a tokio::runtime::Runtime,
+    program: &'a Path,
+}
+
+impl Laboratory<'_> {
+    /// What crosses the link, and what that takes.
+    fn cross(&self, scene: &Scene, profile: &Profile, task: Task) -> anyhow::Result<()> {
+        let runs = self.crossings(scene, profile, task, self.args.runs)?;
+        print(self.args, profile, &runs);
+        let unfinished = runs.iter().filter(|run| run.seconds.is_none()).count();
+        ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", pair::RUN_MAX.as_secs());
+        Ok(())
+    }
+
+    fn crossings(
+        &self,
+        scene: &Scene,
+        profile: &Profile,
+        task: Task,
+        runs: u64,
+    ) -> anyhow::Result<Vec<Measured>> {
+        self.runs(profile, runs, |seed| {
+            measured::run(self.program, scene, task, self.args.families, profile, seed)
+        })
+    }
+
+    /// First syncs that are cut, beside some that are not, and beside sessions without news: what is more than these
+    /// two together came again.
+    fn cut(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
+        let families = self.args.families;
+        let arrived = |run: &Measured| run.bytes.1 - run.lost_bytes.1;
+        let mean = |runs: &[Measured]| runs.iter().map(arrived).sum::<u64>() / runs.len() as u64;
+        let whole = mean(&self.crossings(scene, profile, Task::First, BASE_RUNS)?);
+        let parent = tempfile::tempdir()?;
+        let full = measured::prepare(self.program, parent.path(), Task::Nothing, families)?;
+        let nothing = mean(&self.crossings(&full, profile, Task::Nothing, BASE_RUNS)?);
+        let runs = self.runs(profile, self.args.runs, |seed| {
+            outage::cut(self.program, scene, families, profile, seed, whole)
+        })?;
+        let unfinished = runs.iter().filter(|run| run.seconds.is_none()).count();
+        let again = mean(&runs).saturating_sub(whole + nothing);
+        println!(
+            "{} first sync of {families} families, cut once: {} runs, {unfinished} did not finish; arrived at the phone \
+             {} bytes on average, {whole} uncut, {nothing} without news: at most {again} came again, {:.1} %",
+            profile.name,
+            runs.len(),
+            mean(&runs),
+            again as f64 * 100.0 / whole as f64
+        );
+        ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", pair::RUN_MAX.as_secs());
+        Ok(())
+    }
+
+    fn outage(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
+        let runs = self.runs(profile, self.args.runs, |seed| {
+            outage::back(self.program, scene, self.args.families, profile, seed)
+        })?;
+        let sorted = |figure: fn(&Back) -> f64| {
+            let mut seconds: Vec<f64> = runs.iter().map(figure).collect();
+            seconds.sort_by(f64::total_cmp);
+            let at = |percent: usize| seconds[(runs.len() * percent).div_ceil(100) - 1];
+            let within = seconds.iter().filter(|seconds| **seconds <= 5.0).count();
+            format!("median {:.1} s, 95 % within {:.1} s, {within} within 5 s", at(50), at(95))
+        };
+        println!("{} back after outages of up to ten minutes, {} runs", profile.name, runs.len());
+        println!("  first packet: {}", sorted(|run| run.heard_seconds));
+        println!("  delivered with receipt: {}", sorted(|run| run.delivered_seconds));
+        Ok(())
+    }
+
+    fn rest(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
+        let runs = self.runs(profile, self.args.runs, |seed| {
+            rest::watch(self.program, scene, self.args.families, profile, seed)
+        })?;
+        for run in runs {
+            let Rested { wakes_a_minute, resident_kib, cpu_ms_a_minute, packets_a_minute: (up, down) } = run;
+            println!(
+                "{} at rest with {} families: {wakes_a_minute:.1} wake-ups a minute, {resident_kib} KiB resident, \
+                 {cpu_ms_a_minute:.1} ms of CPU and {up:.1} + {down:.1} packets a minute",
+                profile.name, self.args.families
+            );
         }
-    });
-    bar.finish_and_clear();
-    let mut runs = runs.into_inner().unwrap().into_iter().collect::<anyhow::Result<Vec<Measured>>>()?;
-    runs.sort_by_key(|run| run.seed);
-    ensure!(!runs.is_empty(), "no runs were asked for");
-    Ok(runs)
+        Ok(())
+    }
+
+    /// Runs of the seeds that were asked for, several at a time.
+    fn runs<T: Send + Serialize>(
+        &self,
+        profile: &Profile,
+        count: u64,
+        run: impl Fn(u64) -> anyhow::Result<T> + Sync,
+    ) -> anyhow::Result<Vec<T>> {
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::new(count) } else { ProgressBar::hidden() };
+        bar.set_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} runs {elapsed}").unwrap());
+        bar.set_message(profile.name);
+        let (next, runs) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+        std::thread::scope(|threads| {
+            for _ in 0..self.args.at_once.min(count) {
+                threads.spawn(|| {
+                    let _within = self.runtime.enter();
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= count {
+                            return;
+                        }
+                        let run = run(self.args.from + at);
+                        runs.lock().unwrap().push((at, run));
+                        bar.inc(1);
+                    }
+                });
+            }
+        });
+        bar.finish_and_clear();
+        let mut runs = runs.into_inner().unwrap();
+        runs.sort_by_key(|(at, _)| *at);
+        let runs = runs.into_iter().map(|(_, run)| run).collect::<anyhow::Result<Vec<T>>>()?;
+        ensure!(!runs.is_empty(), "no runs were asked for");
+        if self.args.json {
+            for run in &runs {
+                println!("{}", serde_json::to_string(run)?);
+            }
+        }
+        Ok(runs)
+    }
 }
 
 fn print(args: &Args, profile: &Profile, runs: &[Measured]) {

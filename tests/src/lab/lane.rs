@@ -122,6 +122,8 @@ impl Lane {
 
     /// All that is on its way is lost.
     pub fn drop_all(&mut self) {
+        self.carried.lost += self.flying.len() as u64;
+        self.carried.lost_bytes += self.flying.values().map(|packet| payload_bytes(packet)).sum::<u64>();
         self.flying.clear();
         self.queue.clear();
         (self.queued_bytes, self.free_at_us) = (0, 0);

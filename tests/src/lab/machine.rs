@@ -126,13 +126,42 @@ impl Machine {
         };
         let ticks = field(14).zip(field(15)).map(|(user, system)| user + system);
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        let peak = counted(&status, "VmHWM:");
         Ok(Used {
             cpu_ms: ticks.context("no times in /proc")? * 1_000 / TICKS_A_SECOND,
             memory_kib_max: peak.context("no peak in /proc")?,
         })
     }
+}
+
+impl Machine {
+    /// How often its threads went to sleep so far.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn wakes(&self) -> anyhow::Result<u64> {
+        let mut wakes = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let status = fs::read_to_string(thread?.path().join("status"))?;
+            wakes += counted(&status, "voluntary_ctxt_switches:").context("no switches in /proc")?;
+        }
+        Ok(wakes)
+    }
+
+    /// What of it is in memory.
+    ///
+    /// # Errors
+    /// If the process is gone.
+    pub fn resident_kib(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        counted(&status, "VmRSS:").context("no memory in /proc")
+    }
+}
+
+/// What stands behind this name, a number that may have a unit.
+fn counted(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for Machine {

@@ -67,6 +67,11 @@ impl Scene {
         Ok(Self { records, ..scene })
     }
 
+    /// The families that the office holds.
+    pub fn records(&self) -> &[RecordId] {
+        &self.records
+    }
+
     /// The day's work of an enumerator, and what was corrected at the office meanwhile: nine families are
     /// found and interviewed, twenty answers changed, and forty corrected. Gives how many changes the phone
     /// will hold more than before once all of it has arrived.

@@ -34,8 +34,19 @@ struct State {
     down: Lane,
     is_joined: bool,
     windows: Option<(Windows, u64)>,
+    broken: Option<Break>,
     was_up: bool,
     is_over: bool,
+}
+
+/// The link goes down once as much has gone to the phone, and comes up again.
+#[derive(Clone, Copy, Debug)]
+struct Break {
+    /// All that has gone to the phone by then.
+    after_bytes: u64,
+    for_us: u64,
+    /// When it came up again, or will.
+    until_us: Option<u64>,
 }
 
 /// What went over a link, both ways.
@@ -61,6 +72,7 @@ impl Tunnel {
                 down: Lane::new(profile.down, !seed),
                 is_joined: false,
                 windows: None,
+                broken: None,
                 was_up: false,
                 is_over: false,
             }),
@@ -84,6 +96,13 @@ impl Tunnel {
     pub fn cut(&self) {
         self.shared.state().is_joined = false;
         self.shared.changed.notify_one();
+    }
+
+    /// Once so many bytes more have gone to the phone, the link will be down for a while, one time.
+    pub fn break_after(&self, bytes: u64, down: Duration) {
+        let mut state = self.shared.state();
+        let after_bytes = state.down.carried().payload_bytes + bytes;
+        state.broken = Some(Break { after_bytes, for_us: down.as_micros() as u64, until_us: None });
     }
 
     /// What went over it so far.
@@ -114,13 +133,21 @@ impl State {
     /// Whether the link is up. When it goes down, what is on its way is lost.
     fn is_up(&mut self, now_us: u64) -> bool {
         let in_window = |(windows, from): (Windows, u64)| (now_us - from) % windows.every_us < windows.up_us;
-        let is_up = self.is_joined && self.windows.is_none_or(in_window);
+        let is_up = self.is_joined && self.windows.is_none_or(in_window) && !self.is_broken(now_us);
         if self.was_up && !is_up {
             self.up.drop_all();
             self.down.drop_all();
         }
         self.was_up = is_up;
         is_up
+    }
+
+    fn is_broken(&mut self, now_us: u64) -> bool {
+        let sent = self.down.carried().payload_bytes;
+        let Some(broken) = self.broken.as_mut().filter(|broken| sent >= broken.after_bytes) else {
+            return false;
+        };
+        now_us < *broken.until_us.get_or_insert(now_us + broken.for_us)
     }
 }
 
