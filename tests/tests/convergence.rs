@@ -197,11 +197,11 @@ fn a_store_that_lost_what_a_peer_has_of_it_goes_on_under_another_incarnation() {
     let status = world.replicas[office.0].status().unwrap();
     let hello = Hello {
         versions: (1, 1),
-        survey: world.replicas[office.0].survey().unwrap(),
+        survey: world.replicas[office.0].survey(),
         epoch: world.replicas[supervisor.0].author().incarnation,
         received: Some(Cursor { epoch: before.incarnation, seq: status.statements + status.changes + 1 }),
         held: 0,
-        statements: Fingerprint::default(),
+        statements: Some(Fingerprint::default()),
         chain: Vec::new(),
     };
     world.forget_in_flight();

@@ -82,7 +82,7 @@ async fn whoever_sends_what_it_should_not_is_told_why_and_others_go_on() {
     world.settle(10_000);
     world.cut_all();
     let hello = world.hello_by_hand();
-    let elsewhere = rukun_wire::Hello { survey: SurveyId::from_bytes([9; 32]), ..hello.clone() };
+    let elsewhere = rukun_wire::Hello { survey: Some(SurveyId::from_bytes([9; 32])), ..hello.clone() };
     let mut replicas = std::mem::take(&mut world.replicas).into_iter();
     // The office's device is the first after the root.
     let office = Running::start(replicas.next().unwrap(), 2);

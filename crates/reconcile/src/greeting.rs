@@ -45,11 +45,11 @@ mod tests {
         let (survey, epoch) = (SurveyId::from_bytes([0; 32]), Incarnation::from_bytes([9; 4]));
         Hello {
             versions: (1, 1),
-            survey,
+            survey: Some(survey),
             epoch,
             received,
             held,
-            statements: Fingerprint::default(),
+            statements: Some(Fingerprint::default()),
             chain: Vec::new(),
         }
     }

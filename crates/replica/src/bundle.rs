@@ -17,9 +17,6 @@ use crate::replica::{Replica, ReplicaError};
 use crate::send::{HeldAt, LogPart};
 use crate::session::Link;
 
-/// What a bundle is taken in by. No driver has a link of this number.
-const BUNDLE: LinkId = LinkId(u64::MAX);
-
 /// A bundle to be carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleWritten {
@@ -197,7 +194,7 @@ impl Replica {
         let told = self.staged_count();
         // Of the sender's log nothing is known here: each frame says itself up to where it goes.
         let state = PeerState { received: None, ..before.unwrap_or_default() };
-        self.links.insert(BUNDLE, Link::new(now, sender, true, state));
+        self.links.insert(LinkId::BUNDLE, Link::new(now, sender, true, state));
         let (mut changes, mut homes) = (0, BTreeSet::new());
         for frame in frames {
             if let Ok(Content::Changes { items, .. }) = frame.content.as_ref() {
@@ -207,13 +204,13 @@ impl Replica {
                     Checked::Bad(..) => None,
                 }));
             }
-            self.received(now, BUNDLE, frame)?;
+            self.received(now, LinkId::BUNDLE, frame)?;
         }
         let said = self.unstage(told, |output| match output {
-            Output::Send { link, .. } | Output::Close { link, .. } => *link == BUNDLE,
+            Output::Send { link, .. } | Output::Close { link, .. } => *link == LinkId::BUNDLE,
             Output::Event(event) => event.is_of_session_with(&sender),
         });
-        let Some(ended) = self.links.remove(&BUNDLE) else {
+        let Some(ended) = self.links.remove(&LinkId::BUNDLE) else {
             // It ended as a link does that was one. What sessions said of the sender stays.
             if let Some(before) = &before {
                 self.store.set_peer(&sender, before).map_err(ReplicaError::from)?;

@@ -20,14 +20,28 @@ use crate::session::{Fault, Outcome, Phase};
 const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
 
 impl Replica {
-    /// Says who we are.
-    pub(crate) fn greet(&mut self, now: Moment, link: LinkId, knows_us: bool) -> Result<(), ReplicaError> {
+    /// Says who we are. Where the peer has greeted first, what is the same as in its greeting is left out.
+    pub(crate) fn greet(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        knows_us: bool,
+        answered: Option<&Hello>,
+    ) -> Result<(), ReplicaError> {
         let Some(survey) = self.survey() else {
             let text = "this device belongs to no survey yet; type rukun join SURVEY-ID on it";
             return self.close(now, link, CloseCode::WrongSurvey, text);
         };
         let received = self.links.get(&link).and_then(|link| link.state.received);
         let hello = self.hello(survey, received, knows_us)?;
+        let hello = match answered {
+            Some(theirs) => Hello {
+                survey: None,
+                statements: hello.statements.filter(|held| theirs.statements != Some(*held)),
+                ..hello
+            },
+            None => hello,
+        };
         let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
@@ -47,11 +61,11 @@ impl Replica {
     ) -> Result<Hello, ReplicaError> {
         Ok(Hello {
             versions: PROTOCOL_VERSIONS,
-            survey,
+            survey: Some(survey),
             epoch: self.store.incarnation(),
             received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
             held: self.store.change_count()?,
-            statements: self.store.statement_fingerprint(),
+            statements: Some(self.store.statement_fingerprint()),
             chain: if knows_us { Vec::new() } else { self.own_chain()? },
         })
     }
@@ -67,11 +81,17 @@ impl Replica {
             let text = format!("no version in common: the peer speaks {lowest} to {highest}; update rukun");
             return Ok(Err(Fault { code: CloseCode::Version, text }));
         }
-        if self.survey() != Some(hello.survey) {
-            let text = format!("the peer is in another survey, {}", hello.survey);
+        let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
+        let (peer, is_answer) = (open.peer, open.dialed && link != LinkId::BUNDLE);
+        let is_whole = hello.survey.is_some() && hello.statements.is_some();
+        if !is_answer && !is_whole {
+            let text = "the greeting leaves out what only an answer may".into();
+            return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+        }
+        if let Some(survey) = hello.survey.filter(|survey| self.survey() != Some(*survey)) {
+            let text = format!("the peer is in another survey, {survey}");
             return Ok(Err(Fault { code: CloseCode::WrongSurvey, text }));
         }
-        let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(Ok(())) };
         let mut news = false;
         for bytes in &hello.chain {
             let Ok(statement) = Statement::from_bytes(bytes) else {
@@ -91,10 +111,10 @@ impl Replica {
         }
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         if !open.dialed {
-            self.greet(now, link, open.state.knows_us)?;
+            self.greet(now, link, open.state.knows_us, Some(&hello))?;
         }
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
-        let same = open.greeted_with == hello.statements;
+        let same = hello.statements.is_none_or(|theirs| theirs == open.greeted_with);
         open.phase = Phase::Trust(Box::new(hello));
         if same {
             self.go_live(now, link)?;

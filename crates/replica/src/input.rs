@@ -11,6 +11,11 @@ use rukun_wire::{Message, WireError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
+impl LinkId {
+    /// What a bundle is taken in by. No driver has a link of this number.
+    pub(crate) const BUNDLE: Self = Self(u64::MAX);
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub enum Input {

@@ -39,7 +39,7 @@ impl Replica {
         if !dialed {
             return Ok(());
         }
-        self.greet(now, link, knows_us)?;
+        self.greet(now, link, knows_us, None)?;
         self.sketch_early(link)
     }
 

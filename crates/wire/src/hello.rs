@@ -14,16 +14,16 @@ use crate::rows::{read_strings, write_strings};
 pub struct Hello {
     /// The lowest and the highest version of the protocol that it speaks.
     pub versions: (u16, u16),
-    /// The survey it takes part in.
-    pub survey: SurveyId,
+    /// The survey it takes part in; nothing if it is that of the greeting that this one answers.
+    pub survey: Option<SurveyId>,
     /// The incarnation of its store: its log's numbers belong to it.
     pub epoch: Incarnation,
     /// How much of the receiver's log it has.
     pub received: Option<Cursor>,
     /// How many changes it holds.
     pub held: u64,
-    /// The statements it holds.
-    pub statements: Fingerprint,
+    /// The statements it holds; nothing if they are those of the greeting that this one answers.
+    pub statements: Option<Fingerprint>,
     /// Its own charter and grants, root first; may be empty.
     pub chain: Vec<Vec<u8>>,
 }
@@ -41,12 +41,20 @@ impl Hello {
     pub(crate) fn write(&self, out: &mut Writer) {
         let (lowest, highest) = self.versions;
         out.array(8).uint(lowest.into()).uint(highest.into());
-        out.bytes(self.survey.as_bytes()).bytes(self.epoch.as_bytes());
+        match &self.survey {
+            Some(survey) => out.bytes(survey.as_bytes()),
+            None => out.null(),
+        };
+        out.bytes(self.epoch.as_bytes());
         match &self.received {
             Some(cursor) => out.array(2).bytes(cursor.epoch.as_bytes()).uint(cursor.seq),
             None => out.null(),
         };
-        out.uint(self.held).bytes(&self.statements.to_bytes());
+        out.uint(self.held);
+        match &self.statements {
+            Some(statements) => out.bytes(&statements.to_bytes()),
+            None => out.null(),
+        };
         write_strings(out, &self.chain);
     }
 
@@ -54,11 +62,15 @@ impl Hello {
         reader.tuple(8)?;
         Ok(Self {
             versions: read_versions(reader)?,
-            survey: SurveyId::from_bytes(reader.array_of()?),
+            survey: if reader.null() { None } else { Some(SurveyId::from_bytes(reader.array_of()?)) },
             epoch: Incarnation::from_bytes(reader.array_of()?),
             received: read_cursor(reader)?,
             held: reader.uint()?,
-            statements: Fingerprint::from_bytes(&reader.array_of()?)?,
+            statements: if reader.null() {
+                None
+            } else {
+                Some(Fingerprint::from_bytes(&reader.array_of()?)?)
+            },
             chain: read_strings(reader, CHAIN_STATEMENTS_MAX, STATEMENT_BYTES_MAX)?,
         })
     }

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked() {
         for content in [vec![], vec![1], b"rukun tetangga ".repeat(1_000)] {
-            assert_eq!(unpack(&pack(&[content.clone()])), Ok(content));
+            assert_eq!(unpack(&pack(std::slice::from_ref(&content))), Ok(content));
         }
     }
 

@@ -85,11 +85,11 @@ fn change(device: u8, n: u64, ink: Ink, seen: &[u8]) -> SignedChange {
 fn bytes_of_hello() {
     let message = Message::Hello(Hello {
         versions: (1, 2),
-        survey: SurveyId::from_bytes([0x11; 32]),
+        survey: Some(SurveyId::from_bytes([0x11; 32])),
         epoch: Incarnation::from_bytes([0x22; 4]),
         received: Some(Cursor { epoch: Incarnation::from_bytes([0x33; 4]), seq: 1_000 }),
         held: 70_000,
-        statements: fingerprint(&[1]),
+        statements: Some(fingerprint(&[1])),
         chain: vec![statement("charter"), statement("grant")],
     });
     let literal = "00000072018801025820111111111111111111111111111111111111111111111111111111111111111144222222 \
@@ -102,16 +102,31 @@ fn bytes_of_hello() {
 fn bytes_of_hello_of_a_stranger() {
     let message = Message::Hello(Hello {
         versions: (1, 1),
-        survey: SurveyId::from_bytes([0x11; 32]),
+        survey: Some(SurveyId::from_bytes([0x11; 32])),
         epoch: Incarnation::from_bytes([0x22; 4]),
         received: None,
         held: 0,
-        statements: Fingerprint::default(),
+        statements: Some(Fingerprint::default()),
         chain: Vec::new(),
     });
     let literal = "00000058018801015820111111111111111111111111111111111111111111111111111111111111111144222222 \
          22f60058280000000000000000000000000000000000000000000000000000000000000000000000000000000080";
     check(&message, literal, include_str!("../golden/v1/hello-of-a-stranger.hex"));
+}
+
+#[test]
+fn bytes_of_hello_that_answers() {
+    let message = Message::Hello(Hello {
+        versions: (1, 1),
+        survey: None,
+        epoch: Incarnation::from_bytes([0x22; 4]),
+        received: Some(Cursor { epoch: Incarnation::from_bytes([0x33; 4]), seq: 1_000 }),
+        held: 70_000,
+        statements: None,
+        chain: Vec::new(),
+    });
+    let literal = "0000001a01880101f6442222222282443333333319 03e81a00011170f680";
+    check(&message, literal, include_str!("../golden/v1/hello-of-an-answer.hex"));
 }
 
 #[test]

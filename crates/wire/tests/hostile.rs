@@ -15,7 +15,7 @@ use rukun_change::{ActorId, Cell, Layout, MemberId, Section, SectionMap};
 use rukun_wire::limits::{
     FRAME_BYTES_MAX, FRAME_CELLS_MAX, FRAME_CHANGES_MAX, FRAME_SECTIONS_MAX, UNPACKED_BYTES_MAX,
 };
-use rukun_wire::{Changes, Deframer, Message};
+use rukun_wire::{Deframer, Message};
 use zstd::zstd_safe::get_frame_content_size;
 
 #[global_allocator]

@@ -51,11 +51,11 @@ fn messages() -> Vec<Message> {
     statement_ids.sort_unstable();
     let hello = Hello {
         versions: (1, 1),
-        survey: survey.id,
+        survey: Some(survey.id),
         epoch: ANI.incarnation(),
         received: Some(Cursor { epoch: SUPERVISOR.incarnation(), seq: 3 }),
         held: 4,
-        statements: fingerprint,
+        statements: Some(fingerprint),
         chain: statements.iter().take(2).cloned().collect(),
     };
     let items = work.iter().map(|change| change.signed().clone()).collect();

@@ -211,14 +211,21 @@ impl Session {
             0 => Some(Cursor { epoch, seq: small_or_large(input) }),
             _ => None,
         };
-        let other_survey = input.below(16) == 15;
+        // Only who is called may leave out what is the same.
+        let (survey, whole) = match input.below(16) {
+            15 => (Some(SurveyId::from_bytes([9; 32])), true),
+            14 => (None, false),
+            13 => (Some(people::survey().id), false),
+            _ => (Some(people::survey().id), true),
+        };
         Hello {
             versions: if input.below(16) == 15 { (2, 9) } else { (1, 1) },
-            survey: if other_survey { SurveyId::from_bytes([9; 32]) } else { people::survey().id },
+            survey,
             epoch: Incarnation::from_bytes([input.byte(); 4]),
             received,
             held: small_or_large(input),
-            statements: some(input, &pool.statement_ids).iter().map(StatementId::as_bytes).collect(),
+            statements: whole
+                .then(|| some(input, &pool.statement_ids).iter().map(StatementId::as_bytes).collect()),
             chain: some(input, &pool.statements).into_iter().take(16).collect(),
         }
     }
@@ -231,11 +238,11 @@ impl Session {
         let link = self.open(ANI.key(), false);
         let hello = Hello {
             versions: (1, 1),
-            survey: people::survey().id,
+            survey: Some(people::survey().id),
             epoch: ANI.incarnation(),
             received: None,
             held: 0,
-            statements: Fingerprint::default(),
+            statements: Some(Fingerprint::default()),
             chain: Vec::new(),
         };
         for message in [

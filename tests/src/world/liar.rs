@@ -146,11 +146,11 @@ impl Telling {
 fn hello(truth: &Truth<'_>) -> Hello {
     Hello {
         versions: (1, 1),
-        survey: truth.survey,
+        survey: Some(truth.survey),
         epoch: Incarnation::from_bytes([0x66; 4]),
         received: None,
         held: 0,
-        statements: Fingerprint::default(),
+        statements: Some(Fingerprint::default()),
         chain: truth.statements.iter().take(16).cloned().collect(),
     }
 }

@@ -164,12 +164,12 @@ impl World {
         let ids: Vec<StatementId> = self.truth.statement_ids.iter().copied().collect();
         let hello = Hello {
             versions: (1, 1),
-            survey: truth.survey,
+            survey: Some(truth.survey),
             epoch: rukun_change::Incarnation::from_bytes([0x66; 4]),
             received: None,
             // One who holds something and has no cursor is sent nothing before it asks.
             held: 1,
-            statements: Fingerprint::default(),
+            statements: Some(Fingerprint::default()),
             chain: truth.statements.to_vec(),
         };
         let items = Vec::new();

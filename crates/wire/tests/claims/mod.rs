@@ -103,10 +103,11 @@ fn hello() -> impl Strategy<Value = Hello> {
     let cursor = (any::<[u8; 4]>(), any::<u64>())
         .prop_map(|(epoch, seq)| Cursor { epoch: Incarnation::from_bytes(epoch), seq });
     let versions = (any::<u16>(), any::<u16>()).prop_map(|(a, b)| (a.min(b), a.max(b)));
-    let ids = (any::<[u8; 32]>(), any::<[u8; 4]>());
-    (versions, ids, proptest::option::of(cursor), any::<u64>(), fingerprint(), strings()).prop_map(
+    let ids = (any::<Option<[u8; 32]>>(), any::<[u8; 4]>());
+    let statements = proptest::option::of(fingerprint());
+    (versions, ids, proptest::option::of(cursor), any::<u64>(), statements, strings()).prop_map(
         |(versions, (survey, epoch), received, held, statements, chain)| {
-            let (survey, epoch) = (SurveyId::from_bytes(survey), Incarnation::from_bytes(epoch));
+            let (survey, epoch) = (survey.map(SurveyId::from_bytes), Incarnation::from_bytes(epoch));
             Hello { versions, survey, epoch, received, held, statements, chain }
         },
     )

@@ -23,7 +23,11 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
             0 => closes(Message::Hello(hello(truth))),
             _ => closes(Message::StatementIds(Vec::new())),
         },
-        Lie::WrongSurvey => greets(Hello { survey: SurveyId::from_bytes(chance.bytes()), ..hello(truth) }),
+        Lie::WrongSurvey => {
+            // Only who is called may leave it out.
+            let survey = (!chance.one_in(3)).then(|| SurveyId::from_bytes(chance.bytes()));
+            greets(Hello { survey, ..hello(truth) })
+        }
         Lie::StrangerHello => {
             // With the chain of someone who was granted, which is no secret.
             let stranger = Keypair::from_seed(&chance.bytes());
