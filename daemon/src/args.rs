@@ -27,6 +27,8 @@ use rukun_authority::Role;
 use rukun_change::{DeviceKey, Ink, Region};
 use rukun_document::ConflictKind;
 
+use crate::connection::KEEP_ALIVE_MAX;
+
 pub use officers::{Import, Join, JoinBy, Officers};
 mod backup;
 pub use backup::{Backup, Key};
@@ -309,6 +311,10 @@ pub struct Daemon {
     /// A node to dial in this run, beside those of rukun peer
     #[arg(long, value_name = "HOST:PORT")]
     pub peer: Vec<String>,
+    /// How often a link without news is kept up, in seconds. Each time wakes the device
+    #[arg(long, value_name = "SECONDS", default_value_t = KEEP_ALIVE_MAX.as_secs(),
+          value_parser = clap::value_parser!(u64).range(5..=KEEP_ALIVE_MAX.as_secs()))]
+    pub keep_alive: u64,
     /// Do not look for peers on the local network, nor be found there
     #[arg(long)]
     pub no_lan: bool,

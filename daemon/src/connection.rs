@@ -20,6 +20,9 @@ pub(crate) use socket::{Counts, state};
 
 /// After how long without a packet a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_mins(2);
+/// The longest time between packets that keep a connection alive. What is left is for these to be repeated, and the
+/// mappings of carriers last about two minutes (RFC 4787, REQ-5).
+pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(100);
 /// How much of a stream is taken at a time.
 const CHUNK_BYTES: usize = 16 * 1024;
 const REASON_CHARS_MAX: usize = 200;
@@ -175,9 +178,16 @@ impl Connection {
         }
     }
 
-    /// Whether whoever carries it ends it when what was sent is not acknowledged.
-    pub fn minds_silence(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+    /// How many frames were sent that the other end has to answer; nothing where whoever carries them ends the connection
+    /// when they are not.
+    pub fn asked(&self) -> Option<u64> {
+        match self {
+            Self::Quic(connection) => {
+                let sent = connection.stats().frame_tx;
+                Some(sent.stream + sent.ping)
+            }
+            Self::Tcp(_) => None,
+        }
     }
 
     /// What both ends know and nobody else, for an enrolment (RFC 8446 section 7.5); nothing before the handshake is

@@ -28,7 +28,7 @@ pub const RETRY_MS_MAX: u64 = 30_000;
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
 /// may be dead without anyone knowing.
-const LINKED_REST_MAX: Duration = Duration::from_mins(1);
+const LINKED_REST_MAX: Duration = Duration::from_mins(10);
 /// The most addresses of one name that are tried in turn.
 const RESOLVED_MAX: usize = 4;
 

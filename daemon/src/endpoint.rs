@@ -89,6 +89,12 @@ impl Endpoint {
         Self { quic, tcp, tcp_alone: Arc::default() }
     }
 
+    /// The same, keeping what it dials alive by a packet this often.
+    #[must_use]
+    pub fn keep_alive(self, every: Duration) -> Self {
+        Self { quic: self.quic.keep_alive(every), ..self }
+    }
+
     /// Where it listens.
     ///
     /// # Errors

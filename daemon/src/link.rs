@@ -35,6 +35,8 @@ const FLUSH_MAX: Duration = Duration::from_secs(2);
 /// How long a dialer sends into silence before it tries anew: a connection that was cut for long
 /// wakes up much later than a new one is made, since its probes grow ever rarer.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether anything does, while something is under way.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// What a link tells the core.
 #[derive(Debug)]
@@ -110,6 +112,8 @@ struct Shared {
     /// Why this end closes the link, once it does.
     ending: OnceLock<String>,
     ends: Notify,
+    /// Something is being written.
+    writes: Notify,
 }
 
 /// A frame on its way through the workers.
@@ -177,6 +181,7 @@ impl Linker {
             queued: AtomicUsize::new(0),
             ending: OnceLock::new(),
             ends: Notify::new(),
+            writes: Notify::new(),
         });
         let (outgoing, to_send) = mpsc::unbounded_channel();
         let handle = LinkHandle { shared: Arc::clone(&shared), outgoing };
@@ -330,6 +335,7 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
                     Err(_) => break None,
                 }
             };
+            shared.writes.notify_one();
             if send.write_all(&bytes).await.is_err() {
                 return std::future::pending().await;
             }
@@ -353,26 +359,29 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
     std::future::pending::<()>().await;
 }
 
-/// Closes a connection that this end dialed when it sends and nothing comes back.
+/// Closes a connection that this end dialed when something was written and nothing comes back. Where nothing is
+/// written it sleeps: a device at rest is woken by nothing but the network.
 async fn watch_silence(shared: &Shared, dialed: bool) {
-    if !dialed || shared.connection.minds_silence() {
+    let asked = || shared.connection.asked().unwrap_or_default();
+    if !dialed || shared.connection.asked().is_none() {
         return std::future::pending().await;
     }
-    let mut ticks = interval(Duration::from_secs(1));
-    let (mut heard, mut sent) = (0, 0);
-    let mut sent_since: Option<Instant> = None;
     loop {
-        ticks.tick().await;
-        let traffic = shared.connection.traffic();
-        if traffic.received_bytes > heard {
-            (heard, sent) = (traffic.received_bytes, traffic.sent_bytes);
-            sent_since = None;
-        } else if traffic.sent_bytes > sent {
-            sent_since.get_or_insert_with(Instant::now);
-        }
-        if sent_since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {
-            shared.close(CloseCode::Stalled, "nothing comes back; trying anew");
-            return std::future::pending().await;
+        shared.writes.notified().await;
+        let (mut heard, mut answered, mut since) = (0, asked(), Instant::now());
+        let mut ticks = interval(WATCH_EVERY);
+        loop {
+            ticks.tick().await;
+            let received = shared.connection.traffic().received_bytes;
+            let waits = asked() > answered || shared.queued.load(Ordering::Relaxed) > 0;
+            if received > heard {
+                (heard, answered, since) = (received, asked(), Instant::now());
+            } else if !waits && since.elapsed() > 2 * WATCH_EVERY {
+                break;
+            } else if waits && since.elapsed() > SILENCE_MAX {
+                shared.close(CloseCode::Stalled, "nothing comes back; trying anew");
+                return std::future::pending().await;
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use quinn::{
     ZeroRttAccepted,
 };
 use quinn_proto::RandomConnectionIdGenerator;
+use ring::hmac;
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 use rustls::pki_types::CertificateDer;
@@ -20,15 +21,16 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
 use crate::attempt::{ATTEMPT_MAX, ConnectError, HANDSHAKES_MAX, Places, within_deadline};
-use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, Peer};
+use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, KEEP_ALIVE_MAX, Peer};
 use crate::tls;
 
 /// How long what is said with a ticket may stay unanswered before it is said again on a new connection.
 const EARLY_MAX: Duration = Duration::from_secs(4);
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A lost first flight is repaired after three of these. Two packets of 1 200 bytes take a second and more on GPRS:
 /// what is repeated before the answer can be there takes half a second of the link again.
 const INITIAL_RTT: Duration = Duration::from_millis(500);
+/// What the key of stateless resets (RFC 9000, section 10.3) is derived under.
+const RESETS_LABEL: &[u8] = b"rukun stateless reset 1";
 /// Connections of one socket are told apart by names of this length: each stands in all packets, and five on each side
 /// are exchanged at first.
 const CONNECTION_ID_BYTES: usize = 4;
@@ -40,6 +42,7 @@ const WINDOW_BYTES: u32 = 1024 * 1024;
 pub struct Endpoint {
     quinn: quinn::Endpoint,
     key: DeviceKey,
+    syncing: ClientConfig,
     enrolling: ClientConfig,
     /// Which device was where it gave a ticket.
     met: Arc<Mutex<BTreeMap<SocketAddr, DeviceKey>>>,
@@ -62,7 +65,8 @@ impl Endpoint {
     pub(crate) fn bind(listen: SocketAddr, keypair: &Keypair, places: Places) -> Result<Self, ConnectError> {
         Self::open(listen, keypair, places, |config| {
             let socket = std::net::UdpSocket::bind(listen)?;
-            quinn::Endpoint::new(endpoint_config(), Some(config), socket, Arc::new(TokioRuntime))
+            let ours = endpoint_config(keypair);
+            quinn::Endpoint::new(ours, Some(config), socket, Arc::new(TokioRuntime))
         })
     }
 
@@ -85,15 +89,21 @@ impl Endpoint {
         open: impl FnOnce(ServerConfig) -> std::io::Result<quinn::Endpoint>,
     ) -> Result<Self, ConnectError> {
         let bound = open(server_config(keypair)?);
-        let mut quinn = bound.map_err(|source| ConnectError::Bind { listen, over: "udp", source })?;
-        quinn.set_default_client_config(client_config(keypair, tls::ALPN)?);
+        let quinn = bound.map_err(|source| ConnectError::Bind { listen, over: "udp", source })?;
         Ok(Self {
             quinn,
             key: keypair.key(),
+            syncing: client_config(keypair, tls::ALPN)?,
             enrolling: client_config(keypair, tls::ENROL_ALPN)?,
             met: Arc::default(),
             places,
         })
+    }
+
+    /// The same, keeping what it dials alive by a packet this often. Whoever is dialed sends none.
+    pub(crate) fn keep_alive(mut self, every: Duration) -> Self {
+        self.syncing.transport_config(Arc::new(transport(0, Some(every))));
+        self
     }
 
     /// Where it listens.
@@ -115,7 +125,8 @@ impl Endpoint {
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
     pub async fn dial(&self, address: SocketAddr) -> Result<Peer, ConnectError> {
-        let (connecting, place) = self.connect(address, |name| self.quinn.connect(address, name))?;
+        let (connecting, place) =
+            self.connect(address, |name| self.quinn.connect_with(self.syncing.clone(), address, name))?;
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied();
         let connecting = match (met, connecting.into_0rtt()) {
             (Some(device), Ok((connection, taken))) => {
@@ -264,9 +275,12 @@ impl From<CloseCode> for VarInt {
     }
 }
 
-/// How the socket tells connections apart, whoever dialed.
-pub fn endpoint_config() -> EndpointConfig {
-    let mut config = EndpointConfig::default();
+/// How the socket tells connections apart, whoever dialed. Of those that it no longer knows it says so to who still
+/// uses them, also where it knew them before the program was started anew: the key for that follows from the device's.
+fn endpoint_config(keypair: &Keypair) -> EndpointConfig {
+    let device = hmac::Key::new(hmac::HMAC_SHA256, keypair.seed());
+    let resets = hmac::sign(&device, RESETS_LABEL);
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, resets.as_ref())));
     config.cid_generator(|| Box::new(RandomConnectionIdGenerator::new(CONNECTION_ID_BYTES)));
     config
 }
@@ -275,7 +289,7 @@ fn server_config(keypair: &Keypair) -> Result<ServerConfig, ConnectError> {
     let crypto = QuicServerConfig::try_from(tls::server_config(keypair)?);
     let crypto = crypto.expect("the ring provider has the cipher suite of initial packets");
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(1)));
+    config.transport_config(Arc::new(transport(1, None)));
     config.max_incoming(HANDSHAKES_MAX);
     Ok(config)
 }
@@ -286,19 +300,21 @@ fn client_config(keypair: &Keypair, protocol: &[u8]) -> Result<ClientConfig, Con
     let crypto = QuicClientConfig::try_from(tls);
     let crypto = crypto.expect("the ring provider has the cipher suite of initial packets");
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(0)));
+    config.transport_config(Arc::new(transport(0, Some(KEEP_ALIVE_MAX))));
     Ok(config)
 }
 
 /// The dialer opens the one stream of a link, so only who is dialed lets the other open any.
-fn transport(streams_from_peer: u32) -> TransportConfig {
+fn transport(streams_from_peer: u32, keep_alive: Option<Duration>) -> TransportConfig {
     let mut config = TransportConfig::default();
+    // Who keeps it alive notices soon after where nothing comes back.
+    let idle_max = keep_alive.map_or(IDLE_MAX, |every| every + IDLE_MAX.saturating_sub(KEEP_ALIVE_MAX));
     config
         .congestion_controller_factory(Arc::new(quinn::congestion::CubicConfig::default()))
         .mtu_discovery_config(None)
         .initial_rtt(INITIAL_RTT)
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_idle_timeout(Some(IDLE_MAX.try_into().expect("two minutes in milliseconds fit 62 bits")))
+        .keep_alive_interval(keep_alive)
+        .max_idle_timeout(Some(idle_max.try_into().expect("two minutes in milliseconds fit 62 bits")))
         .max_concurrent_bidi_streams(streams_from_peer.into())
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)

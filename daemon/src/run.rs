@@ -49,6 +49,8 @@ pub struct RunOptions {
     pub http: SocketAddr,
     /// Addresses to dial besides those that the node has stored.
     pub peers: Vec<String>,
+    /// How often links that were dialed are kept up.
+    pub keep_alive: Duration,
     /// Whether peers are looked for on the local network.
     pub lan: bool,
 }
@@ -98,14 +100,14 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
 /// Runs a node on its store until it is told to stop, or its store is to be made anew. Where it listens is
 /// written down, so that its peers find it there again.
 async fn run_once(
-    RunOptions { folder, listen, http, peers, lan }: &mut RunOptions,
+    RunOptions { folder, listen, http, peers, keep_alive, lan }: &mut RunOptions,
     token: &str,
     (terminate, interrupt): &mut (Signal, Signal),
 ) -> anyhow::Result<Ended> {
     let store = folder.open_store()?;
     let keypair = Keypair::from_seed(store.device_seed());
     let replica = Replica::open(store, *random()?)?;
-    let endpoint = bind(*listen, &keypair).await?;
+    let endpoint = bind(*listen, &keypair).await?.keep_alive(*keep_alive);
     let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
     let Driven { core, linker, mut ended, stop } = drive::start(replica)?;
 

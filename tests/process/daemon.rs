@@ -44,7 +44,8 @@ impl Daemon {
             .args(words)
             .arg("--dir")
             .arg(dir)
-            .args(["daemon", "--listen", listen, "--http", "127.0.0.1:0"])
+            // A relay that is back is to be noticed within the patience of a test.
+            .args(["daemon", "--listen", listen, "--http", "127.0.0.1:0", "--keep-alive", "5"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -1,6 +1,7 @@
 //! Running a node until it is stopped.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::output::Output;
 use crate::args::Daemon;
@@ -14,6 +15,7 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
         listen: daemon.listen,
         http: daemon.http,
         peers: daemon.peer,
+        keep_alive: Duration::from_secs(daemon.keep_alive),
         lan: !daemon.no_lan,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -16,6 +16,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use rukun::client::Client;
 use rukun::clock;
+use rukun::connection::KEEP_ALIVE_MAX;
 use rukun::disk::{Folder, random};
 use rukun::people::Population;
 use rukun::run::{RunOptions, run};
@@ -145,6 +146,7 @@ fn daemon(dir: PathBuf, peer: Option<String>) -> anyhow::Result<()> {
         listen: loopback,
         http: loopback,
         peers,
+        keep_alive: KEEP_ALIVE_MAX,
         lan: false,
     }))
 }
