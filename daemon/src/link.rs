@@ -13,7 +13,7 @@ use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::{Deframer, Frame, LinkId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use crate::attempt::ATTEMPT_MAX;
 use crate::connection::{CloseCode, Connection, Lost, Peer, Receiving, Sending, Traffic, cut};
@@ -32,11 +32,13 @@ const OUTGOING_BYTES_MAX: usize = 16 * 1024 * 1024;
 const WRITTEN_BYTES_MAX: usize = 64 * 1024;
 /// How long a link that is closed may take to get its last words across.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked whether anything comes back, while something is under way.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How long a dialer sends into silence before it tries anew: a connection that was cut for long
 /// wakes up much later than a new one is made, since its probes grow ever rarer.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How often it is looked whether anything does, while something is under way.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
+const SILENT_TICKS_MAX: u32 = 10;
+/// After how long nothing is under way any more: what was lost has been sent again by then.
+const QUIET_TICKS_MAX: u32 = 12;
 
 /// What a link tells the core.
 #[derive(Debug)]
@@ -366,19 +368,22 @@ async fn watch_silence(shared: &Shared, dialed: bool) {
     if !dialed || shared.connection.asked().is_none() {
         return std::future::pending().await;
     }
+    let (mut heard, mut answered) = (0, 0);
     loop {
         shared.writes.notified().await;
-        let (mut heard, mut answered, mut since) = (0, asked(), Instant::now());
+        let (mut silent, mut quiet) = (0, 0);
         let mut ticks = interval(WATCH_EVERY);
-        loop {
+        // Until all is answered that was written, and repeated if nobody heard it.
+        while quiet <= QUIET_TICKS_MAX {
             ticks.tick().await;
             let received = shared.connection.traffic().received_bytes;
-            let waits = asked() > answered || shared.queued.load(Ordering::Relaxed) > 0;
+            quiet += 1;
             if received > heard {
-                (heard, answered, since) = (received, asked(), Instant::now());
-            } else if !waits && since.elapsed() > 2 * WATCH_EVERY {
-                break;
-            } else if waits && since.elapsed() > SILENCE_MAX {
+                (heard, answered, silent, quiet) = (received, asked(), 0, 0);
+            } else if asked() > answered || shared.queued.load(Ordering::Relaxed) > 0 {
+                (silent, quiet) = (silent + 1, 0);
+            }
+            if silent > SILENT_TICKS_MAX {
                 shared.close(CloseCode::Stalled, "nothing comes back; trying anew");
                 return std::future::pending().await;
             }
