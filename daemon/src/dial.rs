@@ -115,6 +115,7 @@ impl Dialer {
             if let Some(device) = known {
                 self.rest_while_linked(device).await;
             }
+            let attempted = Instant::now();
             match self.attempt(&address).await {
                 Ok(peer) if peer.key == self.endpoint.key() => {
                     tracing::info!(address, "not dialed again: it leads to this device itself");
@@ -136,8 +137,13 @@ impl Dialer {
                 }
             }
             let is_urgent = *self.has_undelivered.borrow_and_update();
-            let wait = backoff
-                .next((self.chance)(), if is_urgent { RETRY_UNDELIVERED_MS_MAX } else { RETRY_MS_MAX });
+            let wait = if is_urgent {
+                // From when the last attempt began: a link may come back while nothing asks whether it has.
+                let wait = backoff.next((self.chance)(), RETRY_UNDELIVERED_MS_MAX);
+                wait.saturating_sub(attempted.elapsed()).max(Duration::from_millis(RETRY_MS_MIN))
+            } else {
+                backoff.next((self.chance)(), RETRY_MS_MAX)
+            };
             tokio::select! {
                 () = sleep(wait) => {},
                 Ok(()) = self.survey.changed() => backoff = Backoff::default(),
