@@ -16,7 +16,7 @@ use super::scene::Scene;
 use crate::world::chance::Chance;
 
 /// By then both ends of a connection have given it up.
-const GIVEN_UP: Duration = Duration::from_secs(45);
+const GIVEN_UP: Duration = Duration::from_secs(130);
 /// The longest time without a link.
 const OUTAGE_MS_MAX: u64 = 600_000;
 
