@@ -116,6 +116,8 @@ struct Shared {
     ends: Notify,
     /// Something is being written.
     writes: Notify,
+    /// How much had been received when something was last written.
+    heard_before: AtomicU64,
 }
 
 /// A frame on its way through the workers.
@@ -184,6 +186,7 @@ impl Linker {
             ending: OnceLock::new(),
             ends: Notify::new(),
             writes: Notify::new(),
+            heard_before: AtomicU64::new(0),
         });
         let (outgoing, to_send) = mpsc::unbounded_channel();
         let handle = LinkHandle { shared: Arc::clone(&shared), outgoing };
@@ -337,6 +340,7 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
                     Err(_) => break None,
                 }
             };
+            shared.heard_before.store(shared.connection.traffic().received_bytes, Ordering::Relaxed);
             shared.writes.notify_one();
             if send.write_all(&bytes).await.is_err() {
                 return std::future::pending().await;
@@ -380,7 +384,10 @@ async fn watch_silence(shared: &Shared, dialed: bool) {
             quiet += 1;
             if received > heard {
                 (heard, answered, silent, quiet) = (received, asked(), 0, 0);
-            } else if asked() > answered || shared.queued.load(Ordering::Relaxed) > 0 {
+            } else if asked() > answered
+                || shared.queued.load(Ordering::Relaxed) > 0
+                || received <= shared.heard_before.load(Ordering::Relaxed)
+            {
                 (silent, quiet) = (silent + 1, 0);
             }
             if silent > SILENT_TICKS_MAX {
