@@ -92,7 +92,7 @@ impl Endpoint {
     /// The same, keeping what it dials alive by a packet this often.
     #[must_use]
     pub fn keep_alive(self, every: Duration) -> Self {
-        Self { quic: self.quic.keep_alive(every), ..self }
+        Self { quic: self.quic.keep_alive(every), tcp: self.tcp.map(|tcp| tcp.keep_alive(every)), ..self }
     }
 
     /// Where it listens.

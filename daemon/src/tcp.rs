@@ -16,7 +16,9 @@ use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::attempt::{ConnectError, Places, within_deadline};
-use crate::connection::{Answer, Answered, Connection, Counted, Counts, Peer, Stream, Tcp, state};
+use crate::connection::{
+    Answer, Answered, Connection, Counted, Counts, IDLE_MAX, KEEP_ALIVE_MAX, Peer, Stream, Tcp, state,
+};
 use crate::tls;
 
 /// How long to wait where the operating system has no room for another connection.
@@ -30,6 +32,7 @@ pub(crate) struct Endpoint {
     acceptor: TlsAcceptor,
     syncing: TlsConnector,
     enrolling: TlsConnector,
+    keep_alive: Duration,
     places: Places,
 }
 
@@ -67,6 +70,7 @@ impl Endpoint {
             acceptor: TlsAcceptor::from(Arc::new(accepts)),
             syncing: connector(tls::ALPN)?,
             enrolling: connector(tls::ENROL_ALPN)?,
+            keep_alive: KEEP_ALIVE_MAX,
             places,
         })
     }
@@ -79,6 +83,11 @@ impl Endpoint {
         });
         let listener = bound.map_err(|source| ConnectError::Bind { listen, over: "tcp", source })?;
         Ok(Self { listener: Arc::new(Mutex::new(Some(Arc::new(listener)))), ..self })
+    }
+
+    /// The same, asking whom it dialed this often whether it is still there.
+    pub(crate) fn keep_alive(self, every: Duration) -> Self {
+        Self { keep_alive: every, ..self }
     }
 
     /// Where it listens.
@@ -103,7 +112,7 @@ impl Endpoint {
         // Keys have no names and none is sent.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let (tls, counts) = within_deadline(Box::pin(async {
-            let (socket, counts) = Counted::new(TcpStream::connect(address).await?)?;
+            let (socket, counts) = Counted::new(TcpStream::connect(address).await?, self.keep_alive)?;
             Ok::<_, std::io::Error>((connector.connect(nobody, socket).await?, counts))
         }))
         .await??;
@@ -142,7 +151,7 @@ impl Endpoint {
 impl Arriving {
     /// Learns which device it is.
     pub(crate) async fn handshake(self) -> Result<Peer, ConnectError> {
-        let (socket, counts) = Counted::new(self.stream)?;
+        let (socket, counts) = Counted::new(self.stream, IDLE_MAX)?;
         let tls = within_deadline(Box::pin(self.acceptor.0.accept(socket))).await??;
         peer(tls.into(), counts, false, self.place)
     }

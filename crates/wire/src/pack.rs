@@ -63,6 +63,7 @@ fn write(
 ) -> SafeResult {
     let mut part_in = InBuffer::around(part);
     loop {
+        assert!(out.pos() < out.capacity(), "what is compressed fits the bound of its parts");
         let left = context.compress_stream2(out, &mut part_in, then)?;
         let taken = part_in.pos() == part.len();
         if taken && (left == 0 || then == ZSTD_EndDirective::ZSTD_e_continue) {

@@ -18,8 +18,8 @@ use super::{Lost, Traffic};
 
 /// After how long without an acknowledgement of what was sent a connection is dead.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
-/// How often the other end is asked whether it is still there while nothing is sent.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How soon the other end is asked again whether it is still there.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// A socket with TLS, its bytes counted.
 pub type Stream = TlsStream<Counted>;
@@ -111,16 +111,17 @@ pub(crate) fn state(stream: &Stream) -> &CommonState {
 }
 
 impl Counted {
-    /// A socket as links want it: nothing waits for more to be sent, and who is gone is noticed.
-    pub(crate) fn new(socket: TcpStream) -> std::io::Result<(Self, Arc<Counts>)> {
+    /// A socket as links want it: nothing waits for more to be sent, and who is gone is noticed, by asking once nothing
+    /// was heard for this long.
+    pub(crate) fn new(socket: TcpStream, keep_alive: Duration) -> std::io::Result<(Self, Arc<Counts>)> {
         socket.set_nodelay(true)?;
         rustix::net::sockopt::set_socket_keepalive(&socket, true)?;
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             use rustix::net::sockopt;
             let unacknowledged_ms = u32::try_from(UNACKNOWLEDGED_MAX.as_millis()).unwrap_or(u32::MAX);
-            sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE)?;
-            sockopt::set_tcp_keepintvl(&socket, KEEP_ALIVE)?;
+            sockopt::set_tcp_keepidle(&socket, keep_alive)?;
+            sockopt::set_tcp_keepintvl(&socket, ASK_AGAIN_AFTER)?;
             sockopt::set_tcp_user_timeout(&socket, unacknowledged_ms)?;
         }
         let counts = Arc::<Counts>::default();

@@ -15,11 +15,11 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use rukun_tests::lab::hall::{self, Seen};
 use rukun_tests::lab::measured::{self, Measured, Task};
+use rukun_tests::lab::namespace;
 use rukun_tests::lab::outage::{self, Back};
+use rukun_tests::lab::pair::{self, Setting};
 use rukun_tests::lab::profile::{PROFILES, Profile};
 use rukun_tests::lab::rest::{self, Rested};
-use rukun_tests::lab::scene::Scene;
-use rukun_tests::lab::{namespace, pair};
 use serde::Serialize;
 
 /// How many runs show what is usual, where others are held against it.
@@ -78,14 +78,16 @@ fn main() -> anyhow::Result<()> {
     if args.hall {
         return hall(&program, parent.path());
     }
-    let laboratory = Laboratory { args: &args, runtime: &runtime, program: &program };
+    let laboratory = Laboratory { args: &args, runtime: &runtime };
     let scene = measured::prepare(&program, parent.path(), args.task, args.families)?;
     for profile in profiles {
+        let setting =
+            Setting { program: &program, scene: &scene, families: args.families, profile: &profile };
         match args.task {
-            Task::Cut => laboratory.cut(&scene, &profile)?,
-            Task::Outage => laboratory.outage(&scene, &profile)?,
-            Task::Rest => laboratory.rest(&scene, &profile)?,
-            task => laboratory.cross(&scene, &profile, task)?,
+            Task::Cut => laboratory.cut(&setting)?,
+            Task::Outage => laboratory.outage(&setting)?,
+            Task::Rest => laboratory.rest(&setting)?,
+            task => laboratory.cross(&setting, task)?,
         }
     }
     Ok(())
@@ -102,44 +104,34 @@ fn hall(program: &Path, parent: &Path) -> anyhow::Result<()> {
 struct Laboratory<'a> {
     args: &'a Args,
     runtime: &'a tokio::runtime::Runtime,
-    program: &'a Path,
 }
 
 impl Laboratory<'_> {
     /// What crosses the link, and what that takes.
-    fn cross(&self, scene: &Scene, profile: &Profile, task: Task) -> anyhow::Result<()> {
-        let runs = self.crossings(scene, profile, task, self.args.runs)?;
-        print(self.args, profile, &runs);
+    fn cross(&self, setting: &Setting<'_>, task: Task) -> anyhow::Result<()> {
+        let runs = self.crossings(setting, task, self.args.runs)?;
+        print(self.args, setting.profile, &runs);
         let unfinished = runs.iter().filter(|run| run.seconds.is_none()).count();
         ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", pair::RUN_MAX.as_secs());
         Ok(())
     }
 
-    fn crossings(
-        &self,
-        scene: &Scene,
-        profile: &Profile,
-        task: Task,
-        runs: u64,
-    ) -> anyhow::Result<Vec<Measured>> {
-        self.runs(profile, runs, |seed| {
-            measured::run(self.program, scene, task, self.args.families, profile, seed)
-        })
+    fn crossings(&self, setting: &Setting<'_>, task: Task, runs: u64) -> anyhow::Result<Vec<Measured>> {
+        self.runs(setting.profile, runs, |seed| measured::run(setting, task, seed))
     }
 
     /// First syncs that are cut, beside some that are not, and beside sessions without news: what is more than these
     /// two together came again.
-    fn cut(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
-        let families = self.args.families;
+    fn cut(&self, setting: &Setting<'_>) -> anyhow::Result<()> {
+        let Setting { program, families, profile, .. } = *setting;
         let arrived = |run: &Measured| run.bytes.1 - run.lost_bytes.1;
         let mean = |runs: &[Measured]| runs.iter().map(arrived).sum::<u64>() / runs.len() as u64;
-        let whole = mean(&self.crossings(scene, profile, Task::First, BASE_RUNS)?);
+        let whole = mean(&self.crossings(setting, Task::First, BASE_RUNS)?);
         let parent = tempfile::tempdir()?;
-        let full = measured::prepare(self.program, parent.path(), Task::Nothing, families)?;
-        let nothing = mean(&self.crossings(&full, profile, Task::Nothing, BASE_RUNS)?);
-        let runs = self.runs(profile, self.args.runs, |seed| {
-            outage::cut(self.program, scene, families, profile, seed, whole)
-        })?;
+        let full = measured::prepare(program, parent.path(), Task::Nothing, families)?;
+        let full = Setting { scene: &full, ..*setting };
+        let nothing = mean(&self.crossings(&full, Task::Nothing, BASE_RUNS)?);
+        let runs = self.runs(profile, self.args.runs, |seed| outage::cut(setting, seed, whole))?;
         let unfinished = runs.iter().filter(|run| run.seconds.is_none()).count();
         let again = mean(&runs).saturating_sub(whole + nothing);
         println!(
@@ -154,10 +146,8 @@ impl Laboratory<'_> {
         Ok(())
     }
 
-    fn outage(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
-        let runs = self.runs(profile, self.args.runs, |seed| {
-            outage::back(self.program, scene, self.args.families, profile, seed)
-        })?;
+    fn outage(&self, setting: &Setting<'_>) -> anyhow::Result<()> {
+        let runs = self.runs(setting.profile, self.args.runs, |seed| outage::back(setting, seed))?;
         let sorted = |figure: fn(&Back) -> f64| {
             let mut seconds: Vec<f64> = runs.iter().map(figure).collect();
             seconds.sort_by(f64::total_cmp);
@@ -165,22 +155,20 @@ impl Laboratory<'_> {
             let within = seconds.iter().filter(|seconds| **seconds <= 5.0).count();
             format!("median {:.1} s, 95 % within {:.1} s, {within} within 5 s", at(50), at(95))
         };
-        println!("{} back after outages of up to ten minutes, {} runs", profile.name, runs.len());
+        println!("{} back after outages of up to ten minutes, {} runs", setting.profile.name, runs.len());
         println!("  first packet: {}", sorted(|run| run.heard_seconds));
         println!("  delivered with receipt: {}", sorted(|run| run.delivered_seconds));
         Ok(())
     }
 
-    fn rest(&self, scene: &Scene, profile: &Profile) -> anyhow::Result<()> {
-        let runs = self.runs(profile, self.args.runs, |seed| {
-            rest::watch(self.program, scene, self.args.families, profile, seed)
-        })?;
+    fn rest(&self, setting: &Setting<'_>) -> anyhow::Result<()> {
+        let runs = self.runs(setting.profile, self.args.runs, |seed| rest::watch(setting, seed))?;
         for run in runs {
             let Rested { wakes_a_minute, resident_kib, cpu_ms_a_minute, packets_a_minute: (up, down) } = run;
             println!(
                 "{} at rest with {} families: {wakes_a_minute:.1} wake-ups a minute, {resident_kib} KiB resident, \
                  {cpu_ms_a_minute:.1} ms of CPU and {up:.1} + {down:.1} packets a minute",
-                profile.name, self.args.families
+                setting.profile.name, self.args.families
             );
         }
         Ok(())

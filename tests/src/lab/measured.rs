@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::pair::{LOOK_EVERY, Pair, RUN_MAX, knows_agreement};
+use super::pair::{LOOK_EVERY, Pair, RUN_MAX, Setting, knows_agreement};
 use super::profile::Profile;
 use super::scene::Scene;
 use crate::world::chance::Chance;
@@ -87,33 +87,25 @@ pub fn prepare(program: &Path, parent: &Path, task: Task, families: usize) -> an
 ///
 /// # Errors
 /// If it goes otherwise than it should; that it does not finish in time is no error.
-pub fn run(
-    program: &Path,
-    scene: &Scene,
-    task: Task,
-    families: usize,
-    profile: &Profile,
-    seed: u64,
-) -> anyhow::Result<Measured> {
+pub fn run(setting: &Setting<'_>, task: Task, seed: u64) -> anyhow::Result<Measured> {
     let parent = tempfile::tempdir()?;
-    let pair = Pair::of(program, scene, parent.path(), profile, seed)?;
-    let mut changes = families as u64;
+    let mut changes = setting.families as u64;
+    let is_met = matches!(task, Task::Again | Task::Day);
+    let pair = if is_met {
+        setting.settled_pair(parent.path(), seed)?
+    } else {
+        setting.pair(parent.path(), seed)?
+    };
     if task == Task::Again {
-        pair.tunnel.join(None);
-        pair.dial()?;
-        pair.settle(changes)?;
         pair.hang_up()?;
     }
     if task == Task::Day {
-        pair.tunnel.join(None);
-        pair.dial()?;
-        pair.settle(changes)?;
         pair.tunnel.cut();
-        changes += scene.work(&pair.phone, &pair.office, seed)?;
+        changes += setting.scene.work(&pair.phone, &pair.office, seed)?;
         let (least, most) = REST_MS;
         sleep(Duration::from_millis(Chance::new(seed).between(least, most)));
     }
-    measure(&pair, task == Task::Day, changes, profile, seed)
+    measure(&pair, task == Task::Day, changes, setting.profile, seed)
 }
 
 /// Joins them, and lets the phone dial unless it does already.

@@ -1,6 +1,5 @@
 //! Links that go down for longer than either end waits: in the middle of a first sync, or before an edit.
 
-use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::measured::{Measured, measure};
-use super::pair::{LOOK_EVERY, Pair, RUN_MAX};
-use super::profile::Profile;
-use super::scene::Scene;
+use super::pair::{LOOK_EVERY, RUN_MAX, Setting};
 use crate::world::chance::Chance;
 
 /// By then both ends of a connection have given it up.
@@ -37,53 +34,38 @@ pub struct Back {
 ///
 /// # Errors
 /// If it goes otherwise than it should.
-pub fn cut(
-    program: &Path,
-    scene: &Scene,
-    families: usize,
-    profile: &Profile,
-    seed: u64,
-    whole_bytes: u64,
-) -> anyhow::Result<Measured> {
+pub fn cut(setting: &Setting<'_>, seed: u64, whole_bytes: u64) -> anyhow::Result<Measured> {
     let parent = tempfile::tempdir()?;
-    let pair = Pair::of(program, scene, parent.path(), profile, seed)?;
+    let pair = setting.pair(parent.path(), seed)?;
     pair.tunnel.break_after(Chance::new(seed).between(0, whole_bytes), GIVEN_UP);
-    measure(&pair, false, families as u64, profile, seed)
+    measure(&pair, false, setting.families as u64, setting.profile, seed)
 }
 
 /// A phone writes while there is no link, and then there is one.
 ///
 /// # Errors
 /// If it goes otherwise than it should, or takes longer than a run may.
-pub fn back(
-    program: &Path,
-    scene: &Scene,
-    families: usize,
-    profile: &Profile,
-    seed: u64,
-) -> anyhow::Result<Back> {
+pub fn back(setting: &Setting<'_>, seed: u64) -> anyhow::Result<Back> {
     let parent = tempfile::tempdir()?;
-    let pair = Pair::of(program, scene, parent.path(), profile, seed)?;
-    pair.tunnel.join(None);
-    pair.dial()?;
-    pair.settle(families as u64)?;
+    let pair = setting.settled_pair(parent.path(), seed)?;
+    let changes = setting.families as u64 + 1;
     pair.tunnel.cut();
     let mut chance = Chance::new(seed);
     let outage = Duration::from_millis(chance.between(1_000, OUTAGE_MS_MAX));
-    let record = chance.pick(scene.records()).to_string();
+    let record = chance.pick(setting.scene.records()).to_string();
     let edits = vec![Edit { record, ink: None, patch: Some(json!({"r302": 60})), set: Vec::new() }];
     let _: WrittenManyShape = pair.phone.ask(Request::RecordSetMany { edits })?;
     sleep(outage);
 
     let before = pair.tunnel.traffic().up.packets;
     let began = Instant::now();
-    pair.tunnel.join(profile.windows);
+    pair.tunnel.join(setting.profile.windows);
     let mut heard = None;
     loop {
         if heard.is_none() && pair.tunnel.traffic().up.packets > before {
             heard = Some(began.elapsed());
         }
-        if heard.is_some() && pair.is_done(families as u64 + 1)? {
+        if heard.is_some() && pair.is_done(changes)? {
             break;
         }
         if began.elapsed() > RUN_MAX {
@@ -93,10 +75,7 @@ pub fn back(
     }
     let delivered_seconds = began.elapsed().as_secs_f64();
     let Some(heard) = heard else { bail!("what was delivered went over no link") };
-    ensure!(
-        pair.office.status()?.changes == families as u64 + 1,
-        "the office signed for what it does not hold"
-    );
+    ensure!(pair.office.status()?.changes == changes, "the office signed for what it does not hold");
     Ok(Back {
         seed,
         outage_seconds: outage.as_secs_f64(),

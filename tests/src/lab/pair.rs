@@ -30,21 +30,40 @@ pub(super) struct Pair {
     pub(super) phone: Machine,
 }
 
-impl Pair {
-    /// Both of a scene, in folders of their own below `parent`.
-    pub(super) fn of(
-        program: &Path,
-        scene: &Scene,
-        parent: &Path,
-        profile: &Profile,
-        seed: u64,
-    ) -> anyhow::Result<Self> {
+/// What all runs have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The program that is measured.
+    pub program: &'a Path,
+    /// The folders that each run begins with a copy of.
+    pub scene: &'a Scene,
+    /// How many families the office has in the phone's region.
+    pub families: usize,
+    /// The link.
+    pub profile: &'a Profile,
+}
+
+impl Setting<'_> {
+    /// An office and a phone, in folders of their own below `parent`.
+    pub(super) fn pair(&self, parent: &Path, seed: u64) -> anyhow::Result<Pair> {
         let mut copy = Command::new("cp");
-        copy.arg("-a").args([&scene.office, &scene.phone]).arg(parent);
+        copy.arg("-a").args([&self.scene.office, &self.scene.phone]).arg(parent);
         ensure!(copy.status()?.success(), "the folders can't be copied");
-        Self::start(program, &parent.join("office"), &parent.join("phone"), &seed.to_string(), profile, seed)
+        let (office, phone) = (parent.join("office"), parent.join("phone"));
+        Pair::start(self.program, &office, &phone, &seed.to_string(), self.profile, seed)
     }
 
+    /// The same, linked, and with all that the office has at the phone.
+    pub(super) fn settled_pair(&self, parent: &Path, seed: u64) -> anyhow::Result<Pair> {
+        let pair = self.pair(parent, seed)?;
+        pair.tunnel.join(None);
+        pair.dial()?;
+        pair.settle(self.families as u64)?;
+        Ok(pair)
+    }
+}
+
+impl Pair {
     pub(super) fn start(
         program: &Path,
         office: &Path,

@@ -1,14 +1,11 @@
 //! A phone with a link and nothing to do: how often it wakes, and what it holds meanwhile.
 
-use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::pair::Pair;
-use super::profile::Profile;
-use super::scene::Scene;
+use super::pair::Setting;
 
 /// What belongs to the session before is over by then.
 const CALM: Duration = Duration::from_mins(1);
@@ -31,18 +28,9 @@ pub struct Rested {
 ///
 /// # Errors
 /// If they don't come to agree, or end.
-pub fn watch(
-    program: &Path,
-    scene: &Scene,
-    families: usize,
-    profile: &Profile,
-    seed: u64,
-) -> anyhow::Result<Rested> {
+pub fn watch(setting: &Setting<'_>, seed: u64) -> anyhow::Result<Rested> {
     let parent = tempfile::tempdir()?;
-    let pair = Pair::of(program, scene, parent.path(), profile, seed)?;
-    pair.tunnel.join(None);
-    pair.dial()?;
-    pair.settle(families as u64)?;
+    let pair = setting.settled_pair(parent.path(), seed)?;
     sleep(CALM);
     let (woke, used, traffic) = (pair.phone.wakes()?, pair.phone.used()?, pair.tunnel.traffic());
     sleep(WATCHED);
