@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Connection, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
-    ZeroRttAccepted,
+    ClientConfig, Connection, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt, ZeroRttAccepted,
 };
 use quinn_proto::RandomConnectionIdGenerator;
 use ring::hmac;
@@ -23,6 +22,9 @@ use tokio::time::timeout;
 use crate::attempt::{ATTEMPT_MAX, ConnectError, HANDSHAKES_MAX, Places, within_deadline};
 use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, KEEP_ALIVE_MAX, Peer};
 use crate::tls;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod timer;
 
 /// How long what is said with a ticket may stay unanswered before it is said again on a new connection.
 const EARLY_MAX: Duration = Duration::from_secs(4);
@@ -66,7 +68,7 @@ impl Endpoint {
         Self::open(listen, keypair, places, |config| {
             let socket = std::net::UdpSocket::bind(listen)?;
             let ours = endpoint_config(keypair);
-            quinn::Endpoint::new(ours, Some(config), socket, Arc::new(TokioRuntime))
+            quinn::Endpoint::new(ours, Some(config), socket, runtime())
         })
     }
 
@@ -227,6 +229,13 @@ impl Arriving {
     pub fn remote_address(&self) -> SocketAddr {
         self.incoming.remote_address()
     }
+}
+
+fn runtime() -> Arc<dyn quinn::Runtime> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Arc::new(timer::KernelTimed);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return Arc::new(quinn::TokioRuntime);
 }
 
 /// One whose handshake is complete, or who is known by a ticket.
