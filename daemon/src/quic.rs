@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, Connection, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt, ZeroRttAccepted,
+    ClientConfig, Connection, EndpointConfig, Incoming, ServerConfig, TransportConfig, VarInt,
+    ZeroRttAccepted,
 };
 use quinn_proto::RandomConnectionIdGenerator;
 use ring::hmac;

@@ -47,15 +47,19 @@ impl Runtime for KernelTimed {
 }
 
 impl Timer {
+    #[expect(
+        deprecated,
+        reason = "what takes its place is unsafe, for descriptors that are replaced: this one is not"
+    )]
     fn new(at: Instant) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let timer = Self(AsyncFd::with_interest(timer, Interest::READABLE)?);
-        timer.set(at);
+        timer.arm(at);
         Ok(timer)
     }
 
-    fn set(&self, at: Instant) {
+    fn arm(&self, at: Instant) {
         // Nothing at all would stop it.
         let left = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
         let it_value = Timespec::try_from(left).expect("an idle connection ends before time does");
@@ -67,7 +71,7 @@ impl Timer {
 
 impl AsyncTimer for Timer {
     fn reset(self: Pin<&mut Self>, at: Instant) {
-        self.set(at);
+        self.arm(at);
     }
 
     fn poll(self: Pin<&mut Self>, context: &mut Context) -> Poll<()> {
