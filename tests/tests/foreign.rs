@@ -1,7 +1,7 @@
 //! What a third party proves of a record that has been through everything: three inks, a place that was
 //! split, a family that moved, a device that goes on under another key, a root that does, a phone that was
 //! revoked, and one of its changes upheld. Proven by this program and by libraries that are not ours, each
-//! bit that changes noticed.
+//! bit that changes noticed. And what another library opens of a bundle.
 
 // Test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -9,8 +9,11 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use data_encoding::HEXLOWER;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::{Drawn, Keypair, Role, Standing};
-use rukun_change::{ChangeId, Ink, RecordId};
+use rukun_change::{ChangeId, Ink, RecordId, SurveyId};
 use rukun_evidence::{SignedEvidence, VerifiedEvidence};
 use rukun_replica::NewGrant;
 use rukun_tests::by_hand::{Node, World};
@@ -149,8 +152,39 @@ fn a_record_that_has_been_through_everything_is_proven_to_who_has_nothing_but_th
     assert!(told["flipped"].as_u64().unwrap() > 500, "{told}");
 }
 
+#[test]
+fn a_bundle_is_opened_by_a_library_that_is_not_ours_with_the_recipients_key_alone() {
+    let hex = |seed: [u8; 32]| HEXLOWER.encode(&seed);
+    let survey = SurveyId::from_bytes([9; 32]);
+    let [sender, recipient] = [[3; 32], [4; 32]].map(|seed| Keypair::from_seed(&seed));
+    let frames = vec![b"Siti Aminah".to_vec(), Vec::new(), vec![5; 70_000]];
+    let mut entropy = ChaCha20Rng::from_seed([6; 32]);
+    let bundle = rukun_bundle::seal(&sender, &survey, &recipient.key(), &frames, &mut entropy).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (file, survey) = (dir.path().join("a.bundle"), survey.to_string());
+    let mut bytes = bundle.to_bytes().unwrap();
+    std::fs::write(&file, &bytes).unwrap();
+    let Some(opened) = foreign("open_bundle.py", &file, &survey, &[&hex([4; 32])]) else { return };
+    let told: Vec<String> = serde_json::from_slice(&good(opened).stdout).unwrap();
+    assert_eq!(told, frames.iter().map(|frame| HEXLOWER.encode(frame)).collect::<Vec<_>>());
+    let refused = |survey: &str, seed| {
+        let ended = foreign("open_bundle.py", &file, survey, &[&hex(seed)]).unwrap();
+        assert_eq!(ended.status.code(), Some(1));
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    assert!(refused(&survey, [3; 32]).contains("another device"));
+    assert!(refused(&hex([8; 32]), [4; 32]).contains("does not open"));
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    assert!(refused(&survey, [4; 32]).contains("does not open"));
+}
+
 /// What the foreign verifier says; nothing where it is not installed.
 fn verify(file: &Path, survey: &str, more: &[&str]) -> Option<Output> {
+    foreign("verify.py", file, survey, more)
+}
+
+fn foreign(script: &str, file: &Path, survey: &str, more: &[&str]) -> Option<Output> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let python = project.join("target/foreign/bin/python");
     if !python.exists() {
@@ -158,7 +192,7 @@ fn verify(file: &Path, survey: &str, more: &[&str]) -> Option<Output> {
         return None;
     }
     let mut command = Command::new(python);
-    command.arg(project.join("tests/foreign/verify.py")).arg(file).arg(survey).args(more);
+    command.arg(project.join("tests/foreign").join(script)).arg(file).arg(survey).args(more);
     Some(command.stdin(Stdio::null()).output().unwrap())
 }
 

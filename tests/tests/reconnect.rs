@@ -124,3 +124,41 @@ fn the_first_work_of_a_device_that_only_ever_received_goes_by_its_log_and_goes_o
     let sent = carried("changes");
     assert!(sent < 30 * EDIT_BYTES_MAX, "thirty edits took {sent} bytes");
 }
+
+#[test]
+fn what_is_written_during_a_long_first_sync_goes_before_the_rest_of_it_and_goes_once() {
+    let (families, last) = (600, 599);
+    let mut took = Vec::new();
+    for is_written_meanwhile in [false, true] {
+        let (mut world, _, records) = scene(families);
+        let write = |world: &mut World| {
+            let now = world.now();
+            let edited = world.replicas[OFFICE.0].edit(now, &records[last], None, &json!({"r304": 5}));
+            world.commit(OFFICE);
+            edited.unwrap().unwrap()
+        };
+        let early = (!is_written_meanwhile).then(|| write(&mut world));
+        let other = world.add(12, OFFICE, Role::Supervisor, &["1811010005"]);
+        world.carried.clear();
+        world.link(other, OFFICE);
+        let held = |world: &World| world.replicas[other.0].change_ids().unwrap().len();
+        while held(&world) == 0 {
+            world.run(1);
+        }
+        let change = early.unwrap_or_else(|| write(&mut world));
+        let has = |world: &World| {
+            let of_record = world.replicas[other.0].changes_of(&records[last]).unwrap();
+            of_record.iter().any(|held| held.id() == change)
+        };
+        while !has(&world) {
+            world.run(1);
+        }
+        let before_it = held(&world);
+        eprintln!("written meanwhile {is_written_meanwhile}: after {before_it} of {families}");
+        assert_eq!(is_written_meanwhile, before_it < families / 2);
+        world.settle(STEPS);
+        assert_eq!(held(&world), families + 1);
+        took.push(world.carried["changes"]);
+    }
+    assert!(took[0].abs_diff(took[1]) < EDIT_BYTES_MAX * 2, "{took:?}");
+}

@@ -11,12 +11,16 @@ use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
 use crate::violation::Violation;
 
 mod known;
+mod overtaking;
 mod sketched;
+mod under_way;
+mod window;
 pub use known::Known;
+use overtaking::Overtaking;
 use sketched::Sketched;
+pub use under_way::FRAMES_IN_FLIGHT_MAX;
+use under_way::UnderWay;
 
-/// The most frames that may be sent and not yet acknowledged.
-pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
 /// How often two nodes compare again without anything having moved between them, before the session
 /// leaves it to the next one: a peer that never agrees must not keep both busy.
 const ROUNDS_MAX: u32 = 3;
@@ -34,8 +38,8 @@ pub struct Outgoing {
     /// The peer was told that the log is sent up to here.
     told_upto: u64,
     known: Known,
-    frames: u64,
-    in_flight: VecDeque<Flight>,
+    in_flight: UnderWay,
+    overtaking: Overtaking,
     said_quiet: bool,
     /// Where to compare when both sides are quiet.
     compare: Compare,
@@ -63,15 +67,6 @@ pub struct Outgoing {
     /// Where it is in doubt what the peer holds, and no summary has left since.
     doubted: BTreeSet<SubSls>,
     agreed: bool,
-}
-
-#[derive(Debug)]
-struct Flight {
-    frame: u64,
-    /// Where in the log it begins, if it is part of it.
-    after: u64,
-    upto: Option<u64>,
-    changes: BTreeMap<ChangeId, SubSls>,
 }
 
 #[derive(Debug)]
@@ -131,8 +126,8 @@ impl Outgoing {
             position: after,
             told_upto: known.min(after),
             known: Known::new(after, known),
-            frames: 0,
-            in_flight: VecDeque::new(),
+            in_flight: UnderWay::default(),
+            overtaking: Overtaking::default(),
             said_quiet: false,
             compare: if trusted { Compare::In(BTreeSet::new()) } else { Compare::Everywhere },
             summaries: VecDeque::new(),
@@ -153,8 +148,11 @@ impl Outgoing {
 
     /// What is to be done next, when our log ends at `head` and the peer is quiet or not.
     pub fn next(&mut self, head: u64, peer_is_quiet: bool) -> Work {
-        if self.in_flight.len() >= FRAMES_IN_FLIGHT_MAX && !cfg!(planted = "window-unbounded") {
+        if self.in_flight.is_full() && !cfg!(planted = "window-unbounded") {
             return Work::Nothing;
+        }
+        if let Some(ids) = self.overtaking.next() {
+            return Work::Changes(ids);
         }
         if let Some((from, upto)) = self.symbols_due() {
             return Work::Symbols(from, upto);
@@ -195,22 +193,38 @@ impl Outgoing {
     /// A frame with these changes is on its way; the log is thereby sent up to `upto`. Gives the
     /// frame's number.
     pub fn sent(&mut self, upto: Option<u64>, changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
-        self.frames += 1;
         let after = upto.map_or(0, |_| self.position);
-        let mut flight = Flight { frame: self.frames, after, upto, changes: BTreeMap::new() };
-        for (id, home) in changes {
-            flight.changes.insert(id, home);
-            if let Compare::In(places) = &mut self.compare {
-                places.insert(home);
-            }
+        let changes: BTreeMap<ChangeId, SubSls> = changes.into_iter().collect();
+        if let Compare::In(places) = &mut self.compare {
+            places.extend(changes.values());
         }
         if let Some(upto) = upto {
             (self.position, self.told_upto) = (upto, upto);
+            self.overtaking.passed(upto);
         }
-        self.in_flight.push_back(flight);
         self.said_quiet = false;
         self.agreed = false;
-        self.frames
+        self.in_flight.left(after, upto, changes)
+    }
+
+    /// The last frame that left takes so many bytes.
+    pub fn weighed(&mut self, bytes: usize) {
+        self.in_flight.weighed(bytes);
+    }
+
+    /// How many changes the next frame may have.
+    pub fn frame_changes_max(&self) -> usize {
+        self.in_flight.frame_changes_max()
+    }
+
+    /// These, at places of the log that it is not sent to yet, go before it, if there are not too many.
+    pub fn overtakes(&mut self, changes: &[(u64, ChangeId)]) {
+        self.overtaking.add(changes);
+    }
+
+    /// Whether what stands at this place of the log has gone before it.
+    pub fn has_overtaken(&self, seq: u64) -> bool {
+        self.overtaking.includes(seq)
     }
 
     /// Of what [`Work::Changes`] asked for these need another frame.
@@ -233,13 +247,10 @@ impl Outgoing {
     /// A frame without changes is on its way: it says no more than that the log is sent up to here. What
     /// went before it changes no fingerprint, so what was agreed stays agreed. Gives the frame's number.
     pub fn marked(&mut self, upto: u64) -> u64 {
-        self.frames += 1;
-        let flight =
-            Flight { frame: self.frames, after: self.position, upto: Some(upto), changes: BTreeMap::new() };
-        self.in_flight.push_back(flight);
+        let frame = self.in_flight.left(self.position, Some(upto), BTreeMap::new());
         (self.position, self.told_upto) = (upto, upto);
         self.said_quiet = false;
-        self.frames
+        frame
     }
 
     /// The peer says that it was told before that the log is sent up to here.
@@ -263,6 +274,7 @@ impl Outgoing {
     /// The log holds nothing for this peer up to here.
     pub fn passed(&mut self, upto: u64) {
         self.position = upto;
+        self.overtaking.passed(upto);
         if self.in_flight.is_empty() {
             self.known.advance(upto);
         }
@@ -272,27 +284,22 @@ impl Outgoing {
     ///
     /// # Errors
     /// If that frame is not the oldest in flight or never held what is excepted.
-    pub fn acknowledged(&mut self, frame: u64, exceptions: &[ChangeId]) -> Result<Delivered, Violation> {
-        match self.in_flight.front() {
-            Some(oldest) if oldest.frame == frame => {
-                if !exceptions.iter().all(|id| oldest.changes.contains_key(id)) {
-                    return Err(Violation::AckException { frame });
-                }
-            }
-            _ => return Err(Violation::AckOrder { frame }),
+    pub fn acknowledged(
+        &mut self,
+        now_ms: u64,
+        frame: u64,
+        exceptions: &[ChangeId],
+    ) -> Result<Delivered, Violation> {
+        let flight = self.in_flight.acknowledged(now_ms, frame, exceptions)?;
+        let mut changes = flight.changes;
+        changes.retain(|id, _| !exceptions.contains(id));
+        self.known.took(flight.after, &changes, exceptions);
+        // What waits there or was refused is no news, or it would be compared and sent for ever.
+        if !changes.is_empty() {
+            self.rounds = 0;
         }
-        let mut changes = BTreeMap::new();
-        if let Some(flight) = self.in_flight.pop_front() {
-            changes = flight.changes;
-            changes.retain(|id, _| !exceptions.contains(id));
-            self.known.took(flight.after, &changes, exceptions);
-            // What waits there or was refused is no news, or it would be compared and sent for ever.
-            if !changes.is_empty() {
-                self.rounds = 0;
-            }
-            if let Some(upto) = flight.upto {
-                self.known.advance(upto);
-            }
+        if let Some(upto) = flight.upto {
+            self.known.advance(upto);
         }
         if cfg!(planted = "hole-acknowledged") {
             self.known.agree(self.position);

@@ -42,7 +42,7 @@ fn lacking_for_ever(outgoing: &mut Outgoing) -> u32 {
             Work::Changes(ids) => {
                 sent += 1;
                 let frame = outgoing.sent(None, ids.iter().map(|id| (*id, place())));
-                outgoing.acknowledged(frame, &ids).unwrap();
+                outgoing.acknowledged(0, frame, &ids).unwrap();
             }
             Work::Nothing => return sent,
             work => panic!("{work:?}"),
@@ -89,7 +89,7 @@ fn never_held(outgoing: &mut Outgoing) -> u32 {
             Work::Changes(ids) => {
                 sent += 1;
                 let frame = outgoing.sent(None, ids.iter().map(|id| (*id, place())));
-                outgoing.acknowledged(frame, &ids).unwrap();
+                outgoing.acknowledged(0, frame, &ids).unwrap();
             }
             Work::Nothing => return sent,
             work => panic!("{work:?}"),
@@ -128,7 +128,7 @@ fn who_wanted_something_of_a_list_has_it_all_only_after_another_summary() {
     outgoing.wants(&[]).unwrap();
     assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(1)]));
     let frame = outgoing.sent(None, [(id(1), place())]);
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     assert!(!outgoing.agreed());
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
@@ -172,7 +172,7 @@ fn what_a_peer_lacks_of_a_sketch_is_sent_once_and_proved_by_another() {
     assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(1)]));
     let frame = outgoing.sent(None, [(id(1), place())]);
     outgoing.found_lacking(&lacking);
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Sketch);
     outgoing.sketched([place()].into(), 8);
@@ -221,14 +221,14 @@ fn what_was_skipped_counts_as_held_only_once_both_agree() {
     let mut outgoing = Outgoing::new(7, 2);
     assert_eq!(outgoing.next(8, false), Work::Log { after: 7 });
     let frame = outgoing.sent(Some(8), [(id(1), place())]);
-    assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 2);
+    assert_eq!(outgoing.acknowledged(0, frame, &[]).unwrap().upto, 2);
     outgoing.passed(9);
     assert_eq!(outgoing.known().upto(), 2);
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert_eq!(outgoing.known().upto(), 9);
     let frame = outgoing.sent(Some(10), [(id(2), place())]);
-    assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 10);
+    assert_eq!(outgoing.acknowledged(0, frame, &[]).unwrap().upto, 10);
 }
 
 #[test]

@@ -38,20 +38,25 @@ impl Item {
 }
 
 /// What fits into one frame: changes, or stubs.
-#[derive(Default)]
 pub(crate) struct Batch {
     items: Vec<Item>,
     bytes: usize,
+    items_max: usize,
 }
 
 impl Batch {
+    /// An empty one for so many.
+    pub(crate) fn of_at_most(items_max: usize) -> Self {
+        Self { items: Vec::new(), bytes: 0, items_max: items_max.min(FRAME_CHANGES_MAX) }
+    }
+
     /// Takes one more in, unless it needs a frame of its own: whether it was taken.
     pub(crate) fn push(&mut self, item: Item) -> bool {
         let kind = std::mem::discriminant(&item);
         let alike = self.items.first().is_none_or(|first| std::mem::discriminant(first) == kind);
         let bytes = item.bytes();
         let fits = self.items.is_empty() || self.bytes + bytes <= BATCH_BYTES_MAX;
-        let taken = alike && fits && self.items.len() < FRAME_CHANGES_MAX;
+        let taken = alike && fits && self.items.len() < self.items_max;
         if taken {
             self.bytes += bytes;
             self.items.push(item);

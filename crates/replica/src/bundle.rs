@@ -9,8 +9,10 @@ use rukun_authority::Verifier;
 use rukun_bundle::{EnvelopeError, OpenError, SealError, SealedBundle, seal};
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
+use rukun_wire::limits::FRAME_CHANGES_MAX;
 use rukun_wire::{Changes, Message};
 
+use crate::batch::Batch;
 use crate::greet::{blob_messages, statement_messages};
 use crate::input::{Checked, Content, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
@@ -139,8 +141,9 @@ impl Replica {
         let (mut messages, mut frame) = (Vec::new(), 0);
         let mut proofs = BTreeMap::new();
         while at < head {
-            let part =
-                self.log_part(at, recipient, reads, |held| self.is_proved(recipient, held, &mut proofs))?;
+            let batch = Batch::of_at_most(FRAME_CHANGES_MAX);
+            let is_proved = |held: &HeldAt| self.is_proved(recipient, held, &mut proofs);
+            let part = self.log_part(at, recipient, reads, batch, is_proved)?;
             let LogPart { upto, batch, mut about, receipts } = part;
             // Past the last entry nothing is left.
             at = if upto == at { head } else { upto };

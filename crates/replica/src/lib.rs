@@ -27,6 +27,8 @@ mod batch;
 mod bundle;
 pub use bundle::{BundleError, BundleTaken, BundleWritten};
 
+mod overtake;
+
 mod send;
 
 mod take;

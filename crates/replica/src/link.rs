@@ -129,7 +129,7 @@ impl Replica {
             (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
                 self.take_blob(link, &digest, offset, total, &bytes)
             }
-            (Phase::Live, Message::Ack { frame, exceptions }) => self.take_ack(link, frame, &exceptions),
+            (Phase::Live, Message::Ack { frame, exceptions }) => self.take_ack(now, link, frame, &exceptions),
             (Phase::Live, Message::Summary(rows)) => Ok(self.take_summary(link, rows)),
             (Phase::Live, Message::Differ(places)) => Ok(self.take_differ(link, &places)),
             (Phase::Live, Message::Ids { sub_sls, ids, last }) => self.take_ids(link, sub_sls, &ids, last),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedHeader, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
-use rukun_change::{Author, DeviceKey, Fingerprint, Moment, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{Author, DeviceKey, Fingerprint, Moment, RecordId, Region, StatementId, SubSls, SurveyId};
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
 use rukun_reconcile::sketch::Prefix;
@@ -36,6 +36,8 @@ pub struct Replica {
     pub(crate) scopes: BTreeMap<DeviceKey, Vec<Region>>,
     /// Changes found under one number, and not told of yet.
     pub(crate) forks: Vec<(AdmittedHeader, AdmittedHeader)>,
+    /// Of which records changes were appended since the last commit, as far as these are few.
+    pub(crate) fresh: BTreeSet<RecordId>,
     /// Where a peer was found to hold just what we hold, and a receipt may be due.
     pub(crate) receipts_due: BTreeSet<SubSls>,
     /// Of where something is held and nothing may be read any more.
@@ -82,6 +84,7 @@ impl Replica {
             incarnation_is_new: false,
             scopes: BTreeMap::new(),
             forks: Vec::new(),
+            fresh: BTreeSet::new(),
             receipts_due: BTreeSet::new(),
             outgrown: BTreeSet::new(),
             prefixes: BTreeMap::new(),

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use rukun_change::{ChangeId, DeviceKey, Fingerprint, Region, StatementId, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Fingerprint, Moment, Region, StatementId, SubSls};
 use rukun_reconcile::Work;
 use rukun_store::EntryKind;
-use rukun_wire::limits::{CHANGE_IDS_MAX, SUMMARY_SUB_SLS_MAX};
+use rukun_wire::limits::{CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
 use rukun_wire::{Changes, Exception, Message};
 
 use crate::batch::{Batch, Item};
-use crate::input::{Event, LinkId};
+use crate::input::{Event, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::Outcome;
 
@@ -22,8 +22,10 @@ impl Replica {
     pub(crate) fn send_what_is_due(&mut self) -> Result<(), ReplicaError> {
         let live: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.is_live()).map(|(id, _)| *id).collect();
+        let fresh = self.take_fresh();
         for link in live {
             self.send_statements_behind(link)?;
+            self.overtake(link, &fresh)?;
             while self.send_next(link)? {}
             self.answer_summaries(link)?;
             self.keep_state(link)?;
@@ -33,13 +35,14 @@ impl Replica {
 
     pub(crate) fn take_ack(
         &mut self,
+        now: Moment,
         link: LinkId,
         frame: u64,
         exceptions: &[(ChangeId, Exception)],
     ) -> Result<Outcome, ReplicaError> {
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
         let ids: Vec<ChangeId> = exceptions.iter().map(|(id, _)| *id).collect();
-        let delivered = match open.outgoing.acknowledged(frame, &ids) {
+        let delivered = match open.outgoing.acknowledged(now.steady_ms, frame, &ids) {
             Ok(delivered) => delivered,
             Err(violation) => return Ok(Err(violation.into())),
         };
@@ -135,8 +138,10 @@ impl Replica {
 
     fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
+        let (outgoing, batch) = (&open.outgoing, Batch::of_at_most(open.outgoing.frame_changes_max()));
+        let has_gone = |held: &HeldAt| Ok(outgoing.has_overtaken(held.seq));
         let LogPart { upto, batch, about, receipts } =
-            self.log_part(after, &open.peer, &open.reads, |_| Ok(false))?;
+            self.log_part(after, &open.peer, &open.reads, batch, has_gone)?;
         let told = self.send_about(link, about)? | self.send_receipts(link, &receipts)?;
         if told && batch.is_empty() {
             self.send_mark(link, upto);
@@ -152,11 +157,12 @@ impl Replica {
         after: u64,
         peer: &DeviceKey,
         reads: &[Region],
+        batch: Batch,
         mut is_held: impl FnMut(&HeldAt) -> Result<bool, ReplicaError>,
     ) -> Result<LogPart, ReplicaError> {
         let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
         let reads = |home: &SubSls| covers(reads, home) || cfg!(planted = "sender-scope-unchecked");
-        let mut part = LogPart { upto: after, ..LogPart::default() };
+        let mut part = LogPart { upto: after, batch, about: Vec::new(), receipts: Vec::new() };
         for entry in entries.iter().filter(|entry| entry.from != Some(*peer)) {
             match entry.kind {
                 EntryKind::Change { id, record } if reads(&record.home()) => {
@@ -187,7 +193,7 @@ impl Replica {
         self.send_about(link, statements.iter().map(as_statement).collect())?;
         let Some(reads) = self.links.get(&link).map(|open| open.reads.clone()) else { return Ok(()) };
         let unchecked = cfg!(planted = "sender-scope-unchecked") || cfg!(planted = "differ-unchecked");
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_at_most(FRAME_CHANGES_MAX);
         for (at, id) in changes.iter().enumerate() {
             let Some(item) = self.item(id)? else { continue };
             let readable = covers(&reads, &item.record().home()) || unchecked;
@@ -272,7 +278,11 @@ impl Replica {
         if cfg!(planted = "custody-cleared-when-sent") {
             self.found_elsewhere(&batch.homes().collect())?;
         }
-        self.send(link, &batch.message(frame, upto));
+        let bytes = batch.message(frame, upto).encode();
+        if let Some(open) = self.links.get_mut(&link) {
+            open.outgoing.weighed(bytes.len());
+        }
+        self.stage(Output::Send { link, bytes });
         Ok(())
     }
 
@@ -383,7 +393,6 @@ impl Replica {
 }
 
 /// A part of the log, as it goes to somebody.
-#[derive(Default)]
 pub(crate) struct LogPart {
     /// Up to where it goes.
     pub(crate) upto: u64,

@@ -242,6 +242,7 @@ impl Replica {
         from: Option<&DeviceKey>,
     ) -> Result<(), ReplicaError> {
         self.store.append_change(change, from)?;
+        self.note_fresh(change.change().record);
         if from.is_some() {
             self.unproved.insert(change.change().record.home());
         }

@@ -17,7 +17,7 @@ fn the_log_is_sent_before_anything_is_compared() {
     let frame = outgoing.sent(Some(5), [(id(1), place())]);
     assert_eq!(outgoing.next(5, true), Work::Nothing);
     let changes = BTreeMap::from([(id(1), place())]);
-    assert_eq!(outgoing.acknowledged(frame, &[]), Ok(Delivered { upto: 5, changes }));
+    assert_eq!(outgoing.acknowledged(0, frame, &[]), Ok(Delivered { upto: 5, changes }));
     assert_eq!(outgoing.next(5, false), Work::SayQuiet);
     assert_eq!(outgoing.next(5, false), Work::Nothing);
     assert_eq!(outgoing.next(5, true), Work::Sketch);
@@ -34,8 +34,8 @@ fn no_more_frames_fly_than_the_window_holds() {
         outgoing.sent(Some(upto), [(id(upto as u8), place())]);
     }
     assert_eq!(outgoing.next(99, true), Work::Nothing);
-    assert_eq!(outgoing.acknowledged(2, &[]), Err(Violation::AckOrder { frame: 2 }));
-    outgoing.acknowledged(1, &[]).unwrap();
+    assert_eq!(outgoing.acknowledged(0, 2, &[]), Err(Violation::AckOrder { frame: 2 }));
+    outgoing.acknowledged(0, 1, &[]).unwrap();
     assert_eq!(outgoing.next(99, true), Work::Log { after: 8 });
 }
 
@@ -52,7 +52,7 @@ fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
     assert_eq!(outgoing.wants(&[id(1)]), Err(Violation::NotListed));
     assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(2)]));
     let frame = outgoing.sent(None, [(id(2), place())]);
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Summarise(Some([place()].into())));
 }
@@ -64,7 +64,7 @@ fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
     let frame = outgoing.sent(Some(1), [(id(1), place())]);
     outgoing.differs(&[]).unwrap();
     assert!(!outgoing.agreed());
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());
@@ -158,7 +158,7 @@ fn a_peer_whose_scope_has_changed_gets_nothing_that_it_asked_for_before() {
 fn an_exception_for_what_was_never_sent_is_a_violation() {
     let mut outgoing = Outgoing::new(0, 0);
     let frame = outgoing.sent(Some(1), [(id(1), place())]);
-    assert_eq!(outgoing.acknowledged(frame, &[id(9)]), Err(Violation::AckException { frame }));
+    assert_eq!(outgoing.acknowledged(0, frame, &[id(9)]), Err(Violation::AckException { frame }));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn what_is_excepted_is_not_delivered() {
     let mut outgoing = Outgoing::new(0, 0);
     let frame = outgoing.sent(Some(2), [(id(1), place()), (id(2), place())]);
     let changes = BTreeMap::from([(id(1), place())]);
-    assert_eq!(outgoing.acknowledged(frame, &[id(2)]), Ok(Delivered { upto: 2, changes }));
+    assert_eq!(outgoing.acknowledged(0, frame, &[id(2)]), Ok(Delivered { upto: 2, changes }));
     assert_eq!([1, 2].map(|n| outgoing.known().holds(u64::from(n), &id(n))), [true, false]);
     assert_eq!(outgoing.known().lacks_after(), 0);
 }
@@ -179,7 +179,7 @@ fn a_frame_that_only_marks_a_place_takes_nothing_from_what_was_agreed() {
     outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());
     assert_eq!(outgoing.next(3, true), Work::Nothing);
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     assert!(outgoing.agreed());
     assert_eq!((outgoing.known().upto(), outgoing.next(3, true)), (3, Work::SayQuiet));
 }
@@ -191,9 +191,9 @@ fn what_is_acknowledged_beyond_a_gap_is_known_though_the_gap_stays_open() {
     let next = outgoing.sent(Some(6), [(id(2), place())]);
     let held = |outgoing: &Outgoing| [3, 5, 6].map(|seq| outgoing.known().holds(seq, &id(9)));
     assert_eq!(held(&outgoing), [false, false, false]);
-    assert_eq!(outgoing.acknowledged(frame, &[]).unwrap().upto, 2);
+    assert_eq!(outgoing.acknowledged(0, frame, &[]).unwrap().upto, 2);
     assert_eq!(held(&outgoing), [false, true, false]);
-    outgoing.acknowledged(next, &[]).unwrap();
+    outgoing.acknowledged(0, next, &[]).unwrap();
     assert_eq!((outgoing.known().upto(), held(&outgoing)), (2, [false, true, true]));
 
     assert_eq!(outgoing.next(6, true), Work::SayQuiet);
@@ -213,7 +213,7 @@ fn what_is_on_its_way_goes_once_however_often_the_peer_is_found_to_lack_it() {
     let frame = outgoing.sent(None, found.clone());
     outgoing.lacks(&found, true).unwrap();
     assert_eq!(outgoing.next(0, true), Work::Nothing);
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     assert_eq!(outgoing.next(0, true), Work::SayQuiet);
     assert_eq!(outgoing.next(0, true), Work::Sketch);
 }
@@ -228,7 +228,7 @@ fn who_holds_all_and_was_never_told_of_a_place_in_the_log_is_owed_one() {
     assert!(outgoing.owes_a_mark());
     let frame = outgoing.marked(5);
     assert!(!outgoing.owes_a_mark());
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     outgoing.passed(5 + TOLD_BEHIND_MAX);
     assert!(outgoing.agreed() && !outgoing.owes_a_mark(), "it can say from where to go on");
     outgoing.passed(6 + TOLD_BEHIND_MAX);
@@ -271,7 +271,7 @@ fn the_peers_sketch_proves_nothing_while_something_is_on_its_way_to_it() {
     let frame = outgoing.sent(Some(1), [(id(1), place())]);
     outgoing.proved_equal();
     assert!(!outgoing.agreed());
-    outgoing.acknowledged(frame, &[]).unwrap();
+    outgoing.acknowledged(0, frame, &[]).unwrap();
     outgoing.proved_equal();
     assert!(outgoing.agreed());
     assert_eq!((outgoing.next(1, true), outgoing.next(1, true)), (Work::SayQuiet, Work::Nothing));

@@ -1,0 +1,76 @@
+//! What goes before the log it stands in, since it was written while much of that was still to be sent. The log passes
+//! over it later.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use rukun_change::ChangeId;
+use rukun_wire::limits::FRAME_CHANGES_MAX;
+
+/// How much of the log may have been sent before its turn.
+const AHEAD_MAX: usize = 64;
+
+/// What overtakes the log.
+#[derive(Debug, Default)]
+pub(super) struct Overtaking {
+    due: VecDeque<ChangeId>,
+    /// The places of what is due, and of what was sent.
+    ahead: BTreeSet<u64>,
+}
+
+impl Overtaking {
+    /// Lets these overtake, by their places, all of them or none.
+    pub(super) fn add(&mut self, changes: &[(u64, ChangeId)]) {
+        let fits = self.ahead.len() + changes.len() <= AHEAD_MAX;
+        for (seq, id) in changes.iter().filter(|_| fits) {
+            if self.ahead.insert(*seq) {
+                self.due.push_back(*id);
+            }
+        }
+    }
+
+    /// A frame of what is to be sent now.
+    pub(super) fn next(&mut self) -> Option<Vec<ChangeId>> {
+        let frame = self.due.len().min(FRAME_CHANGES_MAX / 2);
+        (frame > 0).then(|| self.due.drain(..frame).collect())
+    }
+
+    /// Whether what stands at this place needs no sending any more.
+    pub(super) fn includes(&self, seq: u64) -> bool {
+        self.ahead.contains(&seq)
+    }
+
+    /// The log was sent up to here.
+    pub(super) fn passed(&mut self, upto: u64) {
+        self.ahead = self.ahead.split_off(&(upto + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(places: std::ops::Range<u64>) -> Vec<(u64, ChangeId)> {
+        places.map(|seq| (seq, ChangeId::from_bytes([u8::try_from(seq).unwrap(); 32]))).collect()
+    }
+
+    #[test]
+    fn what_overtakes_goes_once_and_in_its_order() {
+        let mut overtaking = Overtaking::default();
+        overtaking.add(&changes(3..5));
+        overtaking.add(&changes(3..6));
+        let ids: Vec<ChangeId> = changes(3..6).into_iter().map(|(_, id)| id).collect();
+        assert_eq!((overtaking.next(), overtaking.next()), (Some(ids), None));
+        assert!((3..6).all(|seq| overtaking.includes(seq)) && !overtaking.includes(6));
+    }
+
+    #[test]
+    fn a_record_overtakes_whole_or_not_at_all_and_the_log_makes_room_for_others() {
+        let mut overtaking = Overtaking::default();
+        overtaking.add(&changes(1..60));
+        overtaking.add(&changes(70..80));
+        assert!(!(70..80).any(|seq| overtaking.includes(seq)));
+        overtaking.passed(50);
+        overtaking.add(&changes(70..80));
+        assert!((70..80).all(|seq| overtaking.includes(seq)) && !overtaking.includes(50));
+    }
+}
