@@ -25,6 +25,9 @@ use serde::Serialize;
 /// How many runs show what is usual, where others are held against it.
 const BASE_RUNS: u64 = 10;
 
+/// What a session without news takes in all.
+const NO_NEWS_BYTES: u64 = 4_500;
+
 #[derive(Parser)]
 struct Args {
     /// The link: gprs, edge, vsat, hill, hall or wall. Each of them, if none is named.
@@ -245,6 +248,16 @@ fn print(args: &Args, profile: &Profile, runs: &[Measured]) {
         mean(|run| run.cpu_ms),
         mean(|run| run.memory_kib_max)
     );
+    let carrying = runs.iter().filter_map(|run| Some(run.seconds? - run.heard_seconds?));
+    let mut carrying: Vec<f64> = carrying.collect();
+    carrying.sort_by(f64::total_cmp);
+    if let Some(median) = carrying.get(carrying.len() / 2) {
+        let (up, down) = (mean(|run| run.said_bytes.0), mean(|run| run.said_bytes.1));
+        println!(
+            "  from its first packet on: median {median:.1} s; a round trip and what was said at the link's rate take {:.1} s",
+            profile.least_seconds(up + NO_NEWS_BYTES, down + NO_NEWS_BYTES)
+        );
+    }
     if let Some(windows) = profile.windows {
         let within = seconds.iter().filter(|seconds| **seconds * 1e6 <= windows.up_us as f64).count();
         println!("  within one window: {within} of {}", runs.len());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::pair::{LOOK_EVERY, Pair, RUN_MAX, Setting, knows_agreement};
+use super::pair::{Pair, RUN_MAX, Setting, knows_agreement};
 use super::profile::Profile;
 use super::scene::Scene;
 use crate::world::chance::Chance;
@@ -49,7 +49,9 @@ pub struct Measured {
     /// From when the link was up until all work was delivered, with the district's receipt, and all of the
     /// office's was on the phone; nothing if that took longer than five minutes.
     pub seconds: Option<f64>,
-    /// The same in round trips of the link.
+    /// From when the link was up until the phone's first packet was on it.
+    pub heard_seconds: Option<f64>,
+    /// The first in round trips of the link.
     pub round_trips: Option<f64>,
     /// What UDP carried from the phone, and to it.
     pub bytes: (u64, u64),
@@ -116,32 +118,37 @@ pub(super) fn measure(
     profile: &Profile,
     seed: u64,
 ) -> anyhow::Result<Measured> {
-    let (traffic, said) = (pair.tunnel.traffic(), pair.said()?);
+    let (before, said) = (pair.tunnel.traffic(), pair.said()?);
     let used = pair.phone.used()?;
     let began = Instant::now();
     pair.tunnel.join(profile.windows);
     if !dials {
         pair.dial()?;
     }
+    let mut heard_seconds = None;
     let seconds = loop {
+        if heard_seconds.is_none() && pair.tunnel.traffic().up.packets > before.up.packets {
+            heard_seconds = Some(began.elapsed().as_secs_f64());
+        }
         if pair.is_done(changes)? {
             break Some(began.elapsed().as_secs_f64());
         }
         if began.elapsed() > RUN_MAX {
             break None;
         }
-        sleep(LOOK_EVERY);
+        sleep(pair.look_every);
     };
     // What is still to be acknowledged belongs to it.
     while seconds.is_some() && began.elapsed() < RUN_MAX && !knows_agreement(&pair.office.status()?) {
-        sleep(LOOK_EVERY);
+        sleep(pair.look_every);
     }
     sleep(Duration::from_micros(2 * profile.round_trip_us()));
-    let traffic = pair.tunnel.traffic().since(&traffic);
+    let traffic = pair.tunnel.traffic().since(&before);
     let (up, down, said_now, used_now) = (traffic.up, traffic.down, pair.said()?, pair.phone.used()?);
     Ok(Measured {
         seed,
         seconds,
+        heard_seconds,
         round_trips: seconds.map(|seconds| seconds * 1e6 / profile.round_trip_us() as f64),
         bytes: (up.payload_bytes, down.payload_bytes),
         packets: (up.packets, down.packets),

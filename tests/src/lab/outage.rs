@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::measured::{Measured, measure};
-use super::pair::{LOOK_EVERY, RUN_MAX, Setting};
+use super::pair::{RUN_MAX, Setting};
 use crate::world::chance::Chance;
 
 /// By then both ends of a connection have given it up.
@@ -71,7 +71,7 @@ pub fn back(setting: &Setting<'_>, seed: u64) -> anyhow::Result<Back> {
         if began.elapsed() > RUN_MAX {
             bail!("after {} s without a link nothing is delivered", outage.as_secs());
         }
-        sleep(LOOK_EVERY);
+        sleep(pair.look_every);
     }
     let delivered_seconds = began.elapsed().as_secs_f64();
     let Some(heard) = heard else { bail!("what was delivered went over no link") };

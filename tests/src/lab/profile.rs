@@ -64,6 +64,13 @@ impl Profile {
         PROFILES.into_iter().find(|profile| profile.name == name)
     }
 
+    /// How long so many bytes from the phone, and so many to it, take at least, after one round trip.
+    pub fn least_seconds(&self, up_bytes: u64, down_bytes: u64) -> f64 {
+        let seconds = |bytes: u64, way: &Way| bytes as f64 * 8.0 / way.rate_bits as f64;
+        let carried = seconds(up_bytes, &self.up).max(seconds(down_bytes, &self.down));
+        self.round_trip_us() as f64 / 1e6 + carried
+    }
+
     /// How long a small packet and its answer take at least.
     pub fn round_trip_us(&self) -> u64 {
         self.up.delay_us + self.down.delay_us

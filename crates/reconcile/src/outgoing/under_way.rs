@@ -10,6 +10,8 @@ use crate::violation::Violation;
 
 /// The most frames that may be sent and not yet acknowledged.
 pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
+/// So many may always be: the link would rest while one is acknowledged.
+const FRAMES_IN_FLIGHT_MIN: usize = 2;
 
 /// What is under way to a peer.
 #[derive(Debug, Default)]
@@ -70,7 +72,7 @@ impl UnderWay {
     pub(super) fn is_full(&self) -> bool {
         let bytes: u64 = self.flights.iter().map(|flight| flight.bytes).sum();
         self.flights.len() >= FRAMES_IN_FLIGHT_MAX
-            || (!self.flights.is_empty() && bytes >= self.window.bytes_max())
+            || (self.flights.len() >= FRAMES_IN_FLIGHT_MIN && bytes >= self.window.bytes_max())
     }
 
     /// How many changes the next frame may have.
