@@ -19,7 +19,6 @@ mod officers;
 pub use bundle::Bundle;
 pub use evidence::{EvidenceVerb, Verify};
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -27,11 +26,13 @@ use rukun_authority::Role;
 use rukun_change::{DeviceKey, Ink, Region};
 use rukun_document::ConflictKind;
 
-use crate::connection::KEEP_ALIVE_MAX;
-
 pub use officers::{Import, Join, JoinBy, Officers};
 mod backup;
+mod daemon;
+mod network;
 pub use backup::{Backup, Key};
+pub use daemon::Daemon;
+pub use network::{NetworkVerb, Told};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -270,6 +271,9 @@ back from peers. A sound store is left as it is.")]
     /// Copies of the store, and what opens it.
     #[command(flatten)]
     Backup(Backup),
+    /// The network
+    #[command(flatten)]
+    Network(NetworkVerb),
     /// Five nodes on this machine: interviews, corrections, conflicts, one answer
     #[command(after_help = "\
 Example:
@@ -297,27 +301,6 @@ pub struct Init {
     /// The office's name, instead of the file's
     #[arg(long)]
     pub name: Option<String>,
-}
-
-/// What `daemon` takes.
-#[derive(Debug, Args)]
-pub struct Daemon {
-    /// Where peers find this node (UDP, and TCP where that alone passes)
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:7811")]
-    pub listen: SocketAddr,
-    /// Where programs on this machine ask (HTTP, loopback only)
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-    pub http: SocketAddr,
-    /// A node to dial in this run, beside those of rukun peer
-    #[arg(long, value_name = "HOST:PORT")]
-    pub peer: Vec<String>,
-    /// How often a link without news is kept up, in seconds. Each time wakes the device
-    #[arg(long, value_name = "SECONDS", default_value_t = KEEP_ALIVE_MAX.as_secs(),
-          value_parser = clap::value_parser!(u64).range(5..=KEEP_ALIVE_MAX.as_secs()))]
-    pub keep_alive: u64,
-    /// Do not look for peers on the local network, nor be found there
-    #[arg(long)]
-    pub no_lan: bool,
 }
 
 /// Whom to dial.

@@ -11,6 +11,7 @@ mod import;
 mod init;
 mod join;
 mod loss;
+mod network;
 mod officers;
 mod output;
 mod repair;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, HandOver, Peer, Record, Verb, Verify};
+use crate::args::{Answers, Cli, Conflicts, EvidenceVerb, HandOver, NetworkVerb, Peer, Record, Verb, Verify};
 use crate::demo::{self, Story};
 use crate::disk::{Folder, PassphraseFrom};
 use crate::node::Node;
@@ -140,6 +141,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Bundle(verb) => bundle::carry_out(verb, folder, output)?,
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,
+        Verb::Network(NetworkVerb::Network(told)) => network::network(&told, folder, output)?,
         Verb::Demo { lost_phone, keep } => {
             let story = if lost_phone { Story::LostPhone } else { Story::Day };
             let alike = demo::run(story, keep.as_deref(), output.is_json())?;

@@ -72,6 +72,8 @@ pub enum CloseCode {
     Stalled = 6,
     /// The same device is reached in a better way.
     Surpassed = 7,
+    /// All is said, and links are not kept now.
+    Resting = 8,
 }
 
 /// The end that bytes go into.
@@ -187,6 +189,21 @@ impl Connection {
                 Some(sent.stream + sent.ping)
             }
             Self::Tcp(_) => None,
+        }
+    }
+
+    /// How much was said on its stream by both ends, repeats included, whatever keeps it alive left out: frames of QUIC,
+    /// or bytes to TCP and from it.
+    pub fn said(&self) -> u64 {
+        match self {
+            Self::Quic(connection) => {
+                let stats = connection.stats();
+                stats.frame_tx.stream + stats.frame_rx.stream
+            }
+            Self::Tcp(tcp) => {
+                let carried = tcp.traffic();
+                carried.sent_bytes + carried.received_bytes
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Addresses become links: each is dialed until somebody answers, and again when the link ends,
 //! ever more rarely while that fails, but often while work waits to be delivered: a link that comes back may be gone
-//! before the next attempt. An address that leads to this device itself is dropped.
+//! before the next attempt. Where links are made at need alone, one ends when all is said; where there is no network,
+//! nobody is dialed. An address that leads to this device itself is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::connection::{CloseCode, Connection, Peer};
 use crate::drive::Core;
 use crate::endpoint::Endpoint;
 use crate::link::Linker;
+use crate::network::{Links, Network, Outlook};
 
 /// The shortest wait before an address is dialed again.
 pub const RETRY_MS_MIN: u64 = 500;
@@ -24,6 +26,13 @@ pub const RETRY_MS_MIN: u64 = 500;
 pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
 /// The longest.
 pub const RETRY_MS_MAX: u64 = 30_000;
+/// How often a link is made where they are made at need alone, and nothing is to be delivered.
+pub const AT_NEED_EVERY: Duration = Duration::from_mins(15);
+/// How long nothing may be said on a link before it is needed no more, where both ends have come to agree: what follows
+/// an agreement, such as receipts, comes within that.
+const QUIET_AGREED: Duration = Duration::from_secs(5);
+/// The same where they have not, and perhaps never do.
+const QUIET_OTHERWISE: Duration = Duration::from_mins(1);
 /// A link that lasted longer was a good one: what comes after it begins anew.
 const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
@@ -37,8 +46,10 @@ const RESOLVED_MAX: usize = 4;
 pub struct Dialer {
     endpoint: Endpoint,
     linker: Linker,
+    network: Network,
     survey: watch::Receiver<Option<SurveyId>>,
     has_undelivered: watch::Receiver<bool>,
+    agreed: watch::Receiver<BTreeSet<DeviceKey>>,
     chance: fn() -> u64,
 }
 
@@ -49,11 +60,12 @@ pub struct Backoff {
 }
 
 impl Dialer {
-    /// One that dials from this endpoint for this node. When its survey changes, or it has something to deliver, it
-    /// dials at once.
+    /// One that dials from this endpoint for this node, as its linker's network lets it. When its survey changes, a
+    /// network comes, or it has something to deliver, it dials at once.
     pub fn new(endpoint: Endpoint, linker: Linker, core: &Core) -> Self {
-        let (survey, has_undelivered) = (core.survey(), core.has_undelivered());
-        Self { endpoint, linker, survey, has_undelivered, chance: || getrandom::u64().unwrap_or_default() }
+        let (survey, has_undelivered, agreed) = (core.survey(), core.has_undelivered(), core.agreed());
+        let (network, chance) = (linker.network().clone(), || getrandom::u64().unwrap_or_default());
+        Self { endpoint, linker, network, survey, has_undelivered, agreed, chance }
     }
 
     /// The same, its waits drawn by `chance`.
@@ -108,6 +120,7 @@ impl Dialer {
 
     /// Dials an address again and again as long as it is wanted.
     async fn keep_linked(mut self, address: String, is_wanted: impl Fn() -> bool) {
+        let mut outlook = self.network.outlook();
         let mut backoff = Backoff::default();
         let mut known = None;
         let mut told = false;
@@ -115,8 +128,21 @@ impl Dialer {
             if let Some(device) = known {
                 self.rest_while_linked(device).await;
             }
+            if outlook.borrow_and_update().links == Links::Off {
+                let _ = outlook.wait_for(|outlook| outlook.links != Links::Off).await;
+                backoff = Backoff::default();
+                continue;
+            }
             let attempted = Instant::now();
-            match self.attempt(&address).await {
+            let attempt = tokio::select! {
+                attempt = self.attempt(&address) => attempt,
+                // What was begun on another network, or on none, is begun anew.
+                Ok(()) = outlook.changed() => {
+                    backoff = Backoff::default();
+                    continue;
+                }
+            };
+            match attempt {
                 Ok(peer) if peer.key == self.endpoint.key() => {
                     tracing::info!(address, "not dialed again: it leads to this device itself");
                     return peer.connection.close(CloseCode::Myself, "this device itself");
@@ -125,8 +151,11 @@ impl Dialer {
                     known = Some(peer.key);
                     let (began, answer) = (Instant::now(), peer.answer());
                     self.link(&address, peer).await;
-                    if answer.has_come().await && began.elapsed() > GOOD_LINK {
-                        backoff = Backoff::default();
+                    if answer.has_come().await {
+                        outlook.mark_unchanged();
+                        if began.elapsed() > GOOD_LINK {
+                            backoff = Backoff::default();
+                        }
                     }
                     told = false;
                 }
@@ -136,30 +165,79 @@ impl Dialer {
                     told = true;
                 }
             }
-            let is_urgent = *self.has_undelivered.borrow_and_update();
-            let wait = if is_urgent {
-                // From when the last attempt began: a link may come back while nothing asks whether it has.
-                let wait = backoff.next((self.chance)(), RETRY_UNDELIVERED_MS_MAX);
-                wait.saturating_sub(attempted.elapsed()).max(Duration::from_millis(RETRY_MS_MIN))
-            } else {
-                backoff.next((self.chance)(), RETRY_MS_MAX)
-            };
-            tokio::select! {
-                () = sleep(wait) => {},
-                Ok(()) = self.survey.changed() => backoff = Backoff::default(),
-                Ok(_) = self.has_undelivered.wait_for(|has| *has && !is_urgent) => backoff = Backoff::default(),
-            }
+            self.wait(attempted, &mut backoff, &mut outlook).await;
         }
     }
 
-    /// A dialed link, until it ends. It is closed if the address is no longer wanted meanwhile.
+    /// Waits until the next attempt, after one that began then.
+    async fn wait(
+        &mut self,
+        attempted: Instant,
+        backoff: &mut Backoff,
+        outlook: &mut watch::Receiver<Outlook>,
+    ) {
+        let is_urgent = *self.has_undelivered.borrow_and_update();
+        let is_at_need = outlook.borrow().links == Links::AtNeed;
+        let since_attempt = |wait: Duration| {
+            wait.saturating_sub(attempted.elapsed()).max(Duration::from_millis(RETRY_MS_MIN))
+        };
+        let wait = match (is_urgent, is_at_need) {
+            // From when the last attempt began: a link may come back while nothing asks whether it has.
+            (true, _) => since_attempt(backoff.next((self.chance)(), RETRY_UNDELIVERED_MS_MAX)),
+            (false, true) => since_attempt(AT_NEED_EVERY),
+            (false, false) => backoff.next((self.chance)(), RETRY_MS_MAX),
+        };
+        tokio::select! {
+            // Another day may have begun.
+            () = sleep(wait) => return self.network.reckon(),
+            Ok(()) = self.survey.changed() => {}
+            Ok(()) = outlook.changed() => {}
+            Ok(_) = self.has_undelivered.wait_for(|has| *has && !is_urgent) => {}
+        }
+        *backoff = Backoff::default();
+    }
+
+    /// A dialed link, until it ends. It is closed if the address is no longer wanted meanwhile, or when it is needed no
+    /// more.
     async fn link(&self, address: &str, peer: Peer) {
-        let _unless_dropped = CloseWhenDropped(peer.connection.clone());
-        let device = peer.key.short();
+        let connection = peer.connection.clone();
+        let _unless_dropped = CloseWhenDropped(connection.clone());
+        let (device, key) = (peer.key.short(), peer.key);
         tracing::info!(address, device, "linked");
         let linker = self.linker.clone();
-        let reason = tokio::spawn(async move { linker.run(peer).await }).await;
+        let mut running = tokio::spawn(async move { linker.run(peer).await });
+        let reason = tokio::select! {
+            reason = &mut running => reason,
+            () = self.needed_no_more(key, &connection) => {
+                connection.close(CloseCode::Resting, "all is said, and links are not kept now");
+                let _ = running.await;
+                Ok("all is said, and links are not kept now".into())
+            }
+        };
         tracing::info!(address, device, "link ended: {}", reason.unwrap_or_default());
+    }
+
+    /// Waits until links are made at need alone, and on this one nothing is said any more.
+    async fn needed_no_more(&self, device: DeviceKey, connection: &Connection) {
+        let (mut outlook, mut undelivered, mut agreed) =
+            (self.network.outlook(), self.has_undelivered.clone(), self.agreed.clone());
+        loop {
+            let at_need = outlook.wait_for(|outlook| outlook.links == Links::AtNeed).await.is_ok();
+            if !at_need || undelivered.wait_for(|has| !has).await.is_err() {
+                return std::future::pending().await;
+            }
+            let said = connection.said();
+            let quiet =
+                if agreed.borrow_and_update().contains(&device) { QUIET_AGREED } else { QUIET_OTHERWISE };
+            tokio::select! {
+                () = sleep(quiet) => {}
+                Ok(()) = agreed.changed() => continue,
+            }
+            let is_needed = outlook.borrow().links != Links::AtNeed || *undelivered.borrow();
+            if !is_needed && connection.said() == said {
+                return;
+            }
+        }
     }
 
     async fn attempt(&self, address: &str) -> Result<Peer, String> {

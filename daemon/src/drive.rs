@@ -2,7 +2,7 @@
 //! many to one commit; what is then released goes out to the links, to those who asked, and to
 //! those who listen. A disk that fails ends the thread, and nothing uncommitted is ever told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rukun_change::{DeviceKey, Moment, SurveyId};
@@ -165,6 +165,11 @@ impl Core {
     /// Whether something was written here that nobody else is known to hold.
     pub fn has_undelivered(&self) -> watch::Receiver<bool> {
         self.notices.has_undelivered.clone()
+    }
+
+    /// The peers with which nothing is left to be said now.
+    pub fn agreed(&self) -> watch::Receiver<BTreeSet<DeviceKey>> {
+        self.notices.agreed.clone()
     }
 
     /// The survey that the node takes part in.

@@ -23,6 +23,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::drive::Core;
+use crate::network::Network;
 use crate::verbs::{Request, VerbError};
 
 /// The longest body of a request: a prelist of a whole district fits.
@@ -32,12 +33,13 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 struct Interface {
     core: Core,
     device: DeviceKey,
+    network: Network,
     token: String,
 }
 
 /// The interface of this node, for who shows this token.
-pub fn router(core: Core, device: DeviceKey, token: String) -> Router {
-    let interface = Arc::new(Interface { core, device, token });
+pub fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
+    let interface = Arc::new(Interface { core, device, network, token });
     Router::new()
         .route("/v1/ping", get(ping))
         .route("/v1/events", get(events))
@@ -90,6 +92,7 @@ async fn verb(
         Err(error) => Err(VerbError::new(error.body_text(), "").with_status(error.status().as_u16())),
     };
     let answered = match request {
+        Ok(Request::Network(news)) => Ok(json!(interface.network.tell(news))),
         Ok(request) => interface.core.ask(request).await,
         Err(error) => Err(error),
     };
@@ -179,7 +182,7 @@ mod tests {
         let driven = drive::start(replica).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = router(driven.core.clone(), device, TOKEN.into());
+        let router = router(driven.core.clone(), device, Network::default(), TOKEN.into());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let pid = std::process::id();
         let note = DaemonNote { pid, http: address, quic: address, token: TOKEN.into() };
@@ -251,6 +254,28 @@ mod tests {
         let refused = blocking(move || client.call("frobnicate", &json!({})).unwrap_err()).await;
         let ClientError::Refused { message, status: 404, .. } = refused else { panic!("{refused:?}") };
         assert!(message.contains("frobnicate") && message.contains("record-show"), "{message}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_network_is_told_field_by_field_and_nothing_is_guessed() {
+        let served = served().await;
+        let told = client(&served).await;
+        let now = blocking(move || told.call("network", &json!({ "battery_low": true })).unwrap()).await;
+        assert_eq!(
+            (&now["battery_low"], &now["up"], &now["links"]),
+            (&json!(true), &json!(true), &json!("at-need"))
+        );
+        for body in [json!({ "batery_low": false }), json!({ "up": "yes" }), json!({ "metered": 1 })] {
+            let asking = client(&served).await;
+            let refused = blocking(move || asking.call("network", &body).unwrap_err()).await;
+            let ClientError::Refused { message, status: 422, .. } = refused else { panic!("{refused:?}") };
+            assert!(
+                message.contains("unknown field `batery_low`") || message.contains("expected a boolean"),
+                "{message}"
+            );
+        }
+        let asked = client(&served).await;
+        assert_eq!(blocking(move || asked.call("network", &json!({})).unwrap()).await, now);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,6 +17,8 @@ pub mod enrol;
 pub mod http;
 pub mod lan;
 pub mod link;
+pub mod netlink;
+pub mod network;
 mod news;
 pub mod node;
 mod notice;

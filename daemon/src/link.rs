@@ -17,6 +17,10 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::attempt::ATTEMPT_MAX;
 use crate::connection::{CloseCode, Connection, Lost, Peer, Receiving, Sending, Traffic, cut};
+use crate::network::Network;
+
+mod counting;
+use counting::Counting;
 
 /// Frames being checked at a time, over all links.
 const WORKERS: usize = 2;
@@ -99,6 +103,7 @@ pub struct Linker {
     frames: Arc<Semaphore>,
     next: Arc<AtomicU64>,
     linked: watch::Sender<BTreeMap<DeviceKey, usize>>,
+    network: Network,
 }
 
 #[derive(Debug)]
@@ -110,6 +115,7 @@ enum Outgoing {
 #[derive(Debug)]
 struct Shared {
     connection: Connection,
+    counting: Arc<Counting>,
     queued: AtomicUsize,
     /// Why this end closes the link, once it does.
     ending: OnceLock<String>,
@@ -142,7 +148,19 @@ impl Linker {
             frames: Arc::new(Semaphore::new(FRAMES_MAX)),
             next: Arc::default(),
             linked: watch::Sender::default(),
+            network: Network::default(),
         }
+    }
+
+    /// The same, which counts in this network what its links carry.
+    #[must_use]
+    pub fn counted_in(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    /// The network in which it counts.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// How many links there are to each device.
@@ -152,12 +170,16 @@ impl Linker {
 
     /// Runs a link until it ends, and says why it did.
     pub async fn run(&self, peer: Peer) -> String {
-        let reason = self.run_once(&peer).await;
+        let counting = Arc::new(Counting::new(peer.connection.clone(), self.network.clone()));
+        let reason = self.run_once(&peer, &counting).await;
         // Said too early, so it is said again.
-        if peer.answer().asks_again().await { self.run_once(&peer).await } else { reason }
+        let reason =
+            if peer.answer().asks_again().await { self.run_once(&peer, &counting).await } else { reason };
+        counting.count();
+        reason
     }
 
-    async fn run_once(&self, peer: &Peer) -> String {
+    async fn run_once(&self, peer: &Peer, counting: &Arc<Counting>) -> String {
         let connection = &peer.connection;
         let (send, recv) = match timeout(ATTEMPT_MAX, connection.stream(peer.dialed)).await {
             Ok(Ok(ends)) => ends,
@@ -168,7 +190,7 @@ impl Linker {
             }
         };
         self.linked.send_modify(|linked| *linked.entry(peer.key).or_default() += 1);
-        let reason = self.run_streams(peer, send, recv).await;
+        let reason = self.run_streams(peer, counting, send, recv).await;
         self.linked.send_modify(|linked| {
             if let Some(count) = linked.get_mut(&peer.key) {
                 *count -= 1;
@@ -178,10 +200,17 @@ impl Linker {
         reason
     }
 
-    async fn run_streams(&self, peer: &Peer, send: Sending, recv: Receiving) -> String {
+    async fn run_streams(
+        &self,
+        peer: &Peer,
+        counting: &Arc<Counting>,
+        send: Sending,
+        recv: Receiving,
+    ) -> String {
         let link = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
         let shared = Arc::new(Shared {
             connection: peer.connection.clone(),
+            counting: Arc::clone(counting),
             queued: AtomicUsize::new(0),
             ending: OnceLock::new(),
             ends: Notify::new(),
@@ -212,7 +241,9 @@ impl Linker {
     async fn read(&self, mut recv: Receiving, checked: mpsc::Sender<Checking>, shared: &Shared) -> String {
         let mut deframer = Deframer::new();
         loop {
-            match recv.chunk().await {
+            let chunk = recv.chunk().await;
+            shared.counting.count();
+            match chunk {
                 Ok(Some(bytes)) => deframer.push(&bytes),
                 Ok(None) => {
                     shared.connection.finished_by_peer();
@@ -346,6 +377,7 @@ async fn write(shared: &Shared, mut frames: mpsc::UnboundedReceiver<Outgoing>, m
                 return std::future::pending().await;
             }
             shared.queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+            shared.counting.count();
             if next.is_none() {
                 next = frames.recv().await;
             }

@@ -1,7 +1,9 @@
-//! What the tasks around the core know without asking it: whom to dial, in which survey, and whether work
-//! waits to be delivered.
+//! What the tasks around the core know without asking it: whom to dial, in which survey, whether work
+//! waits to be delivered, and with whom nothing is left to be said.
 
-use rukun_change::SurveyId;
+use std::collections::BTreeSet;
+
+use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::{ActionError, Replica};
 use tokio::sync::watch;
 
@@ -11,6 +13,7 @@ pub(crate) struct Notices {
     pub(crate) survey: watch::Receiver<Option<SurveyId>>,
     pub(crate) addresses: watch::Receiver<Vec<String>>,
     pub(crate) has_undelivered: watch::Receiver<bool>,
+    pub(crate) agreed: watch::Receiver<BTreeSet<DeviceKey>>,
 }
 
 /// Where the core leaves word.
@@ -19,6 +22,7 @@ pub(crate) struct Board {
     survey: watch::Sender<Option<SurveyId>>,
     addresses: watch::Sender<Vec<String>>,
     has_undelivered: watch::Sender<bool>,
+    agreed: watch::Sender<BTreeSet<DeviceKey>>,
 }
 
 impl Board {
@@ -27,13 +31,19 @@ impl Board {
         let (survey, survey_now) = watch::channel(replica.survey());
         let (addresses, addresses_now) = watch::channel(replica.addresses()?);
         let (has_undelivered, has_undelivered_now) = watch::channel(replica.has_undelivered());
-        let notices =
-            Notices { survey: survey_now, addresses: addresses_now, has_undelivered: has_undelivered_now };
-        Ok((Self { survey, addresses, has_undelivered }, notices))
+        let (agreed, agreed_now) = watch::channel(replica.agreed());
+        let notices = Notices {
+            survey: survey_now,
+            addresses: addresses_now,
+            has_undelivered: has_undelivered_now,
+            agreed: agreed_now,
+        };
+        Ok((Self { survey, addresses, has_undelivered, agreed }, notices))
     }
 
-    /// Whether there is work to be delivered may have changed.
+    /// Whether there is work to be delivered, or anything to be said, may have changed.
     pub(crate) fn notice_work(&self, replica: &Replica) {
+        replace(&self.agreed, replica.agreed());
         replace(&self.has_undelivered, replica.has_undelivered());
     }
 

@@ -28,6 +28,8 @@ use crate::enrol;
 use crate::http;
 use crate::lan;
 use crate::link::Linker;
+use crate::netlink;
+use crate::network::{Carried, Network};
 
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
 /// restart recovers it.
@@ -53,6 +55,8 @@ pub struct RunOptions {
     pub keep_alive: Duration,
     /// Whether peers are looked for on the local network.
     pub lan: bool,
+    /// What links may carry a day on a metered network, before they are made at need alone.
+    pub budget_bytes: Option<u64>,
 }
 
 /// The disk failed under a running node.
@@ -90,9 +94,12 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
     }
     let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = HEXLOWER.encode(&*random::<32>()?);
-    while run_once(&mut options, &token, &mut signals).await? == Ended::ToRenew {
+    let network = Network::new(options.budget_bytes, Carried::read(&options.folder));
+    let watching = tokio::spawn(netlink::watch(network.clone()));
+    while run_once(&mut options, &network, &token, &mut signals).await? == Ended::ToRenew {
         tracing::info!("starting anew on a store that was made anew");
     }
+    watching.abort();
     tracing::info!("stopped");
     Ok(())
 }
@@ -100,7 +107,8 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
 /// Runs a node on its store until it is told to stop, or its store is to be made anew. Where it listens is
 /// written down, so that its peers find it there again.
 async fn run_once(
-    RunOptions { folder, listen, http, peers, keep_alive, lan }: &mut RunOptions,
+    RunOptions { folder, listen, http, peers, keep_alive, lan, budget_bytes }: &mut RunOptions,
+    network: &Network,
     token: &str,
     (terminate, interrupt): &mut (Signal, Signal),
 ) -> anyhow::Result<Ended> {
@@ -110,6 +118,7 @@ async fn run_once(
     let endpoint = bind(*listen, &keypair).await?.keep_alive(*keep_alive);
     let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
     let Driven { core, linker, mut ended, stop } = drive::start(replica)?;
+    let linker = linker.counted_in(network.clone());
 
     let note = DaemonNote {
         pid: std::process::id(),
@@ -124,7 +133,8 @@ async fn run_once(
     // Who listens for this machine alone has no neighbours.
     let looking = (*lan && !listen.ip().is_loopback())
         .then(|| tokio::spawn(lan::look(note.quic, core.survey(), finding)));
-    let router = http::router(core, keypair.key(), token.into());
+    let keeping = budget_bytes.map(|_| tokio::spawn(network.clone().keep(folder.clone())));
+    let router = http::router(core, keypair.key(), network.clone(), token.into());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     folder.write_note(&note)?;
     (*listen, *http) = (note.quic, note.http);
@@ -135,7 +145,7 @@ async fn run_once(
         _ = terminate.recv() => stopped(stop, ended).await,
         _ = interrupt.recv() => stopped(stop, ended).await,
     };
-    for task in [accepting, dialing].into_iter().chain(looking) {
+    for task in [accepting, dialing].into_iter().chain(looking).chain(keeping) {
         task.abort();
         let _ = task.await;
     }
@@ -143,6 +153,11 @@ async fn run_once(
     let _ = serving.await;
     // The core has ended, and with it the store is free for the command line.
     let removed = folder.remove_note(note.pid);
+    if budget_bytes.is_some()
+        && let Err(error) = network.write(folder)
+    {
+        tracing::warn!("what was carried today is not written down: {error}");
+    }
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Stopping, "stopping")).await;
     let ended = outcome.context("the core thread broke off")?.map_err(DiskFault)?;
     removed?;

@@ -203,6 +203,13 @@ impl Replica {
         Ok(lines)
     }
 
+    /// The peers with which nothing is left to be said now: each holds all that it may read of ours, and has said that
+    /// it has no more for us.
+    pub fn agreed(&self) -> BTreeSet<DeviceKey> {
+        let live = self.links.values().filter(|link| link.is_live());
+        live.filter(|link| link.outgoing.agreed() && link.incoming.is_quiet()).map(|link| link.peer).collect()
+    }
+
     fn lacks(&self, key: &DeviceKey, regions: &[Region], known: &Known) -> Result<u64, ReplicaError> {
         let is_lacking = |entry: &LogEntry| match entry.kind {
             EntryKind::Change { id, record } => {

@@ -14,9 +14,10 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
         folder: folder.clone(),
         listen: daemon.listen,
         http: daemon.http,
-        peers: daemon.peer,
         keep_alive: Duration::from_secs(daemon.keep_alive),
         lan: !daemon.no_lan,
+        budget_bytes: daemon.budget_bytes(),
+        peers: daemon.peer,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ran = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::run(options)));

@@ -17,7 +17,8 @@ use super::shape::{
 };
 use super::teller::{Teller, rfc3339};
 use super::{
-    bundle, custody, erasure, evidence, hand_over, import, invite, loss, provenance, record, sls, typed,
+    bundle, custody, erasure, evidence, hand_over, import, invite, loss, network, provenance, record, sls,
+    typed,
 };
 use crate::disk;
 
@@ -91,6 +92,8 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
             let choice = provenance::typed_choice(pick, value)?;
             json(provenance::resolve(replica, now, &record, &field, &choice, ink.as_deref())?)
         }
+        // A daemon answers it before it comes here.
+        Request::Network(_) => Err(network::no_daemon()),
         Request::Backup { path } => json(back_up(replica, &path)?),
         Request::Fingerprints { region } => {
             let region = typed::region(region.as_deref())?;

@@ -7,6 +7,7 @@ use rukun_change::{DeviceKey, Region, SubSls, SurveyId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::network::NetworkNews;
 use super::officers::{EnrolRequest, NewOfficer, OfficerRow};
 
 /// One thing asked of a node.
@@ -272,6 +273,8 @@ pub enum Request {
     /// What a device asks that wants to be enrolled. It comes over a connection of its own, never by HTTP.
     #[serde(skip)]
     Enrol(EnrolRequest),
+    /// Take in what the host app says of the network, if anything, and tell what is known of it.
+    Network(NetworkNews),
     /// Copy what is durable to a file that is not there yet.
     Backup {
         /// Its whole path, on the machine of the node.

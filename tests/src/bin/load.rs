@@ -148,6 +148,7 @@ fn daemon(dir: PathBuf, peer: Option<String>) -> anyhow::Result<()> {
         peers,
         keep_alive: KEEP_ALIVE_MAX,
         lan: false,
+        budget_bytes: None,
     }))
 }
 

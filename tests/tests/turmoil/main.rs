@@ -5,6 +5,7 @@
 
 mod adapter;
 mod node;
+mod pace;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -103,7 +104,7 @@ fn the_same_seed_sends_the_same_datagrams_at_the_same_times() {
 fn run(seed: u64, devices: usize) -> Run {
     CHANCE.set(ChaCha20Rng::seed_from_u64(seed));
     let air = Arc::new(Mutex::new(Air { sent: Vec::new(), loss_permille: LOSS_PERMILLE }));
-    let nodes = Rc::new(found(devices, &air));
+    let nodes = Rc::new(found(devices, UNQUIET, &air));
     let mut sim = turmoil::Builder::new()
         .simulation_duration(UNQUIET + 2 * CONVERGENCE_MAX)
         .tick_duration(TICK)
@@ -137,8 +138,9 @@ fn run(seed: u64, devices: usize) -> Run {
     Run { sent, answered, converged_ms }
 }
 
-/// The relay, which founded a survey and granted each device its region, and the devices.
-fn found(devices: usize, air: &Arc<Mutex<Air>>) -> Vec<Rc<Node>> {
+/// The relay, which founded a survey and granted each device its region, and the devices, whose officers work until
+/// then.
+fn found(devices: usize, works_until: Duration, air: &Arc<Mutex<Air>>) -> Vec<Rc<Node>> {
     let (relay, mut office) = Node::new(RELAY, "1811", Vec::new(), Duration::ZERO, Arc::clone(air));
     let survey = Survey {
         name: "Turmoil".into(),
@@ -153,7 +155,8 @@ fn found(devices: usize, air: &Arc<Mutex<Air>>) -> Vec<Rc<Node>> {
     for at in 0..devices {
         let region = REGIONS[at % REGIONS.len()];
         let dials = vec![format!("{RELAY_ADDRESS}:{PORT}")];
-        let (node, mut device) = Node::new(&format!("device-{at}"), region, dials, UNQUIET, Arc::clone(air));
+        let (node, mut device) =
+            Node::new(&format!("device-{at}"), region, dials, works_until, Arc::clone(air));
         let grant = NewGrant {
             subject: device.device(),
             role: Role::Enumerator,

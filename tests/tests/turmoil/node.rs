@@ -17,6 +17,7 @@ use rukun::dial::Dialer;
 use rukun::drive::{self, Core, Driven};
 use rukun::endpoint::Endpoint;
 use rukun::link::Checks;
+use rukun::network::Network;
 use rukun::quic;
 use rukun::run::accept;
 use rukun::verbs::{Edit, Request, WrittenShape};
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     dials: Vec<String>,
     /// Until when its officer works.
     works_until: Duration,
+    /// What its host app says.
+    pub(crate) network: Network,
     pub(crate) core: RefCell<Option<Core>>,
     /// Whether its address is to change: on its own host, so soon.
     pub(crate) moves: Cell<bool>,
@@ -75,6 +78,7 @@ impl Node {
             air,
             dials,
             works_until,
+            network: Network::default(),
             core: RefCell::default(),
             moves: Cell::default(),
             starts: Cell::default(),
@@ -100,6 +104,7 @@ impl Node {
         let (driven, core) = drive::prepare(Replica::open(store, bytes()).unwrap(), now, Checks::InPlace)?;
         let Driven { core: asked, linker, ended, stop } = driven;
         tokio::spawn(core);
+        let linker = linker.counted_in(self.network.clone());
 
         let std::net::IpAddr::V4(host) = turmoil::lookup(self.name.as_str()) else { unreachable!() };
         let socket = Socket::bind(Arc::clone(&self.air), host, PORT).await?;
