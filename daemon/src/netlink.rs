@@ -2,12 +2,14 @@
 //! who has no link tries, and finds out. Where the system does not say it, as on Android, the host app does.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
-use tokio::net::UnixDatagram;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::time::{sleep, timeout};
 
 use crate::network::Network;
@@ -39,18 +41,22 @@ async fn watch_socket(network: &Network) -> io::Result<()> {
     }
 }
 
-/// To receive is all that is done with it, and that is the same for a socket of any family: one of netlink's own would
-/// need unsafe code.
-fn open() -> io::Result<UnixDatagram> {
+#[expect(
+    deprecated,
+    reason = "what takes its place is unsafe to call; an OwnedFd stays the same until it is dropped"
+)]
+fn open() -> io::Result<AsyncFd<OwnedFd>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
     bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
-    UnixDatagram::from_std(socket.into())
+    AsyncFd::with_interest(socket, Interest::READABLE)
 }
 
 /// Waits until the system says something.
-async fn heard(socket: &UnixDatagram) -> io::Result<()> {
-    match socket.recv(&mut [0; 16]).await {
+async fn heard(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
+    let mut beginning = [0; 16];
+    let take = |socket: &OwnedFd| Ok(recv(socket, &mut beginning, RecvFlags::empty())?);
+    match socket.async_io(Interest::READABLE, take).await {
         // More was said than there is room for.
         Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => Ok(()),
         heard => heard.map(drop),
@@ -58,7 +64,7 @@ async fn heard(socket: &UnixDatagram) -> io::Result<()> {
 }
 
 /// Waits until it says no more.
-async fn settled(socket: &UnixDatagram) -> io::Result<()> {
+async fn settled(socket: &AsyncFd<OwnedFd>) -> io::Result<()> {
     loop {
         match timeout(SETTLED_AFTER, heard(socket)).await {
             Ok(more) => more?,

@@ -30,18 +30,29 @@ fn network(dir: &Path, words: &[&str]) -> NetworkShape {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
+fn until(what: &str, mut happened: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !happened() {
+        assert!(began.elapsed() < START_MAX, "not within {START_MAX:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A daemon, which ends with this value.
 struct Daemon(Child);
 
 impl Daemon {
     fn start(dir: &Path, extra: &[&str]) -> Self {
         let words = ["daemon", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"];
-        let child = rukun(dir, &[&words, extra].concat()).stderr(Stdio::null()).spawn().unwrap();
-        let (daemon, started) = (Self(child), Instant::now());
-        while !Folder::at(dir).note().unwrap().is_some_and(|note| note.pid == daemon.0.id()) {
-            assert!(started.elapsed() < START_MAX, "the daemon does not start");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        Self::of(dir, rukun(dir, &[&words, extra].concat()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Waits until it has started.
+    fn of(dir: &Path, child: Child) -> Self {
+        let daemon = Self(child);
+        until("the daemon has started", || {
+            Folder::at(dir).note().unwrap().is_some_and(|note| note.pid == daemon.0.id())
+        });
         daemon
     }
 
@@ -94,4 +105,38 @@ fn a_daemon_is_told_of_its_network_and_forgets_it_but_not_its_budget_when_it_sta
         "what was told is forgotten"
     );
     assert_eq!(network(&dir, &["--metered", "yes"]).links, "at-need", "and what was carried is not");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_linux_says_of_its_networks_is_heard_once_a_burst() {
+    const APART: [&str; 3] = ["--user", "--map-root-user", "--net"];
+    let permitted = Command::new("unshare").args(APART).args(["ip", "link", "set", "lo", "up"]).output();
+    if !permitted.is_ok_and(|done| done.status.success()) {
+        return eprintln!("skipped: no namespaces here, or no ip");
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let (dir, log) = (parent.path().join("phone"), parent.path().join("log"));
+    assert!(done(&dir, &["id"]).status.success());
+    let daemon = Command::new("unshare")
+        .args(APART)
+        .args(["sh", "-c", "ip link set lo up && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_rukun"), "--dir"])
+        .arg(&dir)
+        .args(["daemon", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .env("RUST_LOG", "rukun=debug")
+        .env_remove("RUKUN_DIR")
+        .stdin(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let daemon = Daemon::of(&dir, daemon);
+    let heard = || fs::read_to_string(&log).unwrap().matches("the network changed").count();
+    assert_eq!(heard(), 0, "nothing has changed since it began");
+    let pid = daemon.0.id().to_string();
+    let burst = "for n in 1 2 3; do ip addr add 10.9.9.$n/32 dev lo; done";
+    let into = ["--user", "--net", "--preserve-credentials", "--target", &pid, "sh", "-c", burst];
+    assert!(Command::new("nsenter").args(into).status().unwrap().success());
+    until("it hears of an address", || heard() > 0);
+    daemon.stop();
+    assert_eq!(heard(), 1);
 }

@@ -112,6 +112,9 @@ async fn frames_arrive(by: By, told: &str) {
     assert_eq!(closed(&mut here).await, "done for today");
     assert!(here.linker.linked().borrow().is_empty());
     assert!(sender.traffic().sent_bytes > 40 * 5_000);
+    for node in [&here, &there] {
+        assert!(node.linker.network().now().bytes_today > 40 * 5_000, "{by:?}: all of it is counted");
+    }
 }
 
 #[tokio::test]

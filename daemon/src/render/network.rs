@@ -49,7 +49,7 @@ mod tests {
             day: "2022-10-15".into(),
             budget_bytes: Some(20 << 20),
         };
-        let text = network(&known, Paint::default());
+        let text = network(&known, Paint::PLAIN);
         assert!(text.contains("up, metered") && text.contains("2022-10-15"), "{text}");
         assert!(text.contains("are made when there is something to deliver"), "{text}");
     }
