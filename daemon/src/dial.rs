@@ -24,8 +24,8 @@ use crate::network::{Links, Network, Outlook};
 pub const RETRY_MS_MIN: u64 = 500;
 /// The longest while something is to be delivered.
 pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
-/// The longest.
-pub const RETRY_MS_MAX: u64 = 30_000;
+/// The longest, after more than ten attempts in vain: nothing waits, and each of them wakes the device a dozen times.
+pub const RETRY_MS_MAX: u64 = 300_000;
 /// How often a link is made where they are made at need alone, and nothing is to be delivered.
 pub const AT_NEED_EVERY: Duration = Duration::from_mins(15);
 /// How long nothing may be said on a link before it is needed no more, where both ends have come to agree: what follows
@@ -294,10 +294,11 @@ mod tests {
     fn waits_double_stay_within_bounds_and_spread() {
         let mut backoff = Backoff::default();
         let longest: Vec<u128> =
-            (0..10).map(|_| backoff.next(u64::MAX - 1, RETRY_MS_MAX).as_millis()).collect();
-        assert!(longest.iter().all(|ms| (500..=30_000).contains(ms)), "{longest:?}");
-        let bounds: Vec<Duration> = (0..9).map(|attempts| most(Backoff { attempts })).collect();
-        let expected = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000];
+            (0..12).map(|_| backoff.next(u64::MAX - 1, RETRY_MS_MAX).as_millis()).collect();
+        assert!(longest.iter().all(|ms| (500..=300_000).contains(ms)), "{longest:?}");
+        let bounds: Vec<Duration> = (0..11).map(|attempts| most(Backoff { attempts })).collect();
+        let expected =
+            [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000];
         assert_eq!(bounds, expected.map(Duration::from_millis));
         let urgent =
             (0..40_000).map(|random| Backoff { attempts: 9 }.next(random, RETRY_UNDELIVERED_MS_MAX)).max();
@@ -306,6 +307,6 @@ mod tests {
     }
 
     fn most(backoff: Backoff) -> Duration {
-        (0..40_000).map(|random| backoff.clone().next(random, RETRY_MS_MAX)).max().unwrap()
+        (0..400_000).map(|random| backoff.clone().next(random, RETRY_MS_MAX)).max().unwrap()
     }
 }
