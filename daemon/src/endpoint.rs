@@ -2,14 +2,14 @@
 //! port. Which of the two a link takes nobody has to say: where UDP passes it is QUIC. Attempts that are not answered
 //! soon are raced by others, since their probes would grow ever rarer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::attempt::{ATTEMPT_MAX, ConnectError, Places};
@@ -18,8 +18,11 @@ use crate::{quic, tcp};
 
 /// After this the next attempt begins beside one that is not answered yet.
 const RACE_AFTER: Duration = Duration::from_secs(4);
-/// How many attempts there are at most until all are given up.
+/// How many attempts begin until all are given up: as many as [`ATTEMPT_MAX`] has room for.
 const RACING_MAX: usize = 5;
+/// How many of them are over UDP at a time. Each that is dropped says so in a packet of 1 200 bytes, which on GPRS takes
+/// half a second just when the link is there again.
+const UDP_AT_ONCE_MAX: usize = 2;
 /// How long UDP may take to pass where TCP has.
 const UDP_BEHIND_TCP_MAX: Duration = Duration::from_secs(3);
 /// How many places are remembered that only TCP reaches.
@@ -154,13 +157,16 @@ impl Endpoint {
         let mut attempts = Attempts::new();
         let is_tcp_alone = self.remembered().contains(&to);
         let tcp_from = usize::from(!is_tcp_alone);
+        let mut by_udp = VecDeque::new();
         for round in 0..RACING_MAX {
-            self.try_udp(&mut attempts, to, to_enrol);
+            if by_udp.len() == UDP_AT_ONCE_MAX {
+                by_udp.pop_front().iter().for_each(AbortHandle::abort);
+            }
+            by_udp.push_back(self.try_udp(&mut attempts, to, to_enrol));
             if round == tcp_from {
                 self.try_tcp(&mut attempts, to, to_enrol);
             }
-            let rest = if round + 1 == RACING_MAX { ATTEMPT_MAX } else { RACE_AFTER };
-            let until = Instant::now() + rest;
+            let until = Instant::now() + RACE_AFTER;
             while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
                 match attempt {
                     Ok(Ok(peer)) if matches!(peer.connection, Connection::Tcp(_)) && !is_tcp_alone => {
@@ -173,6 +179,7 @@ impl Endpoint {
                         return Ok(peer);
                     }
                     Ok(Err(error)) if attempts.is_empty() => return Err(error),
+                    // It has failed beside others, or was dropped.
                     _ => {}
                 }
             }
@@ -205,10 +212,10 @@ impl Endpoint {
         by_tcp
     }
 
-    fn try_udp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) {
+    fn try_udp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) -> AbortHandle {
         let quic = self.quic.clone();
         attempts
-            .spawn(async move { if to_enrol { quic.dial_to_enrol(to).await } else { quic.dial(to).await } });
+            .spawn(async move { if to_enrol { quic.dial_to_enrol(to).await } else { quic.dial(to).await } })
     }
 
     fn try_tcp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) {
