@@ -273,7 +273,7 @@ impl Figures {
 fn line(profile: &Profile, contestant: Contestant, took: &[Took]) -> String {
     let Figures { median, most, bytes: (up, down), unfinished } = Figures::of(took);
     let shown =
-        |seconds: Option<f64>| seconds.map_or("did not finish".into(), |seconds| format!("{seconds:.1} s"));
+        |seconds: Option<f64>| seconds.map_or("did not finish".into(), |seconds| format!("{seconds:.2} s"));
     format!(
         "{}, {}: {} days, median {}, 95 % within {}, {unfinished} did not finish; bytes up {} down {}",
         profile.name,

@@ -197,7 +197,7 @@ async fn lost(events: &mut (impl Stream<Item = DialerEvent> + Unpin)) {
             return;
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 async fn accept(repository: &Repo, listener: &TcpListener) -> anyhow::Result<()> {
