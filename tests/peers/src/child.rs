@@ -12,6 +12,7 @@ use std::thread::spawn;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
+use rukun_tests::lab::namespace::Namespace;
 use tokio::io::{AsyncBufReadExt, BufReader as AsyncReader, Lines, Stdin, stdin};
 
 /// How many clock ticks the kernel counts a second (`getconf CLK_TCK`), the same on every Linux.
@@ -37,6 +38,8 @@ pub enum Word {
     Done,
     /// What it holds in the end, as a text that is the same for who holds the same.
     Held(String),
+    /// It has written the work of its day.
+    Worked,
     /// Its process has ended.
     Ended,
 }
@@ -48,6 +51,8 @@ pub enum Order {
     Go(SocketAddr),
     /// End the connection, and go on without one.
     Rest,
+    /// Do the work of the day of this seed, beside so many records that there are already.
+    Work(u64, usize),
     /// Say what it holds, and end.
     Stop,
 }
@@ -68,13 +73,21 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts this program again with these arguments. What it says goes to `said`, under this number.
+    /// Starts this program again with these arguments, in this namespace if one is given. What it says goes to `said`,
+    /// under this number.
     ///
     /// # Errors
     /// If it can't be started.
-    pub fn start(args: &[&str], side: usize, said: Sender<Said>, log: &Path) -> anyhow::Result<Self> {
+    pub fn start(
+        args: &[&str],
+        within: Option<&Namespace>,
+        side: usize,
+        said: Sender<Said>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let log = fs::File::options().create(true).append(true).open(log)?;
-        let mut process = itself(args)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut process =
+            itself(args, within)?.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let input = process.stdin.take().context("its input is a pipe")?;
         let output = process.stdout.take().context("its output is a pipe")?;
         spawn(move || {
@@ -97,6 +110,7 @@ impl Child {
         let line = match order {
             Order::Go(address) => format!("go {address}"),
             Order::Rest => "rest".into(),
+            Order::Work(seed, records) => format!("work {seed} {records}"),
             Order::Stop => "stop".into(),
         };
         writeln!(self.input, "{line}").context("it has ended")
@@ -137,7 +151,7 @@ impl Drop for Child {
 /// If it ends badly, with the end of what it said, or takes longer than `until`.
 pub fn run(args: &[&str], log: &Path, until: Instant) -> anyhow::Result<()> {
     let said = fs::File::options().create(true).append(true).open(log)?;
-    let mut process = itself(args)?.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn()?;
+    let mut process = itself(args, None)?.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn()?;
     let status = loop {
         if let Some(status) = process.try_wait()? {
             break status;
@@ -160,8 +174,12 @@ pub fn last_words(log: &Path) -> String {
     lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
 }
 
-fn itself(args: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn itself(args: &[&str], within: Option<&Namespace>) -> anyhow::Result<Command> {
+    let program = std::env::current_exe()?;
+    let mut command = match within {
+        Some(namespace) => namespace.command(program.to_str().context("the program's path is no text")?),
+        None => Command::new(program),
+    };
     command.args(args);
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "warn");
@@ -174,6 +192,7 @@ fn parse(line: &str) -> Option<Word> {
         ("ready", address) => address.parse().ok().map(Word::Ready),
         ("done", _) => Some(Word::Done),
         ("held", digest) => Some(Word::Held(digest.into())),
+        ("worked", _) => Some(Word::Worked),
         _ => None,
     }
 }
@@ -195,6 +214,7 @@ impl Parent {
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("go", address) => address.parse().map_or(Order::Stop, Order::Go),
             ("rest", _) => Order::Rest,
+            ("work", day) => work(day).unwrap_or(Order::Stop),
             _ => Order::Stop,
         }
     }
@@ -205,12 +225,18 @@ impl Parent {
     }
 }
 
+fn work(day: &str) -> Option<Order> {
+    let (seed, records) = day.split_once(' ')?;
+    Some(Order::Work(seed.parse().ok()?, records.parse().ok()?))
+}
+
 /// Says this to the process that started this one.
 pub fn tell(word: &Word) {
     let line = match word {
         Word::Ready(address) => format!("ready {address}"),
         Word::Done => "done".into(),
         Word::Held(digest) => format!("held {digest}"),
+        Word::Worked => "worked".into(),
         Word::Ended => return,
     };
     let mut out = std::io::stdout().lock();

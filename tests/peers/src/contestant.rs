@@ -1,5 +1,6 @@
 //! The contestants by name: what is asked of one becomes a call into its module. All are asked the same four things.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::child::Parent;
@@ -95,15 +96,15 @@ impl Contestant {
         }
     }
 
-    /// Is one side of a meeting.
+    /// Is one side of a meeting. Those that meet on bad links as well are reached at this address.
     ///
     /// # Errors
     /// If it can't be.
-    pub async fn serve(self, dir: &Path, way: Way) -> anyhow::Result<()> {
+    pub async fn serve(self, dir: &Path, way: Way, at: IpAddr) -> anyhow::Result<()> {
         let mut parent = Parent::new();
         match self {
-            Self::Ours => ours::serve(dir, &mut parent).await,
-            Self::Samod => samod::serve(dir, way, &mut parent).await,
+            Self::Ours => ours::serve(dir, way, at, &mut parent).await,
+            Self::Samod => samod::serve(dir, way, at, &mut parent).await,
             Self::Subduction => subduction::serve(dir, way, &mut parent).await,
             Self::PostAll => post::serve(dir, way, Sends::All, &mut parent).await,
             Self::PostChanged => post::serve(dir, way, Sends::Changed, &mut parent).await,

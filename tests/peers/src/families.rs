@@ -14,10 +14,16 @@ use rukun_change::{MemberId, Scalar, SubSls};
 use rukun_document::{Answers, Bound, Kind, Questionnaire, ViolationKind};
 use serde_json::{Map, Value, json};
 
+use crate::scene::Way;
+
 /// What is measured is drawn from this seed. What anything is ever trained on must come from another one.
 pub const MEASURING_SEED: u64 = 20_221_015;
 /// How many edits one side makes between two meetings.
 pub const EDITS: usize = 30;
+/// What an enumerator finds and edits in a day, and the office corrects.
+const FOUND_A_DAY: usize = 9;
+const EDITS_A_DAY: usize = 20;
+const CORRECTIONS_A_DAY: usize = 40;
 /// The region in which all families live.
 pub const REGION: &str = "1811010";
 /// Of a hundred families those with one member, with two and so on: 3.4 members a family.
@@ -155,22 +161,63 @@ pub enum Editor {
     Office,
 }
 
+impl Editor {
+    /// Who sits on this side.
+    pub fn at(way: Way) -> Self {
+        match way {
+            Way::Dial => Self::Phone,
+            Way::Listen => Self::Office,
+        }
+    }
+}
+
 /// The edits of one side: the numbers of families, drawn evenly, and five answers of each, likewise. A third of those
 /// that the office edits are edited on the phone as well.
 pub fn edits(records: usize, editor: Editor) -> Vec<(usize, Value)> {
     let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED + 1);
-    let phone = drawn(records, &[], &mut chance);
-    let mut office = drawn(records, &phone, &mut chance);
+    let phone = drawn(EDITS, records, &[], &mut chance);
+    let mut office = drawn(EDITS, records, &phone, &mut chance);
     office.splice(..EDITS / 3, phone.iter().copied().take(EDITS / 3));
     let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED + 2 + editor as u64);
     let edited = if editor == Editor::Phone { phone } else { office };
     edited.into_iter().map(|at| (at, five_answers(&mut chance))).collect()
 }
 
-/// As many numbers as there are edits, none twice and none of these.
-fn drawn(records: usize, but: &[usize], chance: &mut ChaCha20Rng) -> Vec<usize> {
+/// What one side writes in a day.
+#[derive(Clone, Debug)]
+pub struct Day {
+    /// Families that are found and interviewed; the office finds none.
+    pub found: Vec<Family>,
+    /// The numbers of families that were there already, and five answers of each.
+    pub edits: Vec<(usize, Value)>,
+}
+
+/// The day of this seed, beside so many families that are there already. Who corrects at the office does not look what
+/// is edited on the phone.
+///
+/// # Errors
+/// If a family can't be drawn.
+pub fn day(seed: u64, records: usize, editor: Editor) -> anyhow::Result<Day> {
+    let (finds, edits) = match editor {
+        Editor::Phone => (FOUND_A_DAY, EDITS_A_DAY),
+        Editor::Office => (0, CORRECTIONS_A_DAY),
+    };
+    let mut families = Families::new(MEASURING_SEED)?;
+    let days = usize::try_from(seed)?;
+    for _ in 0..records + FOUND_A_DAY * days {
+        families.draw()?;
+    }
+    let found = (0..finds).map(|_| families.draw()).collect::<anyhow::Result<_>>()?;
+    let mut chance = ChaCha20Rng::seed_from_u64(MEASURING_SEED ^ !(2 * seed + editor as u64));
+    let edited = drawn(edits, records, &[], &mut chance);
+    let edits = edited.into_iter().map(|at| (at, five_answers(&mut chance))).collect();
+    Ok(Day { found, edits })
+}
+
+/// So many numbers, none twice and none of these.
+fn drawn(count: usize, records: usize, but: &[usize], chance: &mut ChaCha20Rng) -> Vec<usize> {
     let mut drawn = Vec::new();
-    while drawn.len() < EDITS {
+    while drawn.len() < count {
         let at = between(chance, 0, records as i64 - 1) as usize;
         if !drawn.contains(&at) && !but.contains(&at) {
             drawn.push(at);
@@ -263,5 +310,16 @@ mod tests {
         assert!(phone.len() == EDITS && office.len() == EDITS, "{phone:?} {office:?}");
         assert_eq!(phone.intersection(&office).count(), EDITS / 3);
         assert!(phone.iter().chain(&office).all(|at| *at < 200));
+    }
+
+    #[test]
+    fn a_day_is_the_same_again_and_another_one_finds_others() {
+        let told = |day: Day| format!("{day:?}");
+        let phone = |seed| day(seed, 100, Editor::Phone).unwrap();
+        assert_eq!(told(phone(1)), told(phone(1)));
+        assert_ne!(told(phone(1)), told(phone(2)));
+        assert_eq!((phone(1).found.len(), phone(1).edits.len()), (9, 20));
+        let office = day(1, 100, Editor::Office).unwrap();
+        assert_eq!((office.found.len(), office.edits.len()), (0, 40));
     }
 }

@@ -3,7 +3,7 @@
 //! met the other. There is no HTTP here and no command line.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,9 +17,12 @@ use rukun::link::Linker;
 use rukun::node::Node;
 use rukun::run::accept;
 use rukun::survey::{BUILT_IN, Survey};
-use rukun::verbs::{self, Edit, EditOutcome, RecordsShape, Request, StatusShape, WrittenManyShape};
+use rukun::verbs::{
+    self, Edit, EditOutcome, RecordsShape, Request, StatusShape, WrittenManyShape, WrittenShape,
+};
 use rukun_authority::{Keypair, Role};
 use rukun_replica::{NewGrant, Replica, ReplicaError};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -27,8 +30,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::child::{Order, Parent, Word, tell};
-use crate::families::{self, Editor, Families, MEASURING_SEED, REGION};
-use crate::scene::Scene;
+use crate::families::{self, Day, Editor, Families, MEASURING_SEED, REGION};
+use crate::scene::{Scene, Way};
 
 /// Under what the survey is founded.
 const ROOT_SEED: [u8; 32] = [1; 32];
@@ -93,7 +96,8 @@ pub async fn fill_twin(scene: &Scene) -> anyhow::Result<()> {
 
 /// Brings two nodes together until both say that the other holds all, or the first one has the questionnaire.
 async fn meet(dialer: &Path, office: &Path, for_questionnaire: bool) -> anyhow::Result<()> {
-    let (office, mut dialer) = (Running::start(office)?, Running::start(dialer)?);
+    let here = Ipv4Addr::LOCALHOST.into();
+    let (office, mut dialer) = (Running::start(office, here)?, Running::start(dialer, here)?);
     let mut agreed = (office.core.subscribe(), dialer.core.subscribe());
     dialer.dial(office.endpoint.local_addr()?);
     in_sync(&mut agreed.0).await?;
@@ -113,34 +117,52 @@ pub fn edit(dir: &Path, records: usize, editor: Editor) -> anyhow::Result<()> {
     let mut node = Node::open(&Folder::at(dir))?;
     let mut edits = Vec::new();
     for (at, patch) in families::edits(records, editor) {
-        let region = Some(families::home(at)?.to_string());
-        let listed: RecordsShape = node.ask(Request::RecordList { region, after: None, limit: None })?;
-        let line = listed.records.get(at % listed.records.len()).context("no record lives there")?;
-        edits.push(Edit { record: line.record.clone(), ink: None, patch: Some(patch), set: Vec::new() });
+        edits.push(edit_of(&node.ask(listing(at)?)?, at, patch)?);
     }
-    let done: WrittenManyShape = node.ask(Request::RecordSetMany { edits })?;
+    none_refused(&node.ask(Request::RecordSetMany { edits })?)
+}
+
+/// Asks for those who live where the family of this number does.
+fn listing(at: usize) -> anyhow::Result<Request> {
+    let region = Some(families::home(at)?.to_string());
+    Ok(Request::RecordList { region, after: None, limit: None })
+}
+
+fn edit_of(listed: &RecordsShape, at: usize, patch: Value) -> anyhow::Result<Edit> {
+    let line = listed.records.get(at % listed.records.len()).context("no record lives there")?;
+    Ok(Edit { record: line.record.clone(), ink: None, patch: Some(patch), set: Vec::new() })
+}
+
+fn none_refused(done: &WrittenManyShape) -> anyhow::Result<()> {
     let refused = done.edits.iter().find(|edit| matches!(edit, EditOutcome::Refused(_)));
     ensure!(refused.is_none(), "an edit was refused: {refused:?}");
     Ok(())
 }
 
-/// Runs the node of this folder.
+/// Runs the node of this folder. A phone that has a day's work is done when the district's receipt is there for all of
+/// it, too.
 ///
 /// # Errors
 /// If it can't run.
-pub async fn serve(dir: &Path, parent: &mut Parent) -> anyhow::Result<()> {
-    let mut node = Running::start(dir)?;
+pub async fn serve(dir: &Path, way: Way, at: IpAddr, parent: &mut Parent) -> anyhow::Result<()> {
+    let mut node = Running::start(dir, at)?;
     let mut events = node.core.subscribe();
+    let mut delivers = false;
     tell(&Word::Ready(node.endpoint.local_addr()?));
     loop {
         tokio::select! {
-            agreed = in_sync(&mut events) => {
-                agreed?;
+            done = node.done(&mut events, delivers) => {
+                done?;
                 tell(&Word::Done);
             }
             order = parent.order() => match order {
                 Order::Go(address) => node.dial(address),
                 Order::Rest => node.hang_up().await?,
+                Order::Work(seed, records) => {
+                    node.work(families::day(seed, records, Editor::at(way))?).await?;
+                    delivers = way == Way::Dial;
+                    tell(&Word::Worked);
+                }
                 Order::Stop => break,
             },
         }
@@ -164,11 +186,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(dir: &Path) -> anyhow::Result<Self> {
+    fn start(dir: &Path, at: IpAddr) -> anyhow::Result<Self> {
         let store = Folder::at(dir).open_store()?;
         let keypair = Keypair::from_seed(store.device_seed());
         let replica = Replica::open(store, *random()?)?;
-        let endpoint = Endpoint::bind("127.0.0.1:0".parse()?, &keypair)?;
+        let endpoint = Endpoint::bind(SocketAddr::new(at, 0), &keypair)?;
         let Driven { core, linker, ended, stop } = drive::start(replica)?;
         let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
         let nobody = watch::Sender::new(BTreeSet::new());
@@ -190,13 +212,48 @@ impl Running {
         let mut events = self.core.subscribe();
         if let Some(dialing) = self.dialing.take() {
             dialing.abort();
-            heard(&mut events, "peer-down").await?;
+            heard(&mut events, &["peer-down"]).await?;
         }
         Ok(())
     }
 
+    /// Writes what a day brings.
+    async fn work(&self, day: Day) -> anyhow::Result<()> {
+        let mut edits = Vec::new();
+        for (at, patch) in day.edits {
+            edits.push(edit_of(&self.ask(listing(at)?).await?, at, patch)?);
+        }
+        none_refused(&self.ask(Request::RecordSetMany { edits }).await?)?;
+        for family in day.found {
+            let (region, patch) = (family.home.to_string(), Some(family.interview));
+            let added = Request::RecordAdd { region, ink: None, patch, set: Vec::new() };
+            let _: WrittenShape = self.ask(added).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is news that the peer is known to hold all, and, if this side delivers, that the district is proved
+    /// to hold what was written here.
+    async fn done(&self, events: &mut broadcast::Receiver<Value>, delivers: bool) -> anyhow::Result<()> {
+        if !delivers {
+            return in_sync(events).await;
+        }
+        loop {
+            heard(events, &["in-sync", "proved"]).await?;
+            let status = self.status().await?;
+            let agrees = status.peers.iter().any(|peer| peer.linked && peer.in_sync);
+            if agrees && status.custody.district == status.custody.written {
+                return Ok(());
+            }
+        }
+    }
+
     async fn status(&self) -> anyhow::Result<StatusShape> {
-        Ok(serde_json::from_value(self.core.ask(Request::Status).await?)?)
+        self.ask(Request::Status).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
+        Ok(serde_json::from_value(self.core.ask(request).await?)?)
     }
 
     async fn stop(self) -> anyhow::Result<()> {
@@ -210,13 +267,13 @@ impl Running {
 
 /// Waits until the peer is known to hold all that it may.
 async fn in_sync(events: &mut broadcast::Receiver<Value>) -> anyhow::Result<()> {
-    heard(events, "in-sync").await
+    heard(events, &["in-sync"]).await
 }
 
-async fn heard(events: &mut broadcast::Receiver<Value>, kind: &str) -> anyhow::Result<()> {
+async fn heard(events: &mut broadcast::Receiver<Value>, kinds: &[&str]) -> anyhow::Result<()> {
     loop {
         match events.recv().await {
-            Ok(event) if event["event"] == kind => return Ok(()),
+            Ok(event) if kinds.iter().any(|kind| event["event"] == *kind) => return Ok(()),
             // Who listens too slowly misses what is old, and what is waited for is the last of a session.
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(error) => return Err(error.into()),

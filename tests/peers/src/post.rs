@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -169,6 +169,7 @@ pub async fn serve(dir: &Path, way: Way, sends: Sends, parent: &mut Parent) -> a
                     tell(&Word::Done);
                 }
                 Order::Rest => {}
+                Order::Work(..) => bail!("a day's work is not known here"),
                 Order::Stop => break,
             }
         }

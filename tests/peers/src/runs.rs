@@ -132,6 +132,19 @@ pub fn measure(
     Ok(measured)
 }
 
+/// A scene in this folder in which so many records went to the office.
+///
+/// # Errors
+/// If they don't get there.
+pub fn settled(contestant: Contestant, records: usize, cap: Duration, place: &Path) -> anyhow::Result<Scene> {
+    let scene = Scene::at(&place.join("scene"));
+    std::fs::create_dir_all(scene.path())?;
+    let run = Run { contestant, records, repeats: 1, cap, place };
+    run.act(Act::Prepare, &scene)?;
+    run.task(Task::First, &scene)?;
+    Ok(scene)
+}
+
 /// What went wrong at first; the rest of it is told at once.
 fn cause(error: &anyhow::Error) -> String {
     eprintln!("{error:?}");
@@ -192,7 +205,7 @@ impl Run<'_> {
         let (saying, said) = channel();
         let start = |dir: &Path, way: Way, side: usize| {
             let args = ["serve", &word(&self.contestant), &word(&way), &dir.display().to_string()];
-            Child::start(&args, side, saying.clone(), &scene.log())
+            Child::start(&args, None, side, saying.clone(), &scene.log())
         };
         let mut sides = [start(&scene.phone(), Way::Dial, 0)?, start(&other, Way::Listen, 1)?];
         let until = Instant::now() + self.cap;
@@ -229,7 +242,8 @@ impl Run<'_> {
         let (earlier, before) = (relay.traffic(), [sides[0].used()?, sides[1].used()?]);
         let began = Instant::now();
         sides[0].order(Order::Go(relay.address()))?;
-        let done = both_done(said, relay, began + self.cap)?;
+        let last = || relay.traffic().last;
+        let done = both_done(said, last, QUIET, began + self.cap)?.context("did not finish")?;
         let (traffic, after) = (relay.traffic().since(&earlier), [sides[0].used()?, sides[1].used()?]);
         let used = |side: usize| Used {
             cpu_seconds: after[side].cpu_seconds - before[side].cpu_seconds,
@@ -261,11 +275,15 @@ fn median(repeats: usize, once: impl Fn() -> anyhow::Result<Figures>) -> anyhow:
 }
 
 /// How the command line of this program says it.
-fn word(value: &impl ValueEnum) -> String {
+pub fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAddr; 2]> {
+/// Where each side listens, once both do.
+///
+/// # Errors
+/// If they don't.
+pub fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAddr; 2]> {
     let mut ready = [None; 2];
     loop {
         if let [Some(first), Some(second)] = ready {
@@ -278,8 +296,17 @@ fn both_ready(said: &Receiver<Said>, until: Instant) -> anyhow::Result<[SocketAd
     }
 }
 
-/// When each side said last that it is done, once both have and nothing crosses any more.
-fn both_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Result<[Instant; 2]> {
+/// When each side said last that it is done, once both have and nothing has crossed for a while, if `last` tells when
+/// something did; nothing if that takes longer.
+///
+/// # Errors
+/// If a side ends or says something else.
+pub fn both_done(
+    said: &Receiver<Said>,
+    mut last: impl FnMut() -> Instant,
+    quiet: Duration,
+    until: Instant,
+) -> anyhow::Result<Option<[Instant; 2]>> {
     let mut done = [None; 2];
     loop {
         match said.recv_timeout(LOOK_EVERY) {
@@ -288,19 +315,24 @@ fn both_done(said: &Receiver<Said>, relay: &Relay, until: Instant) -> anyhow::Re
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("both sides have ended"),
         }
+        let crossed = last();
         if let [Some(first), Some(second)] = done {
-            let quiet_since = first.max(second).max(relay.traffic().last);
-            if quiet_since.elapsed() > QUIET {
-                return Ok([first, second]);
+            let quiet_since = first.max(second).max(crossed);
+            if quiet_since.elapsed() > quiet {
+                return Ok(Some([first, second]));
             }
         }
         if Instant::now() > until {
-            bail!("did not finish");
+            return Ok(None);
         }
     }
 }
 
-fn both_held(said: &Receiver<Said>) -> anyhow::Result<[String; 2]> {
+/// What each side says it holds in the end.
+///
+/// # Errors
+/// If one does not say so.
+pub fn both_held(said: &Receiver<Said>) -> anyhow::Result<[String; 2]> {
     let mut held: [Option<String>; 2] = [None, None];
     let until = Instant::now() + ACCOUNT_MAX;
     loop {
@@ -313,7 +345,11 @@ fn both_held(said: &Receiver<Said>) -> anyhow::Result<[String; 2]> {
     }
 }
 
-fn next(said: &Receiver<Said>, until: Instant) -> anyhow::Result<Said> {
+/// What is said next.
+///
+/// # Errors
+/// If nothing is.
+pub fn next(said: &Receiver<Said>, until: Instant) -> anyhow::Result<Said> {
     let left = until.saturating_duration_since(Instant::now());
     said.recv_timeout(left).context("did not finish: a side says nothing")
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use automerge::{Automerge, Change};
 use future_form::Sendable;
 use futures::{TryStreamExt, stream};
@@ -117,6 +117,7 @@ pub async fn serve(dir: &Path, way: Way, parent: &mut Parent) -> anyhow::Result<
             match parent.order().await {
                 Order::Go(address) => dial(&engine, TcpStream::connect(address).await?).await?,
                 Order::Rest => engine.disconnect_all().await?,
+                Order::Work(..) => bail!("a day's work is not known here"),
                 Order::Stop => break,
             }
         },

@@ -25,6 +25,8 @@ pub fn enter() -> anyhow::Result<Option<String>> {
     if std::env::var_os(INSIDE).is_some() {
         // Where namespaces are named, which belongs to others outside.
         run("mount", &["-t", "tmpfs", "none", "/run"])?;
+        // What is prepared before any link is there may meet itself.
+        run("ip", &["link", "set", "lo", "up"])?;
         return Ok(None);
     }
     let mut why = String::new();
