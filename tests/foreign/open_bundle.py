@@ -1,6 +1,6 @@
 """Opens a bundle, written from docs/formats.md alone, with a library that is not ours.
 
-    open_bundle.py FILE SURVEY-ID SEED    the recipient's seed in hexadecimal; prints the parts as JSON, in hexadecimal
+    open_bundle.py FILE SURVEY-ID SEED    the id and the seed of the recipient in hexadecimal; prints the parts as JSON, likewise
 
 Exit code 1 and the reason if it does not open.
 """

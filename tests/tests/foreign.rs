@@ -161,7 +161,7 @@ fn a_bundle_is_opened_by_a_library_that_is_not_ours_with_the_recipients_key_alon
     let mut entropy = ChaCha20Rng::from_seed([6; 32]);
     let bundle = rukun_bundle::seal(&sender, &survey, &recipient.key(), &frames, &mut entropy).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let (file, survey) = (dir.path().join("a.bundle"), survey.to_string());
+    let (file, survey) = (dir.path().join("a.bundle"), hex(*survey.as_bytes()));
     let mut bytes = bundle.to_bytes().unwrap();
     std::fs::write(&file, &bytes).unwrap();
     let Some(opened) = foreign("open_bundle.py", &file, &survey, &[&hex([4; 32])]) else { return };
