@@ -1,30 +1,21 @@
 //! Where a device is reached and from where it reaches others: by QUIC over UDP, and by TLS over TCP on the same
-//! port. Which of the two a link takes nobody has to say: where UDP passes it is QUIC. Attempts that are not answered
-//! soon are raced by others, since their probes would grow ever rarer.
+//! port. Which of the two a link takes nobody has to say: where UDP passes it is QUIC, and `race` finds that out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, timeout_at};
 
-use crate::attempt::{ATTEMPT_MAX, ConnectError, Places};
-use crate::connection::{CloseCode, Connection, Peer};
+use crate::attempt::{ConnectError, Places};
+use crate::connection::{CloseCode, Peer};
 use crate::{quic, tcp};
 
-/// After this the next attempt begins beside one that is not answered yet.
-const RACE_AFTER: Duration = Duration::from_secs(4);
-/// How many attempts begin until all are given up: as many as [`ATTEMPT_MAX`] has room for.
-const RACING_MAX: usize = 5;
-/// How many of them are over UDP at a time. Each that is dropped says so in a packet of 1 200 bytes, which on GPRS takes
-/// half a second just when the link is there again.
-const UDP_AT_ONCE_MAX: usize = 2;
-/// How long UDP may take to pass where TCP has.
-const UDP_BEHIND_TCP_MAX: Duration = Duration::from_secs(3);
+mod race;
+use race::Race;
+
 /// How many places are remembered that only TCP reaches.
 const TCP_ALONE_MAX: usize = 256;
 /// How often a port is looked for that is free for both.
@@ -48,8 +39,6 @@ enum By {
     Quic(Box<quic::Arriving>),
     Tcp(tcp::Arriving),
 }
-
-type Attempts = JoinSet<Result<Peer, ConnectError>>;
 
 impl Endpoint {
     /// Listens on this address, over UDP and TCP, as the device of this key. Must be called within a Tokio runtime.
@@ -117,7 +106,7 @@ impl Endpoint {
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
     pub async fn reach(&self, to: SocketAddr) -> Result<Peer, ConnectError> {
-        self.race(to, false).await
+        Race::new(self.clone(), to, false).run().await
     }
 
     /// Connects to the device at this address, to be enrolled by it.
@@ -125,7 +114,7 @@ impl Endpoint {
     /// # Errors
     /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
     pub async fn reach_to_enrol(&self, to: SocketAddr) -> Result<Peer, ConnectError> {
-        self.race(to, true).await
+        Race::new(self.clone(), to, true).run().await
     }
 
     /// The next attempt of someone to connect; nothing once the endpoint is closed.
@@ -151,76 +140,12 @@ impl Endpoint {
         self.quic.close(code, reason).await;
     }
 
-    /// The first attempt that is answered; the others are dropped. One that fails while others are under way
-    /// brings no next one forward: what refuses one at once refuses many.
-    async fn race(&self, to: SocketAddr, to_enrol: bool) -> Result<Peer, ConnectError> {
-        let mut attempts = Attempts::new();
-        let is_tcp_alone = self.remembered().contains(&to);
-        let tcp_from = usize::from(!is_tcp_alone);
-        let mut by_udp = VecDeque::new();
-        for round in 0..RACING_MAX {
-            if by_udp.len() == UDP_AT_ONCE_MAX {
-                by_udp.pop_front().iter().for_each(AbortHandle::abort);
-            }
-            by_udp.push_back(self.try_udp(&mut attempts, to, to_enrol));
-            if round == tcp_from {
-                self.try_tcp(&mut attempts, to, to_enrol);
-            }
-            let until = Instant::now() + RACE_AFTER;
-            while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
-                match attempt {
-                    Ok(Ok(peer)) if matches!(peer.connection, Connection::Tcp(_)) && !is_tcp_alone => {
-                        return Ok(self.rather_by_udp(attempts, peer, to, to_enrol).await);
-                    }
-                    Ok(Ok(peer)) => {
-                        if matches!(peer.connection, Connection::Quic(_)) {
-                            self.remembered().remove(&to);
-                        }
-                        return Ok(peer);
-                    }
-                    Ok(Err(error)) if attempts.is_empty() => return Err(error),
-                    // It has failed beside others, or was dropped.
-                    _ => {}
-                }
-            }
-        }
-        Err(ConnectError::Deadline { seconds: ATTEMPT_MAX.as_secs() })
-    }
-
-    /// TCP has passed, so somebody is there and the link is up: if UDP passes, it does so soon.
-    async fn rather_by_udp(
-        &self,
-        mut attempts: Attempts,
-        by_tcp: Peer,
-        to: SocketAddr,
-        to_enrol: bool,
-    ) -> Peer {
-        self.try_udp(&mut attempts, to, to_enrol);
-        let until = Instant::now() + UDP_BEHIND_TCP_MAX;
-        while let Ok(Some(attempt)) = timeout_at(until, attempts.join_next()).await {
-            if let Ok(Ok(peer)) = attempt {
-                by_tcp.connection.close(CloseCode::Surpassed, "udp passes");
-                return peer;
-            }
-        }
-        tracing::info!(address = %to, "udp does not pass: going on over tcp");
+    fn remember_tcp_alone(&self, to: SocketAddr) {
         let mut remembered = self.remembered();
         if remembered.len() == TCP_ALONE_MAX {
             remembered.pop_first();
         }
         remembered.insert(to);
-        by_tcp
-    }
-
-    fn try_udp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) -> AbortHandle {
-        let quic = self.quic.clone();
-        attempts
-            .spawn(async move { if to_enrol { quic.dial_to_enrol(to).await } else { quic.dial(to).await } })
-    }
-
-    fn try_tcp(&self, attempts: &mut Attempts, to: SocketAddr, to_enrol: bool) {
-        let Some(tcp) = self.tcp.clone() else { return };
-        attempts.spawn(async move { tcp.dial(to, to_enrol).await });
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeSet<SocketAddr>> {

@@ -123,11 +123,12 @@ impl Endpoint {
     }
 
     /// Dials an address and learns which device is there. Where a ticket is held from before it can be spoken to
-    /// at once, as the device that was there then; whether it is there still, [`Peer::answer`] tells.
+    /// at once, as the device that was there then; whether it is there still, [`Peer::answer`] tells. Else this is
+    /// called when the first answer has come.
     ///
     /// # Errors
     /// If nobody answers in time, the other end is no device, or the limit is reached.
-    pub async fn dial(&self, address: SocketAddr) -> Result<Peer, ConnectError> {
+    pub async fn dial(&self, address: SocketAddr, on_answer: impl FnOnce()) -> Result<Peer, ConnectError> {
         let (connecting, place) =
             self.connect(address, |name| self.quinn.connect_with(self.syncing.clone(), address, name))?;
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied();
@@ -139,7 +140,7 @@ impl Endpoint {
             (None, Ok((connection, _))) => return peer(connection, true, place),
             (_, Err(connecting)) => connecting,
         };
-        let peer = peer(within_deadline(connecting).await??, true, place)?;
+        let peer = peer(handshake(connecting, on_answer).await?, true, place)?;
         self.met.lock().unwrap_or_else(PoisonError::into_inner).insert(address, peer.key);
         Ok(peer)
     }
@@ -148,11 +149,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// If nobody answers in time, the other end is no device or enrols nobody, or the limit is reached.
-    pub async fn dial_to_enrol(&self, address: SocketAddr) -> Result<Peer, ConnectError> {
+    pub async fn dial_to_enrol(
+        &self,
+        address: SocketAddr,
+        on_answer: impl FnOnce(),
+    ) -> Result<Peer, ConnectError> {
         let config = self.enrolling.clone();
         let (connecting, place) =
             self.connect(address, |name| self.quinn.connect_with(config, address, name))?;
-        peer(within_deadline(connecting).await??, true, place)
+        peer(handshake(connecting, on_answer).await?, true, place)
     }
 
     /// Keys have no names and none is sent: this one says only whose tickets are whose.
@@ -230,6 +235,19 @@ impl Arriving {
     pub fn remote_address(&self) -> SocketAddr {
         self.incoming.remote_address()
     }
+}
+
+/// Waits for who is dialed, and calls this as soon as anything comes from there.
+async fn handshake(
+    mut connecting: quinn::Connecting,
+    on_answer: impl FnOnce(),
+) -> Result<Connection, ConnectError> {
+    let whole = async {
+        connecting.handshake_data().await?;
+        on_answer();
+        connecting.await
+    };
+    Ok(within_deadline(whole).await??)
 }
 
 fn runtime() -> Arc<dyn quinn::Runtime> {

@@ -105,14 +105,22 @@ impl Endpoint {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Dials an address and learns which device is there, to sync with it or to be enrolled by it.
-    pub(crate) async fn dial(&self, address: SocketAddr, to_enrol: bool) -> Result<Peer, ConnectError> {
+    /// Dials an address and learns which device is there, to sync with it or to be enrolled by it. This is called when
+    /// somebody is there.
+    pub(crate) async fn dial(
+        &self,
+        address: SocketAddr,
+        to_enrol: bool,
+        on_answer: impl FnOnce(),
+    ) -> Result<Peer, ConnectError> {
         let place = self.places.one()?;
         let connector = if to_enrol { &self.enrolling } else { &self.syncing };
         // Keys have no names and none is sent.
         let nobody = ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into());
         let (tls, counts) = within_deadline(Box::pin(async {
-            let (socket, counts) = Counted::new(TcpStream::connect(address).await?, self.keep_alive)?;
+            let socket = TcpStream::connect(address).await?;
+            on_answer();
+            let (socket, counts) = Counted::new(socket, self.keep_alive)?;
             Ok::<_, std::io::Error>((connector.connect(nobody, socket).await?, counts))
         }))
         .await??;

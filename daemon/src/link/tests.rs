@@ -42,12 +42,12 @@ async fn connect(here: &Node, there: &Node, by: By) -> (Peer, Peer) {
         By::Quic => {
             let address = there.quic.local_addr().unwrap();
             let accept = async { there.quic.arriving().await.unwrap().handshake().await };
-            bounded(async { tokio::join!(here.quic.dial(address), accept) }).await
+            bounded(async { tokio::join!(here.quic.dial(address, || ()), accept) }).await
         }
         By::Tcp => {
             let address = there.tcp.local_addr().unwrap();
             let accept = async { there.tcp.arriving().await.handshake().await };
-            bounded(async { tokio::join!(here.tcp.dial(address, false), accept) }).await
+            bounded(async { tokio::join!(here.tcp.dial(address, false, || ()), accept) }).await
         }
     };
     (dialed.unwrap(), arrived.unwrap())

@@ -84,7 +84,7 @@ async fn two_endpoints_know_each_others_device() {
     let (here, there) = (endpoint(1), endpoint(2));
     let address = there.local_addr().unwrap();
     let (dialed, arrived) = bounded(async {
-        tokio::join!(here.dial(address), async { there.arriving().await.unwrap().handshake().await })
+        tokio::join!(here.dial(address, || ()), async { there.arriving().await.unwrap().handshake().await })
     })
     .await;
     let (dialed, arrived) = (dialed.unwrap(), arrived.unwrap());
@@ -117,10 +117,10 @@ async fn who_was_linked_before_speaks_with_its_first_packet_and_is_known_by_it()
         assert_eq!(heard, [b"said by ", &endpoint(1).key().as_bytes()[..]].concat());
         (peer.key, quic(&peer).stats().udp_tx.datagrams)
     };
-    let first = bounded(here.dial(address)).await.unwrap();
+    let first = bounded(here.dial(address, || ())).await.unwrap();
     assert_eq!(first.answer().now(), Some(Answered::Taken), "nothing is said early without a ticket");
     bounded(exchange(first)).await;
-    let second = bounded(here.dial(address)).await.unwrap();
+    let second = bounded(here.dial(address, || ())).await.unwrap();
     let answer = second.answer();
     assert_eq!(answer.now(), None, "nobody has answered yet");
     let (device, _) = bounded(exchange(second)).await;
@@ -133,7 +133,9 @@ async fn both_ends_know_that_one_wants_to_be_enrolled_and_export_the_same() {
     let (here, there) = (endpoint(1), endpoint(2));
     let address = there.local_addr().unwrap();
     let (dialed, arrived) = bounded(async {
-        tokio::join!(here.dial_to_enrol(address), async { there.arriving().await.unwrap().handshake().await })
+        tokio::join!(here.dial_to_enrol(address, || ()), async {
+            there.arriving().await.unwrap().handshake().await
+        })
     })
     .await;
     let peers = [dialed.unwrap(), arrived.unwrap()];
@@ -147,7 +149,7 @@ async fn only_the_dialer_can_open_a_stream_and_only_one() {
     let (here, there) = (endpoint(1), endpoint(2));
     let address = there.local_addr().unwrap();
     let (dialed, arrived) =
-        tokio::join!(here.dial(address), async { there.arriving().await.unwrap().handshake().await });
+        tokio::join!(here.dial(address, || ()), async { there.arriving().await.unwrap().handshake().await });
     let (dialed, arrived) = (dialed.unwrap(), arrived.unwrap());
     let (dialed, arrived) = (quic(&dialed), quic(&arrived));
     let _first = bounded(dialed.open_bi()).await.unwrap();

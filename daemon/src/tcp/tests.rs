@@ -26,7 +26,8 @@ async fn connected(to_enrol: bool) -> [Peer; 2] {
     let (here, there) = (endpoint(1), endpoint(2));
     let address = there.local_addr().unwrap();
     let accept = async { there.arriving().await.handshake().await };
-    let (dialed, arrived) = bounded(async { tokio::join!(here.dial(address, to_enrol), accept) }).await;
+    let (dialed, arrived) =
+        bounded(async { tokio::join!(here.dial(address, to_enrol, || ()), accept) }).await;
     [dialed.unwrap(), arrived.unwrap()]
 }
 
