@@ -14,6 +14,7 @@ use sha2::Sha256;
 use tokio::sync::watch;
 
 use crate::disk::{DiskError, random};
+use crate::network::Outlook;
 
 const SERVICE: &str = "_rukun._udp.local.";
 /// Under which name the proof stands beside the port.
@@ -25,8 +26,8 @@ const CONTEXT: &[u8] = b"rukun lan 1";
 const FOUND_MAX: usize = 64;
 /// The most addresses of one node.
 const ADDRESSES_MAX: usize = 4;
-/// How often it is looked whether the device has come to another network. Each time wakes the device.
-const NETWORK_CHECK_SECONDS: u32 = 60;
+/// How often it is looked whether the device has come to another network where nobody says so. Each time wakes it.
+const NETWORK_CHECK_SECONDS: u32 = 600;
 /// How interfaces are called that lead into a mobile network, where multicast is paid for and reaches nobody.
 const MOBILE: [&str; 6] = ["rmnet", "ccmni", "pdp", "wwan", "ppp", "clat"];
 
@@ -41,15 +42,17 @@ enum LanError {
     Ended,
 }
 
-/// Announces a node that listens here and looks for others of its survey, whichever that is at the time, until the
-/// survey's owner is gone. Who is there now is in `found`.
+/// Announces a node that listens here and looks for others of its survey, whichever that is at the time, and anew when
+/// a network comes, until the survey's owner is gone. Who is there now is in `found`.
 pub async fn look(
     listen: SocketAddr,
     mut survey: watch::Receiver<Option<SurveyId>>,
+    mut outlook: watch::Receiver<Outlook>,
     found: watch::Sender<BTreeSet<SocketAddr>>,
 ) {
     loop {
         let now = *survey.borrow_and_update();
+        outlook.mark_unchanged();
         let looking = async {
             let Some(survey) = now else { return std::future::pending().await };
             if let Err(error) = look_in(survey, listen, &found).await {
@@ -60,6 +63,7 @@ pub async fn look(
         tokio::select! {
             () = looking => {}
             changed = survey.changed() => if changed.is_err() { return },
+            Ok(()) = outlook.changed() => {}
         }
         found.send_replace(BTreeSet::new());
     }

@@ -132,7 +132,7 @@ async fn run_once(
     let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses(), found));
     // Who listens for this machine alone has no neighbours.
     let looking = (*lan && !listen.ip().is_loopback())
-        .then(|| tokio::spawn(lan::look(note.quic, core.survey(), finding)));
+        .then(|| tokio::spawn(lan::look(note.quic, core.survey(), network.outlook(), finding)));
     let keeping = budget_bytes.map(|_| tokio::spawn(network.clone().keep(folder.clone())));
     let router = http::router(core, keypair.key(), network.clone(), token.into());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -19,7 +19,9 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
         budget_bytes: daemon.budget_bytes(),
         peers: daemon.peer,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // One thread for sockets and timers: the work is done on the core's and on those that check frames. Of two each wakes
+    // the other, to look for work that is not there.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let ran = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::run(options)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
