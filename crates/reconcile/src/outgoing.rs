@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rukun_change::{ChangeId, SubSls};
-use rukun_wire::limits::{FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX};
+use rukun_wire::limits::SUMMARY_SUB_SLS_MAX;
 
 use crate::violation::Violation;
 
@@ -151,7 +151,7 @@ impl Outgoing {
         if self.in_flight.is_full() && !cfg!(planted = "window-unbounded") {
             return Work::Nothing;
         }
-        if let Some(ids) = self.overtaking.next() {
+        if let Some(ids) = self.overtaking.next(self.frame_changes_max()) {
             return Work::Changes(ids);
         }
         if let Some((from, upto)) = self.symbols_due() {
@@ -161,7 +161,7 @@ impl Outgoing {
             return Work::List(sub_sls);
         }
         if !self.wanted.is_empty() {
-            let frame = self.wanted.len().min(FRAME_CHANGES_MAX);
+            let frame = self.wanted.len().min(self.frame_changes_max());
             return Work::Changes(self.wanted.drain(..frame).collect());
         }
         if self.position < head {

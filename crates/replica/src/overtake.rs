@@ -1,6 +1,5 @@
 //! What is written while much else is still to be sent to a peer goes before that, with all of its record that the
-//! peer does not have yet. What comes in great numbers waits for its turn, and so does all that would make a peer wait
-//! for its causes.
+//! peer does not have yet, so that it waits for no causes there. What comes in great numbers waits for its turn.
 
 use std::collections::BTreeSet;
 

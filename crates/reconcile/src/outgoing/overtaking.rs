@@ -4,7 +4,6 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use rukun_change::ChangeId;
-use rukun_wire::limits::FRAME_CHANGES_MAX;
 
 /// How much of the log may have been sent before its turn.
 const AHEAD_MAX: usize = 64;
@@ -28,9 +27,9 @@ impl Overtaking {
         }
     }
 
-    /// A frame of what is to be sent now.
-    pub(super) fn next(&mut self) -> Option<Vec<ChangeId>> {
-        let frame = self.due.len().min(FRAME_CHANGES_MAX / 2);
+    /// What is to be sent now, as much as a frame may have.
+    pub(super) fn next(&mut self, frame_changes_max: usize) -> Option<Vec<ChangeId>> {
+        let frame = self.due.len().min(frame_changes_max);
         (frame > 0).then(|| self.due.drain(..frame).collect())
     }
 
@@ -59,7 +58,11 @@ mod tests {
         overtaking.add(&changes(3..5));
         overtaking.add(&changes(3..6));
         let ids: Vec<ChangeId> = changes(3..6).into_iter().map(|(_, id)| id).collect();
-        assert_eq!((overtaking.next(), overtaking.next()), (Some(ids), None));
+        assert_eq!(
+            (overtaking.next(2), overtaking.next(2)),
+            (Some(ids[..2].to_vec()), Some(ids[2..].to_vec()))
+        );
+        assert_eq!(overtaking.next(2), None);
         assert!((3..6).all(|seq| overtaking.includes(seq)) && !overtaking.includes(6));
     }
 

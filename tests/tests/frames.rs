@@ -1,0 +1,40 @@
+//! What an interview takes on the wire, by how many stand in a frame. Frames are complete in themselves, so a cut loses
+//! the one that was under way, and short ones cost more.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use rukun::people::Population;
+use rukun_change::SignedChange;
+use rukun_tests::by_hand::{Node, World};
+use rukun_wire::{Changes, Message};
+
+const OFFICE: Node = Node(0);
+const FAMILIES: u32 = 256;
+const SUB_SLS_FAMILIES: u32 = 60;
+
+fn interviews() -> Vec<SignedChange> {
+    let (mut world, mut population) = (World::new(1), Population::new(77));
+    let mut changes = Vec::new();
+    for at in 0..FAMILIES {
+        let home = format!("1811010005{:04}00", 1 + at / SUB_SLS_FAMILIES).parse().unwrap();
+        let number = at % SUB_SLS_FAMILIES + 1;
+        let (now, interview) = (world.now(), population.family(home, number, number).interview);
+        let (record, _) = world.replicas[OFFICE.0].add_record(now, home, None, &interview).unwrap();
+        world.commit(OFFICE);
+        let held = world.replicas[OFFICE.0].changes_of(&record).unwrap();
+        changes.extend(held.iter().map(|change| change.signed().clone()));
+    }
+    changes
+}
+
+#[test]
+fn an_interview_costs_less_the_more_stand_in_its_frame() {
+    let interviews = interviews();
+    let bytes_each = |size: usize| {
+        let frames = interviews.chunks(size).zip(1..);
+        let frames = frames.map(|(items, frame)| Changes { frame, upto: Some(frame), items: items.to_vec() });
+        frames.map(|frame| Message::Changes(frame).encode().len()).sum::<usize>() / interviews.len()
+    };
+    let taken: Vec<(usize, usize)> = [1, 8, 16, 32, 64].map(|size| (size, bytes_each(size))).into();
+    eprintln!("in frames of so many interviews one takes so many bytes: {taken:?}");
+    assert!(taken.iter().zip(taken.iter().skip(1)).all(|((_, less), (_, more))| less > more), "{taken:?}");
+}
