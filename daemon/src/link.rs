@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rukun_authority::Verifier;
 use rukun_change::{DeviceKey, SurveyId};
-use rukun_replica::{Deframer, Frame, LinkId};
+use rukun_replica::{Body, Deframer, Frame, LinkId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
@@ -271,7 +271,7 @@ impl Linker {
     }
 
     /// Starts to check a frame; waits while too many are under way.
-    async fn check(&self, body: Vec<u8>) -> Checking {
+    async fn check(&self, body: Body) -> Checking {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect("never closed");
         let (survey, verifier) = (*self.survey.borrow(), Arc::clone(&self.verifier));
         let check = move || {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rukun_authority::{Charter, Keypair, Role, Verifier};
 use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region};
 use rukun_replica::{
-    Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
+    Body, Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
     Unlock,
 };
 use rukun_wire::{Hello, Message};
@@ -38,6 +38,8 @@ pub struct World {
     wires: BTreeMap<(Node, LinkId), Wire>,
     /// What nodes said on links whose other end is the test itself.
     heard: BTreeMap<(Node, LinkId), Vec<Message>>,
+    /// What is needed to understand what a node says on a link.
+    ears: BTreeMap<(Node, LinkId), Deframer>,
     links: u64,
     now: Moment,
 }
@@ -53,6 +55,7 @@ impl World {
             carried: BTreeMap::new(),
             wires: BTreeMap::new(),
             heard: BTreeMap::new(),
+            ears: BTreeMap::new(),
             links: 0,
             now: Moment { wall_ms: 1_665_800_000_000, steady_ms: 0 },
         };
@@ -235,8 +238,10 @@ impl World {
         while let Some(output) = self.replicas[node.0].poll() {
             match output {
                 Output::Send { link, bytes } => {
-                    // Past the length of four bytes stands one message.
-                    let message = Message::decode(&bytes[4..]).expect("nodes say what is right");
+                    let ear = self.ears.entry((node, link)).or_default();
+                    ear.push(&bytes);
+                    let body = ear.next_frame().ok().flatten().expect("nodes send whole frames");
+                    let message = Message::of(&body).expect("nodes say what is right");
                     if let Some(heard) = self.heard.get_mut(&(node, link)) {
                         heard.push(message);
                     } else {
@@ -252,9 +257,15 @@ impl World {
 
     fn step(&mut self) -> bool {
         let due = self.wires.iter_mut().find_map(|(end, wire)| Some((*end, wire.bytes.pop_front()?)));
-        let Some((end, bytes)) = due else { return false };
-        let Some(wire) = self.wires.get_mut(&end) else { return true };
-        wire.deframer.push(&bytes);
+        let Some((from, bytes)) = due else { return false };
+        self.arrive(from, &bytes);
+        true
+    }
+
+    /// What this end has sent comes to the other.
+    fn arrive(&mut self, from: (Node, LinkId), bytes: &[u8]) {
+        let Some(wire) = self.wires.get_mut(&from) else { return };
+        wire.deframer.push(bytes);
         let (to, link) = (wire.to, wire.link);
         let survey = self.replicas[to.0].survey();
         for frame in
@@ -262,22 +273,13 @@ impl World {
         {
             self.handle(to, Input::Received { link, frame });
         }
-        true
     }
 
     /// One end closes: what it sent before still arrives, then the other end learns of it.
     fn close(&mut self, node: Node, link: LinkId, reason: &str) {
-        while let Some((end, bytes)) = self.wires.get_mut(&(node, link)).and_then(|wire| {
-            let bytes = wire.bytes.pop_front()?;
-            Some(((wire.to, wire.link), bytes))
-        }) {
-            let survey = self.replicas[end.0.0].survey();
-            let mut deframer = Deframer::new();
-            deframer.push(&bytes);
-            while let Ok(Some(body)) = deframer.next_frame() {
-                let frame = Frame::check(&body, survey.as_ref(), &Verifier::default());
-                self.handle(end.0, Input::Received { link: end.1, frame });
-            }
+        let end = (node, link);
+        while let Some(bytes) = self.wires.get_mut(&end).and_then(|wire| wire.bytes.pop_front()) {
+            self.arrive(end, &bytes);
         }
         if let Some(wire) = self.wires.remove(&(node, link)) {
             self.wires.remove(&(wire.to, wire.link));
@@ -298,7 +300,7 @@ pub fn new_grant(subject: DeviceKey, role: Role, regions: &[&str]) -> NewGrant {
 }
 
 /// The frames that are whole; the last one is broken if what follows is none.
-fn frames(deframer: &mut Deframer, check: impl Fn(&[u8]) -> Frame) -> Vec<Frame> {
+fn frames(deframer: &mut Deframer, check: impl Fn(&Body) -> Frame) -> Vec<Frame> {
     let mut frames = Vec::new();
     loop {
         match deframer.next_frame() {

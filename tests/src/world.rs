@@ -211,6 +211,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         partition: (0, 0),
         late_ends: BTreeSet::new(),
         heard: BTreeMap::new(),
+        ears: BTreeMap::new(),
         liars: BTreeSet::new(),
         mallories: Vec::new(),
         untold: Vec::new(),

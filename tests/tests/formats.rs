@@ -91,6 +91,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_authority::limits::LIST_MAX,
         rukun_wire::limits::FRAME_BYTES_MAX,
         rukun_wire::limits::UNPACKED_BYTES_MAX,
+        rukun_wire::limits::HISTORY_BYTES_MAX,
         rukun_wire::limits::BATCH_BYTES_MAX,
         rukun_wire::limits::FRAME_CHANGES_MAX,
         rukun_wire::limits::FRAME_SECTIONS_MAX,

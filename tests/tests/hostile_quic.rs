@@ -155,7 +155,7 @@ async fn do_attack(seed: u8, node: &Running, attack: Attack) -> String {
     while let Ok(Some(bytes)) = recv.chunk().await {
         deframer.push(&bytes);
         while let Some(body) = deframer.next_frame().unwrap() {
-            last = Some(Message::decode(&body).unwrap());
+            last = Some(Message::of(&body).unwrap());
         }
     }
     let closed = peer.connection.closed().await.to_string();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rukun_change::{ChangeId, SubSls};
+use rukun_wire::Effort;
 use rukun_wire::limits::SUMMARY_SUB_SLS_MAX;
 
 use crate::violation::Violation;
@@ -210,6 +211,11 @@ impl Outgoing {
     /// The last frame that left takes so many bytes.
     pub fn weighed(&mut self, bytes: usize) {
         self.in_flight.weighed(bytes);
+    }
+
+    /// How hard to try to make the next frame short.
+    pub fn effort(&self) -> Effort {
+        self.in_flight.effort()
     }
 
     /// How many changes the next frame may have.

@@ -10,7 +10,7 @@ use rukun_bundle::{EnvelopeError, OpenError, SealError, SealedBundle, seal};
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
 use rukun_wire::limits::FRAME_CHANGES_MAX;
-use rukun_wire::{Changes, Message};
+use rukun_wire::{Body, Changes, Message};
 
 use crate::batch::Batch;
 use crate::greet::{blob_messages, statement_messages};
@@ -86,8 +86,11 @@ impl Replica {
         let sealed = SealedBundle::from_bytes(bytes).map_err(BundleError::Envelope)?;
         let opened = sealed.open(&self.keypair, &survey).map_err(BundleError::Open)?;
         let (sender, verifier) = (*opened.sender(), Verifier::default());
-        let frames: Vec<Frame> =
-            opened.frames().iter().map(|body| Frame::check(body, Some(&survey), &verifier)).collect();
+        let frames = opened.frames().iter().map(|bytes| match Body::alone(bytes) {
+            Ok(body) => Frame::check(&body, Some(&survey), &verifier),
+            Err(fault) => Frame::broken(fault),
+        });
+        let frames: Vec<Frame> = frames.collect();
         if let Some(fault) = frames.iter().find_map(|frame| frame.content.as_ref().as_ref().err()) {
             return Err(BundleError::Malformed { sender, fault: fault.to_string() });
         }

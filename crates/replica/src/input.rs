@@ -5,7 +5,7 @@ use rukun_authority::{
     Refusal, Statement, StatementRefusal, VerifiedChange, VerifiedHeader, VerifiedStatement, Verifier,
 };
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls, SurveyId};
-use rukun_wire::{Message, WireError};
+use rukun_wire::{Body, Message, WireError};
 
 /// A connection to a peer, numbered by the driver, never twice in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,9 +196,9 @@ pub(crate) enum CheckedStatement {
 impl Frame {
     /// Decodes the body of a frame and checks the signatures in it. Without a survey nothing can be
     /// checked, and every change and statement in it is refused.
-    pub fn check(body: &[u8], survey: Option<&SurveyId>, verifier: &Verifier) -> Self {
+    pub fn check(body: &Body, survey: Option<&SurveyId>, verifier: &Verifier) -> Self {
         let survey = survey.copied().unwrap_or(SurveyId::from_bytes([0; 32]));
-        let content = Message::decode(body).map(|message| match message {
+        let content = Message::of(body).map(|message| match message {
             Message::Changes(changes) => {
                 let items = changes.items.into_iter().map(|signed| {
                     let message = signed.change.to_be_signed(&survey);

@@ -84,4 +84,4 @@ pub use rukun_store::{
     FileBackend, InMemoryBackend, NewStore, OpenError, Released, Salvaged, StorageBackend, Store, StoreError,
     Unlock,
 };
-pub use rukun_wire::{Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};
+pub use rukun_wire::{Body, Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};

@@ -116,7 +116,18 @@ impl Replica {
     }
 
     pub(crate) fn send(&mut self, link: LinkId, message: &Message) {
-        self.stage(Output::Send { link, bytes: message.encode() });
+        self.stage_frame(link, message);
+    }
+
+    /// Gives how many bytes it takes.
+    pub(crate) fn stage_frame(&mut self, link: LinkId, message: &Message) -> usize {
+        let bytes = match self.links.get_mut(&link) {
+            Some(open) => open.framer.frame(message, open.outgoing.effort()),
+            None => message.encode(),
+        };
+        let length = bytes.len();
+        self.stage(Output::Send { link, bytes });
+        length
     }
 
     fn message(&mut self, now: Moment, link: LinkId, message: Message) -> Result<Outcome, ReplicaError> {

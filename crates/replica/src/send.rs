@@ -10,7 +10,7 @@ use rukun_wire::limits::{CHANGE_IDS_MAX, FRAME_CHANGES_MAX, SUMMARY_SUB_SLS_MAX}
 use rukun_wire::{Changes, Exception, Message};
 
 use crate::batch::{Batch, Item};
-use crate::input::{Event, LinkId, Output};
+use crate::input::{Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::Outcome;
 
@@ -278,11 +278,10 @@ impl Replica {
         if cfg!(planted = "custody-cleared-when-sent") {
             self.found_elsewhere(&batch.homes().collect())?;
         }
-        let bytes = batch.message(frame, upto).encode();
+        let bytes = self.stage_frame(link, &batch.message(frame, upto));
         if let Some(open) = self.links.get_mut(&link) {
-            open.outgoing.weighed(bytes.len());
+            open.outgoing.weighed(bytes);
         }
-        self.stage(Output::Send { link, bytes });
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
-use rukun_wire::{CloseCode, Hello, Short, Sketch};
+use rukun_wire::{CloseCode, Framer, Hello, Short, Sketch};
 
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
@@ -17,6 +17,7 @@ pub(crate) struct Link {
     pub(crate) peer: DeviceKey,
     pub(crate) dialed: bool,
     pub(crate) phase: Phase,
+    pub(crate) framer: Framer,
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
     /// What the peer may read.
@@ -86,6 +87,7 @@ impl Link {
             peer,
             dialed,
             phase: Phase::Greeting,
+            framer: Framer::new(),
             outgoing: Outgoing::new(0, 0),
             incoming: Incoming::default(),
             reads: Vec::new(),

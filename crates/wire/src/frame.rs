@@ -1,19 +1,22 @@
-//! Frames: a stream of bytes becomes whole bodies, each announced by its length in 4 bytes,
-//! big-endian. What a body says is not looked at.
+//! Frames: a stream of bytes becomes whole bodies, each announced by its length in 4 bytes, big-endian. What is
+//! compressed may refer back to what was compressed before it on the same link. What a body says is not looked at.
 
-use crate::WireError;
 use crate::limits::FRAME_BYTES_MAX;
+use crate::pack::History;
+use crate::{Body, WireError};
 
 const PREFIX_BYTES: usize = 4;
 /// An emptied buffer that is larger gives its memory back: a node holds one for each link.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
-/// Cuts what a link brings into frames. It holds at most one unfinished frame and what was pushed.
+/// Cuts what a link brings into frames. It holds at most one unfinished frame, what was pushed, and a little of what
+/// was compressed before.
 #[derive(Debug, Default)]
 pub struct Deframer {
     buffer: Vec<u8>,
     /// What of the buffer has been given out.
     used: usize,
+    history: History,
     refused: Option<WireError>,
 }
 
@@ -36,8 +39,9 @@ impl Deframer {
     /// The next whole body, without its length; nothing if it is not all there yet.
     ///
     /// # Errors
-    /// As soon as a length is over the limit or zero, and from then on.
-    pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, WireError> {
+    /// As soon as a length is over the limit or zero, or what is compressed has no content within its limit, and
+    /// from then on.
+    pub fn next_frame(&mut self) -> Result<Option<Body>, WireError> {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
@@ -45,16 +49,23 @@ impl Deframer {
         let Some((prefix, held)) = held.split_first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
         let bytes = u32::from_be_bytes(*prefix) as usize;
         if let Err(error) = check_length(bytes) {
-            *self = Self { refused: Some(error.clone()), ..Self::default() };
-            return Err(error);
+            return Err(self.refuse(error));
         }
         let Some(body) = held.get(..bytes) else { return Ok(None) };
-        let body = body.to_vec();
+        let body = match Body::after(&mut self.history, body) {
+            Ok(body) => body,
+            Err(error) => return Err(self.refuse(error)),
+        };
         self.used += PREFIX_BYTES + bytes;
         if self.used == self.buffer.len() {
             self.empty();
         }
         Ok(Some(body))
+    }
+
+    fn refuse(&mut self, error: WireError) -> WireError {
+        *self = Self { refused: Some(error.clone()), ..Self::default() };
+        error
     }
 
     fn empty(&mut self) {
@@ -110,7 +121,7 @@ mod tests {
     fn frames_before_a_refused_one_are_given_out() {
         let mut deframer = Deframer::new();
         deframer.push(&[&framed(|frame| frame.push(7))[..], &[0xff; 9]].concat());
-        assert_eq!(deframer.next_frame(), Ok(Some(vec![7])));
+        assert_eq!(deframer.next_frame(), Ok(Some(Body::alone(&[7]).unwrap())));
         assert!(deframer.next_frame().is_err());
     }
 

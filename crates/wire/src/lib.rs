@@ -7,10 +7,17 @@ pub mod limits;
 mod fault;
 pub use fault::{Fault, WireError};
 
+mod body;
+pub use body::Body;
+
 mod frame;
 pub use frame::Deframer;
 
+mod framer;
+pub use framer::Framer;
+
 mod pack;
+pub use pack::Effort;
 
 mod rows;
 

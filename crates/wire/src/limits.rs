@@ -9,6 +9,9 @@ const FRAME_SLACK_BYTES: usize = 16 * 1024;
 pub const FRAME_BYTES_MAX: usize = STATEMENT_BYTES_MAX + FRAME_SLACK_BYTES;
 /// The longest content of a compressed message.
 pub const UNPACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What each end of a link keeps of all that was compressed on it, for later messages to refer to: as much as a frame
+/// of interviews contains.
+pub const HISTORY_BYTES_MAX: usize = 48 * 1024;
 /// What a sender may put into one message of changes or statements, as the sum of their own
 /// encodings, so that the frame keeps its limit however badly they compress. One change or
 /// statement always fits.

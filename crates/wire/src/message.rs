@@ -5,13 +5,14 @@ use rukun_change::cbor::{Reader, Writer};
 use rukun_change::limits::STATEMENT_BYTES_MAX;
 use rukun_change::{ChangeId, Digest, Fingerprint, StatementId, SubSls};
 
+use crate::body::Body;
 use crate::frame::framed;
 use crate::kind::Kind;
 use crate::limits::{
     BLOB_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHANGE_IDS_MAX, FRAME_CHANGES_MAX, STATEMENT_IDS_MAX,
     STATEMENTS_MAX, SUMMARY_SUB_SLS_MAX,
 };
-use crate::pack::{pack, unpack};
+use crate::pack::pack;
 use crate::rows::{check_ascending, read_rows, read_strings, read_yes, write_rows, write_strings, write_yes};
 use crate::sketch::{read_shorts, read_symbols, write_shorts, write_symbols};
 use crate::{Changes, CloseReason, Exception, Fault, Hello, Short, Sketch, Stubs, Symbol, WireError};
@@ -96,9 +97,13 @@ pub enum Message {
 }
 
 impl Message {
-    /// The whole frame: length, type, fields. A message over its limits is spelled all the same,
-    /// for the peer to refuse: senders split by [`crate::limits`]. Only texts are cut.
+    /// The whole frame, which is understood without any other: length, type, fields. A message over its limits is
+    /// spelled all the same, for the peer to refuse: senders split by [`crate::limits`]. Only texts are cut.
     pub fn encode(&self) -> Vec<u8> {
+        self.spell(pack)
+    }
+
+    pub(crate) fn spell(&self, pack: impl FnOnce(&[Vec<u8>]) -> Vec<u8>) -> Vec<u8> {
         let kind = self.kind();
         let fields = self.fields();
         framed(|frame| {
@@ -107,18 +112,21 @@ impl Message {
         })
     }
 
-    /// The message in the body of a frame, without its length.
+    /// The message in the body of a frame that is understood without any other, without its length.
     ///
     /// # Errors
     /// If it is not the one spelling of a message within its limits.
     pub fn decode(body: &[u8]) -> Result<Self, WireError> {
-        let (number, fields) = body.split_first().ok_or(WireError::EmptyFrame)?;
-        let kind = Kind::from_number(*number).ok_or(WireError::UnknownType { number: *number })?;
-        let message = if kind.is_packed() {
-            unpack(fields).and_then(|fields| Self::read(kind, &fields))
-        } else {
-            Self::read(kind, fields)
-        };
+        Self::of(&Body::alone(body)?)
+    }
+
+    /// The message in the body of a frame.
+    ///
+    /// # Errors
+    /// If it is not the one spelling of a message within its limits.
+    pub fn of(body: &Body) -> Result<Self, WireError> {
+        let kind = Kind::from_number(body.number).ok_or(WireError::UnknownType { number: body.number })?;
+        let message = Self::read(kind, &body.fields);
         message.map_err(|fault| WireError::Malformed { message: kind.name(), fault })
     }
 

@@ -1,22 +1,54 @@
 //! Compression: content becomes one zstd frame that says how long its content is, and back
 //! within the limit. Parts of the content that are of different kinds get blocks, and so statistics, of their own.
-//! There is no stream, no dictionary and no second frame.
+//! It may refer back to what the same link compressed before; there is no stream, no trained dictionary and no
+//! second frame.
 
 use std::cell::RefCell;
 
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{
-    CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, SafeResult, compress_bound,
+    CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective, SafeResult, compress_bound,
     find_frame_compressed_size, get_frame_content_size,
 };
 
 use crate::Fault;
-use crate::limits::UNPACKED_BYTES_MAX;
+use crate::limits::{HISTORY_BYTES_MAX, UNPACKED_BYTES_MAX};
 
-/// Where a frame of interviews stops shrinking by more than the time it takes to shrink it; no
-/// part of the format, since a reader takes every level.
-const LEVEL: i32 = 6;
+/// How hard a sender tries to make a frame short; no part of the format, since a reader takes every level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Where a frame of interviews stops shrinking by more than the time it takes to shrink it.
+    Quick,
+    /// A twentieth less in five times the time: for a link that carries less than is compressed meanwhile.
+    Thorough,
+}
+
+/// Shorter content takes the time of a thorough search, and saves less by it than stands in the head of a packet.
+const SEARCHED_BYTES_MIN: usize = 4 * 1024;
+
+impl Effort {
+    fn level(self, bytes: usize) -> i32 {
+        match self {
+            Self::Quick => 6,
+            Self::Thorough if bytes < SEARCHED_BYTES_MIN => 9,
+            Self::Thorough => 15,
+        }
+    }
+}
+
+/// The end of all that was compressed on one way of a link, at both of its ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History(Vec<u8>);
+
+impl History {
+    fn push<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
+        parts.for_each(|part| self.0.extend_from_slice(part));
+        let over = self.0.len().saturating_sub(HISTORY_BYTES_MAX);
+        self.0.drain(..over);
+        self.0.shrink_to(HISTORY_BYTES_MAX);
+    }
+}
 
 /// A block of its own takes more than it saves where it is shorter.
 const BLOCK_BYTES_MIN: usize = 128;
@@ -24,22 +56,43 @@ const BLOCK_BYTES_MIN: usize = 128;
 thread_local! {
     /// Most messages are some hundred bytes, for which making a context costs more than using it.
     /// Nothing of one message is left in it for the next.
-    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context());
+    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context(Effort::Quick.level(0)));
     static UNPACKS: RefCell<Decompressor<'static>> =
         RefCell::new(Decompressor::new().expect("a context without a dictionary needs nothing but memory"));
 }
 
-/// All parts, one behind the other, as one zstd frame.
+/// All parts, one behind the other, as one zstd frame that is understood alone.
 pub(crate) fn pack(parts: &[Vec<u8>]) -> Vec<u8> {
+    PACKS.with_borrow_mut(|context| {
+        context.reset(ResetDirective::SessionOnly).expect("a session can always be ended");
+        packed_with(context, parts)
+    })
+}
+
+/// The same, referring back to what was compressed before, which it then belongs to.
+pub(crate) fn pack_after(history: &mut History, parts: &[Vec<u8>], effort: Effort) -> Vec<u8> {
+    let packed = if history.0.is_empty() && effort == Effort::Quick {
+        pack(parts)
+    } else {
+        // A context that is kept cannot refer to what is only borrowed.
+        let bytes = parts.iter().map(Vec::len).sum();
+        let mut context = new_context(effort.level(bytes));
+        context.ref_prefix(&history.0).expect("nothing is being compressed yet");
+        packed_with(&mut context, parts)
+    };
+    history.push(parts.iter().map(Vec::as_slice));
+    packed
+}
+
+fn packed_with(context: &mut CCtx<'_>, parts: &[Vec<u8>]) -> Vec<u8> {
     let bytes: usize = parts.iter().map(|part| compress_bound(part.len())).sum();
     let mut packed = Vec::with_capacity(bytes);
-    let written = PACKS.with_borrow_mut(|context| pack_with(context, parts, &mut packed));
+    let written = write_parts(context, parts, &mut packed);
     written.expect("compressing from memory into memory of the right size cannot fail");
     packed
 }
 
-fn pack_with(context: &mut CCtx<'_>, parts: &[Vec<u8>], packed: &mut Vec<u8>) -> SafeResult {
-    context.reset(ResetDirective::SessionOnly)?;
+fn write_parts(context: &mut CCtx<'_>, parts: &[Vec<u8>], packed: &mut Vec<u8>) -> SafeResult {
     context.set_pledged_src_size(Some(parts.iter().map(|part| part.len() as u64).sum()))?;
     let mut out = OutBuffer::around(packed);
     let (last, before) = parts.split_last().map_or((&[][..], &[][..]), |(last, before)| (last, before));
@@ -72,29 +125,49 @@ fn write(
     }
 }
 
-fn new_context() -> CCtx<'static> {
+fn new_context<'a>(level: i32) -> CCtx<'a> {
     let mut context = CCtx::create();
-    let level = CParameter::CompressionLevel(LEVEL);
+    let level = CParameter::CompressionLevel(level);
     context.set_parameter(level).expect("a level that zstd has");
     context
 }
 
-/// The content of one zstd frame that is all of `packed`. Its claim is checked before memory is
-/// taken, and content that exceeds the claim is refused.
-pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
+/// The content of one zstd frame that is all of `packed` and may refer back to this history, which it then belongs
+/// to. Its claim is checked before memory is taken, and content that exceeds the claim is refused.
+pub(crate) fn unpack(history: &mut History, packed: &[u8]) -> Result<Vec<u8>, Fault> {
     let claimed = get_frame_content_size(packed).map_err(|_| Fault::Corrupt)?.ok_or(Fault::UnknownSize)?;
     let bytes = usize::try_from(claimed).ok().filter(|bytes| *bytes <= UNPACKED_BYTES_MAX);
     let bytes = bytes.ok_or(Fault::TooLarge { bytes: claimed, max: UNPACKED_BYTES_MAX })?;
     if find_frame_compressed_size(packed) != Ok(packed.len()) {
         return Err(Fault::Corrupt);
     }
-    let content = UNPACKS.with_borrow_mut(|context| context.decompress(packed, bytes));
-    content.ok().filter(|content| content.len() == bytes).ok_or(Fault::Corrupt)
+    let content = if history.0.is_empty() {
+        UNPACKS.with_borrow_mut(|context| context.decompress(packed, bytes)).ok()
+    } else {
+        unpack_after(&history.0, packed, bytes)
+    };
+    let content = content.filter(|content| content.len() == bytes).ok_or(Fault::Corrupt)?;
+    history.push([content.as_slice()].into_iter());
+    Ok(content)
+}
+
+fn unpack_after(before: &[u8], packed: &[u8], bytes: usize) -> Option<Vec<u8>> {
+    let mut context = DCtx::create();
+    context.ref_prefix(before).ok()?;
+    let mut content = Vec::with_capacity(bytes);
+    context.decompress(&mut content, packed).ok()?;
+    Some(content)
 }
 
 #[cfg(test)]
 mod tests {
+    use rukun_change::Digest;
+
     use super::*;
+
+    fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
+        super::unpack(&mut History::default(), packed)
+    }
 
     #[test]
     fn what_is_packed_is_unpacked() {
@@ -148,5 +221,42 @@ mod tests {
             liar[5] = lie;
             assert_eq!(unpack(&liar), Err(Fault::Corrupt));
         }
+    }
+
+    #[test]
+    fn what_was_compressed_before_is_referred_to_and_needed() {
+        let noise: Vec<u8> = (0..64_u8).flat_map(|at| *Digest::of(&[at]).as_bytes()).collect();
+        for effort in [Effort::Quick, Effort::Thorough] {
+            let (mut sent, mut received) = (History::default(), History::default());
+            let first = pack_after(&mut sent, std::slice::from_ref(&noise), effort);
+            let again = pack_after(&mut sent, std::slice::from_ref(&noise), effort);
+            assert!(again.len() < 100 && first.len() > 1_000, "{} and {}", first.len(), again.len());
+            assert_eq!(unpack(&again), Err(Fault::Corrupt), "it is not understood alone");
+            for packed in [first, again] {
+                assert_eq!(super::unpack(&mut received, &packed), Ok(noise.clone()));
+                assert!(received.0.ends_with(&noise));
+            }
+            assert_eq!(sent, received);
+        }
+    }
+
+    #[test]
+    fn both_ends_keep_the_same_and_no_more_than_the_limit() {
+        let (mut sent, mut received) = (History::default(), History::default());
+        for bytes in [10, HISTORY_BYTES_MAX - 5, 3, 2 * HISTORY_BYTES_MAX, 0, 100] {
+            let parts: Vec<Vec<u8>> = (1..4).map(|part| vec![part; bytes / 3]).collect();
+            let packed = pack_after(&mut sent, &parts, Effort::Quick);
+            assert_eq!(super::unpack(&mut received, &packed), Ok(parts.concat()));
+            assert_eq!(sent, received);
+            assert!(sent.0.len() <= HISTORY_BYTES_MAX);
+        }
+        assert_eq!(sent.0.len(), HISTORY_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_frame_that_refers_to_nothing_is_understood_after_anything() {
+        let alone = pack(&[b"rukun warga".to_vec()]);
+        let mut received = History(vec![7; 1_000]);
+        assert_eq!(super::unpack(&mut received, &alone), Ok(b"rukun warga".to_vec()));
     }
 }

@@ -11,7 +11,8 @@ use rukun_change::{
 };
 use rukun_wire::limits::UNPACKED_BYTES_MAX;
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+    Changes, CloseCode, CloseReason, Cursor, Deframer, Effort, Exception, Framer, Hello, Message, Short,
+    Sketch, Stubs, Symbol,
 };
 
 /// Length and type in front of the fields.
@@ -164,6 +165,27 @@ fn bytes_of_blob() {
     let literal = "000000370584582044444444444444444444444444444444444444444444444444444444444444441a000100001a \
          00010008487175657374696f6e";
     check(&message, literal, include_str!("../golden/v1/blob.hex"));
+}
+
+#[test]
+fn bytes_of_changes_that_refer_back_to_changes() {
+    let messages = [1, 2].map(|frame| {
+        let items = vec![change(5, 300 + frame, Ink::Pencil, &[]), change(6, 12, Ink::Red, &[0x71, 0x72])];
+        Message::Changes(Changes { frame, upto: Some(900), items })
+    });
+    let file = from_hex(include_str!("../golden/v1/changes-after-changes.hex"));
+    let (mut framer, mut now) = (Framer::new(), Vec::new());
+    messages.iter().for_each(|message| now.extend(framer.frame(message, Effort::Quick)));
+    for stream in [&file, &now] {
+        let mut deframer = Deframer::new();
+        deframer.push(stream);
+        for message in &messages {
+            assert_eq!(Message::of(&deframer.next_frame().unwrap().unwrap()).as_ref(), Ok(message));
+        }
+        assert_eq!(deframer.next_frame(), Ok(None), "{}", to_hex(stream));
+        let first = 4 + u32::from_be_bytes(*stream.first_chunk().unwrap()) as usize;
+        assert!(Message::decode(&stream[first + 4..]).is_err(), "the second is not understood alone");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use rukun_wire::{Changes, Deframer, Message, Short, Sketch, Symbol, WireError};
 fn through_a_link(message: &Message) -> Result<Message, WireError> {
     let mut deframer = Deframer::new();
     deframer.push(&message.encode());
-    Message::decode(&deframer.next_frame()?.expect("the whole frame was pushed"))
+    Message::of(&deframer.next_frame()?.expect("the whole frame was pushed"))
 }
 
 /// Bytes that do not compress.
@@ -50,7 +50,7 @@ proptest! {
             let (piece, after) = rest.split_at((*size).min(rest.len()));
             deframer.push(piece);
             while let Some(body) = deframer.next_frame().unwrap() {
-                arrived.push(Message::decode(&body).unwrap());
+                arrived.push(Message::of(&body).unwrap());
             }
             rest = after;
             if rest.is_empty() {

@@ -15,10 +15,14 @@ use crate::attempt::{ATTEMPT_MAX, ConnectError};
 use crate::connection::{CloseCode, Connection, Peer};
 
 /// How long an attempt may go unanswered before another takes its place; for one over TCP, which repeats itself, twice that.
-pub(super) const RACE_AFTER: Duration = Duration::from_secs(4);
+pub(super) const RACE_AFTER: Duration = Duration::from_secs(3);
 /// What an attempt has sent since then may be on its way still.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long UDP may take to pass where TCP has.
+/// How long UDP may take to pass where TCP has: so many times what TLS took from the first answer on, which is one
+/// round trip,
+const UDP_BEHIND_TCP_FACTOR: u32 = 3;
+/// within these.
+const UDP_BEHIND_TCP_MIN: Duration = Duration::from_millis(300);
 const UDP_BEHIND_TCP_MAX: Duration = Duration::from_secs(3);
 
 type Outcome = Result<Peer, ConnectError>;
@@ -32,6 +36,8 @@ pub(super) struct Race {
     attempts: JoinSet<Outcome>,
     by_udp: Option<UnderWay>,
     by_tcp: Option<UnderWay>,
+    /// When TCP was answered.
+    up_since: Option<Instant>,
 }
 
 /// An attempt that has not ended, as far as is known.
@@ -47,7 +53,7 @@ impl Race {
     pub(super) fn new(endpoint: Endpoint, to: SocketAddr, to_enrol: bool) -> Self {
         let is_tcp_alone = endpoint.remembered().contains(&to);
         let attempts = JoinSet::new();
-        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None }
+        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None, up_since: None }
     }
 
     /// The first attempt that succeeds; the others are dropped. One that fails while others are under way brings no
@@ -71,7 +77,10 @@ impl Race {
                     Some(outcome) => return outcome,
                     None => {}
                 },
-                () = answer(self.by_tcp.as_mut()) => self.refresh_udp(),
+                () = answer(self.by_tcp.as_mut()) => {
+                    self.up_since = Some(Instant::now());
+                    self.refresh_udp();
+                }
                 () = sleep_until(next.min(end)) => {}
             }
         }
@@ -131,7 +140,9 @@ impl Race {
 
     /// TCP has passed, so somebody is there and the link is up: if UDP passes, it does so soon.
     async fn rather_by_udp(mut self, by_tcp: Peer) -> Peer {
-        let until = Instant::now() + UDP_BEHIND_TCP_MAX;
+        let took = self.up_since.map_or(UDP_BEHIND_TCP_MAX, |since| since.elapsed());
+        let wait = (took * UDP_BEHIND_TCP_FACTOR).clamp(UDP_BEHIND_TCP_MIN, UDP_BEHIND_TCP_MAX);
+        let until = Instant::now() + wait;
         while let Ok(Some(ended)) = timeout_at(until, self.attempts.join_next()).await {
             if let Ok(Ok(peer)) = ended {
                 by_tcp.connection.close(CloseCode::Surpassed, "udp passes");

@@ -160,6 +160,7 @@ impl Laboratory<'_> {
         };
         println!("{} back after outages of up to ten minutes, {} runs", setting.profile.name, runs.len());
         println!("  first packet: {}", sorted(|run| run.heard_seconds));
+        println!("  held by the office: {}", sorted(|run| run.held_seconds));
         println!("  delivered with receipt: {}", sorted(|run| run.delivered_seconds));
         Ok(())
     }

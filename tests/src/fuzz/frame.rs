@@ -2,7 +2,7 @@
 
 use rukun_authority::Verifier;
 use rukun_replica::Frame;
-use rukun_wire::{Deframer, Message};
+use rukun_wire::{Body, Deframer, Effort, Framer, Message};
 
 use super::people;
 
@@ -18,7 +18,7 @@ pub(super) fn run(data: &[u8]) {
         (_, Some((kind, fields))) => {
             let kind = PACKED[usize::from(*kind) % PACKED.len()];
             let packed = zstd::bulk::compress(fields, 1).unwrap();
-            body(&[&[kind][..], &packed].concat());
+            alone(&[&[kind][..], &packed].concat());
         }
         _ => {}
     }
@@ -47,11 +47,23 @@ fn stream(bytes: &[u8]) {
     }
 }
 
-fn body(bytes: &[u8]) {
-    drop(Frame::check(bytes, Some(&people::survey().id), &Verifier::default()));
-    drop(Frame::check(bytes, None, &Verifier::default()));
-    let Ok(message) = Message::decode(bytes) else { return };
+fn alone(bytes: &[u8]) {
+    let Ok(held) = Body::alone(bytes) else { return };
+    body(&held);
+    let Ok(message) = Message::of(&held) else { return };
     let spelled = message.encode();
-    assert_eq!(Message::decode(&spelled[4..]).as_ref(), Ok(&message));
     assert!(PACKED.contains(&bytes[0]) || &spelled[4..] == bytes, "a {} has two spellings", message.name());
+}
+
+fn body(held: &Body) {
+    drop(Frame::check(held, Some(&people::survey().id), &Verifier::default()));
+    drop(Frame::check(held, None, &Verifier::default()));
+    let Ok(message) = Message::of(held) else { return };
+    let spelled = message.encode();
+    assert_eq!(Body::alone(&spelled[4..]).as_ref(), Ok(held), "a {} has two spellings", message.name());
+    let (mut framer, mut deframer) = (Framer::new(), Deframer::new());
+    for effort in [Effort::Quick, Effort::Thorough] {
+        deframer.push(&framer.frame(&message, effort));
+        assert_eq!(deframer.next_frame(), Ok(Some(held.clone())));
+    }
 }

@@ -10,7 +10,7 @@ use rukun_change::{
     SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
 use rukun_reconcile::sketch::{Encoder, SketchKey};
-use rukun_replica::{Deframer, Event, Frame, Input as Happening, LinkId, Output, Replica};
+use rukun_replica::{Body, Deframer, Event, Frame, Input as Happening, LinkId, Output, Replica};
 use rukun_wire::{
     Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
 };
@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) now: Moment,
     /// The links that stand, and who is there.
     links: BTreeMap<LinkId, DeviceKey>,
+    /// What is needed to understand what the node says on a link.
+    ears: BTreeMap<LinkId, Deframer>,
     verifier: Verifier,
     opened: u64,
 }
@@ -56,7 +58,7 @@ impl Session {
     pub(super) fn begun() -> Self {
         let now = Moment { wall_ms: 1_666_000_000_000, steady_ms: 0 };
         let (links, verifier) = (BTreeMap::new(), Verifier::default());
-        Self { replica: image::supervisor(), now, links, verifier, opened: 0 }
+        Self { replica: image::supervisor(), now, links, ears: BTreeMap::new(), verifier, opened: 0 }
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
@@ -107,7 +109,10 @@ impl Session {
     }
 
     fn say_frame(&mut self, link: LinkId, body: &[u8]) {
-        let frame = Frame::check(body, Some(&people::survey().id), &self.verifier);
+        let frame = match Body::alone(body) {
+            Ok(body) => Frame::check(&body, Some(&people::survey().id), &self.verifier),
+            Err(fault) => Frame::broken(fault),
+        };
         self.handle(Happening::Received { link, frame });
     }
 
@@ -122,7 +127,10 @@ impl Session {
                 Output::Send { link, bytes } => {
                     answered += bytes.len();
                     let peer = self.links.get(&link).expect("nothing is sent on a link that is closed");
-                    let message = Message::decode(&bytes[4..]).expect("nodes say what is right");
+                    let ear = self.ears.entry(link).or_default();
+                    ear.push(&bytes);
+                    let body = ear.next_frame().ok().flatten().expect("nodes send whole frames");
+                    let message = Message::of(&body).expect("nodes say what is right");
                     let reads = |home: &SubSls| {
                         [&could_read, &can_read]
                             .iter()

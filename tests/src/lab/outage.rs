@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use rukun::verbs::{Edit, Request, WrittenManyShape};
 use serde::Serialize;
 use serde_json::json;
@@ -26,6 +26,8 @@ pub struct Back {
     pub outage_seconds: f64,
     /// Until the first packet of the phone was sent over it.
     pub heard_seconds: f64,
+    /// Until the office held what the phone wrote meanwhile.
+    pub held_seconds: f64,
     /// Until the phone had the office's receipt for what it wrote meanwhile.
     pub delivered_seconds: f64,
 }
@@ -60,12 +62,15 @@ pub fn back(setting: &Setting<'_>, seed: u64) -> anyhow::Result<Back> {
     let before = pair.tunnel.traffic().up.packets;
     let began = Instant::now();
     pair.tunnel.join(setting.profile.windows);
-    let mut heard = None;
+    let (mut heard, mut held) = (None, None);
     loop {
         if heard.is_none() && pair.tunnel.traffic().up.packets > before {
             heard = Some(began.elapsed());
         }
-        if heard.is_some() && pair.is_done(changes)? {
+        if held.is_none() && pair.office.status()?.changes == changes {
+            held = Some(began.elapsed());
+        }
+        if heard.is_some() && held.is_some() && pair.is_done(changes)? {
             break;
         }
         if began.elapsed() > RUN_MAX {
@@ -74,12 +79,12 @@ pub fn back(setting: &Setting<'_>, seed: u64) -> anyhow::Result<Back> {
         sleep(pair.look_every);
     }
     let delivered_seconds = began.elapsed().as_secs_f64();
-    let Some(heard) = heard else { bail!("what was delivered went over no link") };
-    ensure!(pair.office.status()?.changes == changes, "the office signed for what it does not hold");
+    let (Some(heard), Some(held)) = (heard, held) else { bail!("what was delivered went over no link") };
     Ok(Back {
         seed,
         outage_seconds: outage.as_secs_f64(),
         heard_seconds: heard.as_secs_f64(),
+        held_seconds: held.as_secs_f64(),
         delivered_seconds,
     })
 }

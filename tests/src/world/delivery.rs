@@ -52,10 +52,9 @@ impl World {
     }
 
     /// Receipts leave a node: it has said of its own that it gave them.
-    pub(super) fn follow_receipts(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else { return Ok(()) };
+    pub(super) fn follow_receipts(&mut self, from: End, items: &[Vec<u8>]) -> Checked {
         let (node, key) = (from.0, self.nodes[from.0].key);
-        for bytes in &items {
+        for bytes in items {
             let receipt = Receipt::of(bytes, &self.truth.survey);
             let Some(receipt) = receipt.filter(|receipt| self.peer_outgrew(from, receipt)) else { continue };
             self.attested_outgrown(from, receipt);
@@ -101,8 +100,8 @@ impl World {
     }
 
     /// A liar has been sent changes.
-    pub(super) fn told_to_a_liar(&mut self, bytes: &[u8]) {
-        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else { return };
+    pub(super) fn told_to_a_liar(&mut self, message: &Message) {
+        let Message::Changes(changes) = message else { return };
         let ids: Vec<ChangeId> = changes.items.iter().filter_map(|signed| self.truth.id_of(signed)).collect();
         for id in ids {
             self.truth.holders.entry(id).or_default().insert(LIAR);

@@ -152,6 +152,7 @@ impl World {
     }
 
     fn hang_up(&mut self, victim: usize, link: LinkId) -> Checked {
+        self.ears.remove(&(victim, link));
         if self.heard.remove(&(victim, link)).is_some() {
             self.handle(victim, Input::LinkClosed { link, reason: "cut".into() })?;
             self.commit(victim)?;
@@ -191,15 +192,14 @@ impl World {
 }
 
 /// Whether a victim reacted as it must: what it said, or nothing if it ended the link.
-fn reacted(telling: &Telling, heard: Option<&[Vec<u8>]>) -> Result<(), String> {
+fn reacted(telling: &Telling, heard: Option<&[Message]>) -> Result<(), String> {
     let Some(heard) = heard else {
         return match telling.expect {
             Expect::LinkCloses | Expect::Harmless => Ok(()),
             _ => Err("the link ended".into()),
         };
     };
-    let messages: Vec<Message> = heard.iter().filter_map(|bytes| Message::decode(&bytes[4..]).ok()).collect();
-    let mut acks = messages.iter().filter_map(|message| match message {
+    let mut acks = heard.iter().filter_map(|message| match message {
         Message::Ack { exceptions, .. } => Some(exceptions),
         _ => None,
     });

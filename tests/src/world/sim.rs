@@ -6,7 +6,7 @@ use std::fmt;
 
 use rukun_authority::{Keypair, Verifier};
 use rukun_change::DeviceKey;
-use rukun_replica::{Deframer, Frame, Input, LinkId, Output};
+use rukun_replica::{Body, Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
 
 use super::Chance;
@@ -20,10 +20,7 @@ use super::trace::Trace;
 use super::truth::Truth;
 
 /// The types of messages whose contents the world follows, as they stand in the formats.
-const STATEMENTS: u8 = 3;
-const CHANGES: u8 = 6;
 const ACK: u8 = 7;
-const STUBS: u8 = 13;
 const LATE_MS: u64 = 5_000;
 /// A promise that was broken, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +60,9 @@ pub(super) struct World {
     /// Ends of cut links that learn of it later.
     pub(super) late_ends: BTreeSet<(u64, End)>,
     /// What a node said to a peer that is no node.
-    pub(super) heard: BTreeMap<End, Vec<Vec<u8>>>,
+    pub(super) heard: BTreeMap<End, Vec<Message>>,
+    /// What is needed to understand what a node says on a link.
+    pub(super) ears: BTreeMap<End, Deframer>,
     /// The keys of those who lie.
     pub(super) liars: BTreeSet<DeviceKey>,
     pub(super) mallories: Vec<Mallory>,
@@ -131,7 +130,7 @@ impl World {
                 Err(broken) => broken,
             };
             self.trace.note((node, link.0, bytes.len()), || {
-                format!("{node} gets {} bytes on link {}: {}", bytes.len(), link.0, name_of(bytes))
+                format!("{node} gets {} bytes on link {}", bytes.len(), link.0)
             });
             self.handle(node, Input::Received { link, frame })?;
         }
@@ -180,22 +179,27 @@ impl World {
     }
 
     fn sent(&mut self, from: End, bytes: Vec<u8>) -> Checked {
+        let ear = self.ears.entry(from).or_default();
+        ear.push(&bytes);
+        let body = ear.next_frame().map(|body| body.expect("a node sends whole frames"));
+        let message = body.and_then(|body| Message::of(&body));
+        let message = message.map_err(|error| format!("{} sends what can't be read: {error}", from.0))?;
         self.trace.note((from.0, from.1.0, &bytes), || {
-            format!("{} sends {} bytes on link {}: {}", from.0, bytes.len(), from.1.0, name_of(&bytes))
+            format!("{} sends {} bytes on link {}: {}", from.0, bytes.len(), from.1.0, name_of(&message))
         });
-        if bytes.get(4) == Some(&STATEMENTS) && !self.heard.contains_key(&from) {
-            self.follow_receipts(from, &bytes)?;
-        }
-        if self.heard.contains_key(&from) {
-            self.told_to_a_liar(&bytes);
-            self.heard.entry(from).or_default().push(bytes);
+        if let Some(heard) = self.heard.get_mut(&from) {
+            heard.push(message.clone());
+            self.told_to_a_liar(&message);
             return Ok(());
         }
-        match bytes.get(4) {
-            Some(&CHANGES) => self.follow_changes(from, &bytes)?,
-            Some(&STUBS) => self.follow_stubs(from, &bytes)?,
-            Some(&ACK) => self.follow_ack(from, &bytes)?,
-            Some(&STATEMENTS) => self.follow_statements(from, &bytes)?,
+        match message {
+            Message::Changes(changes) => self.follow_changes(from, &changes)?,
+            Message::Stubs(stubs) => self.follow_stubs(from, &stubs)?,
+            Message::Ack { frame, exceptions } => self.follow_ack(from, frame, exceptions)?,
+            Message::Statements { items, .. } => {
+                self.follow_receipts(from, &items)?;
+                self.follow_statements(from, &items)?;
+            }
             _ => {}
         }
         let late = !self.calm && self.chance.one_in(80);
@@ -215,6 +219,7 @@ impl World {
     /// A node closes a link: what it sent before still arrives, what comes the other way is lost.
     fn closed(&mut self, from: End, reason: String) {
         self.heard.remove(&from);
+        self.ears.remove(&from);
         let (now_ms, Some(wire)) = (self.now_ms, self.links.get_mut(&from)) else { return };
         let to = wire.to;
         wire.closing = Some(reason);
@@ -346,6 +351,7 @@ impl World {
         }
         self.late_ends.retain(|(_, end)| end.0 != node);
         self.heard.retain(|end, _| end.0 != node);
+        self.ears.retain(|end, _| end.0 != node);
     }
 
     /// A link to a peer that is no node.
@@ -364,7 +370,7 @@ impl World {
         node: usize,
         link: LinkId,
         bytes: &[u8],
-    ) -> Result<Option<Vec<Vec<u8>>>, String> {
+    ) -> Result<Option<Vec<Message>>, String> {
         let mut deframer = Deframer::new();
         deframer.push(bytes);
         let mut whole = true;
@@ -385,21 +391,19 @@ impl World {
 }
 
 /// The next whole frame, or one that says what is wrong with the stream.
-fn next_frame(deframer: &mut Deframer) -> Result<Option<Vec<u8>>, Frame> {
+fn next_frame(deframer: &mut Deframer) -> Result<Option<Body>, Frame> {
     deframer.next_frame().map_err(Frame::broken)
 }
 
-fn name_of(bytes: &[u8]) -> String {
-    let Some(body) = bytes.get(4..) else { return "part of a frame".into() };
-    match Message::decode(body) {
-        Ok(Message::Changes(changes)) => {
+fn name_of(message: &Message) -> String {
+    match message {
+        Message::Changes(changes) => {
             format!("{} changes in frame {}", changes.items.len(), changes.frame)
         }
-        Ok(Message::Ack { frame, exceptions }) => {
+        Message::Ack { frame, exceptions } => {
             format!("ack of frame {frame}, {} exceptions", exceptions.len())
         }
-        Ok(Message::Close(reason)) => format!("close: {}", reason.text),
-        Ok(message) => message.name().into(),
-        Err(_) => "no whole frame".into(),
+        Message::Close(reason) => format!("close: {}", reason.text),
+        message => message.name().into(),
     }
 }

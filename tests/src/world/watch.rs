@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rukun_change::{ChangeId, DeviceKey, SubSls};
 use rukun_reconcile::FRAMES_IN_FLIGHT_MAX;
 use rukun_replica::{Event, Replica};
-use rukun_wire::Message;
+use rukun_wire::{Changes, Exception, Stubs};
 
 use super::links::{End, Sent};
 use super::model::{Loss, Receipt};
@@ -35,10 +35,7 @@ pub(super) fn is_honest_reason(reason: &str) -> bool {
 
 impl World {
     /// A frame of changes leaves a node: only what was honestly made or kept aside, only so much at once.
-    pub(super) fn follow_changes(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Changes(changes)) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} sends changes that can't be read", from.0));
-        };
+    pub(super) fn follow_changes(&mut self, from: End, changes: &Changes) -> Checked {
         let mut ids = Vec::with_capacity(changes.items.len());
         for signed in &changes.items {
             let Some(id) = self.truth.id_of(signed) else {
@@ -55,10 +52,7 @@ impl World {
     }
 
     /// A frame of stubs leaves a node: of records that it knows to be erased.
-    pub(super) fn follow_stubs(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Stubs(stubs)) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} sends stubs that can't be read", from.0));
-        };
+    pub(super) fn follow_stubs(&mut self, from: End, stubs: &Stubs) -> Checked {
         let replica = self.nodes[from.0].replica.as_ref();
         let trust = replica.and_then(|replica| replica.trust());
         let released = replica.map_or(Ok(Vec::new()), Replica::released);
@@ -91,10 +85,7 @@ impl World {
     }
 
     /// Statements leave a node: those about work only where the peer may read that.
-    pub(super) fn follow_statements(&self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Statements { items, .. }) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} sends statements that can't be read", from.0));
-        };
+    pub(super) fn follow_statements(&self, from: End, items: &[Vec<u8>]) -> Checked {
         let survey = &self.truth.survey;
         let outgrown = |bytes: &&Vec<u8>| {
             Receipt::of(bytes, survey).is_some_and(|receipt| self.peer_outgrew(from, &receipt))
@@ -118,10 +109,12 @@ impl World {
     }
 
     /// An acknowledgement leaves a node: it must hold what it acknowledges, whatever happens next.
-    pub(super) fn follow_ack(&mut self, from: End, bytes: &[u8]) -> Checked {
-        let Ok(Message::Ack { frame, exceptions }) = Message::decode(&bytes[4..]) else {
-            return Err(format!("{} acknowledges so that nobody can read it", from.0));
-        };
+    pub(super) fn follow_ack(
+        &mut self,
+        from: End,
+        frame: u64,
+        exceptions: Vec<(ChangeId, Exception)>,
+    ) -> Checked {
         let Some(wire) = self.links.get(&from) else { return Ok(()) };
         let to = wire.to;
         let Some(back) = self.links.get_mut(&to) else { return Ok(()) };

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use rukun_change::{ChangeId, SubSls};
+use rukun_wire::Effort;
 
 use super::window::Window;
 use crate::violation::Violation;
 
 /// The most frames that may be sent and not yet acknowledged.
-pub const FRAMES_IN_FLIGHT_MAX: usize = 8;
+pub const FRAMES_IN_FLIGHT_MAX: usize = 16;
 /// So many may always be: the link would rest while one is acknowledged.
 const FRAMES_IN_FLIGHT_MIN: usize = 2;
 
@@ -73,6 +74,11 @@ impl UnderWay {
         let bytes: u64 = self.flights.iter().map(|flight| flight.bytes).sum();
         self.flights.len() >= FRAMES_IN_FLIGHT_MAX
             || (self.flights.len() >= FRAMES_IN_FLIGHT_MIN && bytes >= self.window.bytes_max())
+    }
+
+    /// How hard to try to make the next frame short.
+    pub(super) fn effort(&self) -> Effort {
+        self.window.effort()
     }
 
     /// How many changes the next frame may have.

@@ -1,6 +1,7 @@
 //! Acknowledgements become how much may be under way to a peer: three seconds of what the link carries, so that what
 //! is urgent waits no longer than that behind what was sent before it. A link is measured only while it is busy.
 
+use rukun_wire::Effort;
 use rukun_wire::limits::FRAME_CHANGES_MAX;
 
 /// What may be under way, in seconds of the link's rate.
@@ -15,9 +16,11 @@ const MEASURED_MS_MIN: u64 = 200;
 const MEASURED_BYTES_MIN: u64 = 64 * 1024;
 /// What was measured counts half as much after so long.
 const HALVED_AFTER_MS: u64 = 8_000;
-/// A frame of the longest takes a second of a link that carries this much a second. Half of one takes a tenth more for
-/// each change, a quarter a fifth more: shorter ones cost more than what is cut off with them.
-const WHOLE_FRAMES_RATE_MIN: u64 = 16 * 1024;
+/// A link that carries less than this a second is slow: a frame of the longest takes a fifth of a second on it, and is
+/// cut off with it as often.
+const FAST_RATE_MIN: u64 = 64 * 1024;
+/// The most changes in one frame on a slow link. Half as many cost a tenth more each, twice as many a twentieth less.
+const SLOW_FRAME_CHANGES_MAX: usize = 16;
 
 /// What a link was seen to carry.
 #[derive(Debug, Default)]
@@ -48,8 +51,16 @@ impl Window {
 
     /// How many changes a frame may have: on a slow link what was cut off with one is soon sent again.
     pub(super) fn frame_changes_max(&self) -> usize {
-        let is_fast = self.rate().is_some_and(|rate| rate >= WHOLE_FRAMES_RATE_MIN);
-        if is_fast { FRAME_CHANGES_MAX } else { FRAME_CHANGES_MAX / 2 }
+        if self.is_fast() { FRAME_CHANGES_MAX } else { SLOW_FRAME_CHANGES_MAX }
+    }
+
+    /// How hard to try to make a frame short: on a slow link there is time for it.
+    pub(super) fn effort(&self) -> Effort {
+        if self.is_fast() { Effort::Quick } else { Effort::Thorough }
+    }
+
+    fn is_fast(&self) -> bool {
+        self.rate().is_some_and(|rate| rate >= FAST_RATE_MIN)
     }
 
     /// In bytes a second.
@@ -74,13 +85,15 @@ mod tests {
     #[test]
     fn three_seconds_of_a_slow_link_may_be_under_way_in_short_frames() {
         let window = after(&[(1_000, 8_000, true), (4_200, 8_000, true), (7_400, 8_000, false)]);
-        assert_eq!((window.bytes_max(), window.frame_changes_max()), (7_500, 32));
+        assert_eq!((window.bytes_max(), window.frame_changes_max()), (7_500, 16));
+        assert_eq!(window.effort(), Effort::Thorough);
     }
 
     #[test]
     fn a_fast_link_is_filled_by_whole_frames() {
-        let window = after(&[(1_000, 16_000, true), (1_300, 16_000, true), (1_600, 16_000, true)]);
-        assert_eq!((window.bytes_max(), window.frame_changes_max()), (159_999, 64));
+        let window = after(&[(1_000, 24_000, true), (1_300, 24_000, true), (1_600, 24_000, true)]);
+        assert_eq!((window.bytes_max(), window.frame_changes_max()), (240_000, 64));
+        assert_eq!(window.effort(), Effort::Quick);
         let at_once = after(&[(5, 40_000, true), (5, 40_000, true), (5, 40_000, true)]);
         assert_eq!((at_once.bytes_max(), at_once.frame_changes_max()), (240_000_000, 64));
     }
@@ -90,7 +103,7 @@ mod tests {
         let rested = after(&[(1_000, 8_000, false), (60_000, 8_000, false)]);
         let together = after(&[(1_000, 8_000, true), (1_001, 8_000, true)]);
         for window in [Window::default(), rested, together] {
-            assert_eq!((window.bytes_max(), window.frame_changes_max()), (16_384, 32));
+            assert_eq!((window.bytes_max(), window.frame_changes_max()), (16_384, 16));
         }
     }
 
