@@ -36,7 +36,7 @@ fn no_more_frames_fly_than_the_window_holds() {
     assert_eq!(outgoing.next(99, true), Work::Nothing);
     assert_eq!(outgoing.acknowledged(0, 2, &[]), Err(Violation::AckOrder { frame: 2 }));
     outgoing.acknowledged(0, 1, &[]).unwrap();
-    assert_eq!(outgoing.next(99, true), Work::Log { after: 8 });
+    assert_eq!(outgoing.next(99, true), Work::Log { after: FRAMES_IN_FLIGHT_MAX as u64 });
 }
 
 #[test]
