@@ -15,7 +15,7 @@ use crate::attempt::{ATTEMPT_MAX, ConnectError};
 use crate::connection::{CloseCode, Connection, Peer};
 
 /// How long an attempt may go unanswered before another takes its place; for one over TCP, which repeats itself, twice that.
-pub(super) const RACE_AFTER: Duration = Duration::from_secs(3);
+pub(super) const RACE_AFTER: Duration = Duration::from_secs(4);
 /// What an attempt has sent since then may be on its way still.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long UDP may take to pass where TCP has: so many times what TLS took from the first answer on, which is one
