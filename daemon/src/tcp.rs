@@ -105,13 +105,14 @@ impl Endpoint {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Dials an address and learns which device is there, to sync with it or to be enrolled by it. This is called when
-    /// somebody is there.
+    /// Dials an address and, once it may go on, learns which device is there, to sync with it or to be enrolled by it.
+    /// `on_answer` is called when somebody is there.
     pub(crate) async fn dial(
         &self,
         address: SocketAddr,
         to_enrol: bool,
         on_answer: impl FnOnce(),
+        may_go_on: impl Future<Output = ()>,
     ) -> Result<Peer, ConnectError> {
         let place = self.places.one()?;
         let connector = if to_enrol { &self.enrolling } else { &self.syncing };
@@ -120,6 +121,7 @@ impl Endpoint {
         let (tls, counts) = within_deadline(Box::pin(async {
             let socket = TcpStream::connect(address).await?;
             on_answer();
+            may_go_on.await;
             let (socket, counts) = Counted::new(socket, self.keep_alive)?;
             Ok::<_, std::io::Error>((connector.connect(nobody, socket).await?, counts))
         }))

@@ -1,26 +1,29 @@
 //! Attempts to reach one address become the first that is answered. A handshake of QUIC that nobody answers is begun
-//! anew, since its probes grow ever rarer, and TCP is tried beside it. Never are two of QUIC under way: their packets of
+//! anew, since its probes grow ever rarer, and TCP knocks beside it. Never are two of QUIC under way: their packets of
 //! 1 200 bytes would fill a slow link that has just come back. Once TCP is answered the link is up, so QUIC begins anew
-//! then, and is taken if it passes.
+//! then; only where it is not answered soon does TCP go on to its own handshake, which the link would carry twice else.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::Endpoint;
 use crate::attempt::{ATTEMPT_MAX, ConnectError};
-use crate::connection::{CloseCode, Connection, Peer};
+use crate::connection::{Connection, Peer};
 
-/// How long an attempt may go unanswered before another takes its place; for one over TCP, which repeats itself, twice that.
+/// How long an attempt may go unanswered before another takes its place.
 pub(super) const RACE_AFTER: Duration = Duration::from_secs(4);
 /// What an attempt has sent since then may be on its way still.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long UDP may take to pass where TCP has: so many times what TLS took from the first answer on, which is one
-/// round trip,
-const UDP_BEHIND_TCP_FACTOR: u32 = 3;
+/// How long after UDP TCP knocks: most links have answered by then.
+const TCP_AFTER: Duration = Duration::from_secs(1);
+/// An answer to TCP that took longer was not one to its first packet, so it tells nothing of the link's delay.
+const TCP_AGAIN: Duration = Duration::from_secs(1);
+/// How long UDP may take to be answered where TCP was: so many round trips,
+const UDP_BEHIND_TCP_ROUND_TRIPS: u32 = 3;
 /// within these.
 const UDP_BEHIND_TCP_MIN: Duration = Duration::from_millis(300);
 const UDP_BEHIND_TCP_MAX: Duration = Duration::from_secs(3);
@@ -36,8 +39,8 @@ pub(super) struct Race {
     attempts: JoinSet<Outcome>,
     by_udp: Option<UnderWay>,
     by_tcp: Option<UnderWay>,
-    /// When TCP was answered.
-    up_since: Option<Instant>,
+    /// By what TCP goes on, and when.
+    tls: Option<(oneshot::Sender<()>, Instant)>,
 }
 
 /// An attempt that has not ended, as far as is known.
@@ -53,7 +56,7 @@ impl Race {
     pub(super) fn new(endpoint: Endpoint, to: SocketAddr, to_enrol: bool) -> Self {
         let is_tcp_alone = endpoint.remembered().contains(&to);
         let attempts = JoinSet::new();
-        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None, up_since: None }
+        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None, tls: None }
     }
 
     /// The first attempt that succeeds; the others are dropped. One that fails while others are under way brings no
@@ -62,25 +65,20 @@ impl Race {
     /// # Errors
     /// If all that were under way have failed, or none has succeeded in time.
     pub(super) async fn run(mut self) -> Outcome {
-        let (mut round, mut next) = (0, Instant::now());
+        let mut next = Instant::now();
         let end = next + ATTEMPT_MAX;
         while Instant::now() < end {
             if Instant::now() >= next {
-                self.begin_round(round);
-                (round, next) = (round + 1, next + RACE_AFTER);
+                self.begin_round();
+                next += RACE_AFTER;
             }
+            let tls_due = self.tls.as_ref().map_or(end, |(_, due)| *due);
             tokio::select! {
-                Some(ended) = self.attempts.join_next() => match self.judge(ended) {
-                    Some(Ok(peer)) if is_over_tcp(&peer) && !self.is_tcp_alone => {
-                        return Ok(self.rather_by_udp(peer).await);
-                    }
-                    Some(outcome) => return outcome,
-                    None => {}
+                Some(ended) = self.attempts.join_next() => if let Some(outcome) = self.judge(ended) {
+                    return outcome;
                 },
-                () = answer(self.by_tcp.as_mut()) => {
-                    self.up_since = Some(Instant::now());
-                    self.refresh_udp();
-                }
+                () = answer(self.by_tcp.as_mut()) => self.link_is_up(),
+                () = sleep_until(tls_due), if self.tls.is_some() => self.go_on_by_tcp(),
                 () = sleep_until(next.min(end)) => {}
             }
         }
@@ -88,21 +86,41 @@ impl Race {
     }
 
     /// What is not answered is begun anew.
-    fn begin_round(&mut self, round: usize) {
+    fn begin_round(&mut self) {
         if !is_answered(self.by_udp.as_ref()) {
             self.begin_udp();
         }
-        let is_tcps = round % 2 == usize::from(!self.is_tcp_alone);
-        if is_tcps && !is_answered(self.by_tcp.as_ref()) {
+        if !is_answered(self.by_tcp.as_ref()) {
             self.begin_tcp();
         }
     }
 
-    /// Packets pass, and those of the attempt that is under way may have gone before they did.
-    fn refresh_udp(&mut self) {
+    /// TCP was answered. What UDP has sent before that may be lost.
+    fn link_is_up(&mut self) {
+        let Some(by_tcp) = &self.by_tcp else { return };
+        let round_trip = by_tcp.began.elapsed();
+        let wait = match () {
+            () if self.is_tcp_alone => Duration::ZERO,
+            () if round_trip >= TCP_AGAIN => UDP_BEHIND_TCP_MAX,
+            () => (round_trip * UDP_BEHIND_TCP_ROUND_TRIPS).clamp(UDP_BEHIND_TCP_MIN, UDP_BEHIND_TCP_MAX),
+        };
+        if let Some((_, due)) = &mut self.tls {
+            *due = Instant::now() + wait;
+        }
         let is_fresh = self.by_udp.as_ref().is_some_and(|attempt| attempt.began.elapsed() < FRESH);
         if !is_fresh && !is_answered(self.by_udp.as_ref()) {
             self.begin_udp();
+        }
+    }
+
+    /// UDP had its time. If it was answered it has as much again.
+    fn go_on_by_tcp(&mut self) {
+        let Some((go, _)) = self.tls.take() else { return };
+        if is_answered(self.by_udp.as_ref()) {
+            self.tls = Some((go, Instant::now() + ATTEMPT_MAX / 2));
+        } else {
+            // Nobody listens where TCP has failed meanwhile.
+            let _ = go.send(());
         }
     }
 
@@ -119,8 +137,19 @@ impl Race {
         let Some(tcp) = self.endpoint.tcp.clone() else { return };
         let (to, to_enrol) = (self.to, self.to_enrol);
         let (on_answer, answered) = answering();
-        let task = self.attempts.spawn(async move { tcp.dial(to, to_enrol, on_answer).await });
-        replace(&mut self.by_tcp, UnderWay { task, began: Instant::now(), answered });
+        let (go, gone) = oneshot::channel();
+        let after = if self.is_tcp_alone { Duration::ZERO } else { TCP_AFTER };
+        let began = Instant::now() + after;
+        let task = self.attempts.spawn(async move {
+            sleep_until(began).await;
+            tcp.dial(to, to_enrol, on_answer, async { _ = gone.await }).await
+        });
+        self.tls = Some((go, began + ATTEMPT_MAX));
+        replace(&mut self.by_tcp, UnderWay { task, began, answered });
+    }
+
+    fn has_tcp_begun(&self) -> bool {
+        self.by_tcp.as_ref().is_some_and(|attempt| attempt.began <= Instant::now())
     }
 
     /// What the end of an attempt means for all of them; nothing while others are under way.
@@ -129,29 +158,16 @@ impl Race {
             Ok(Ok(peer)) => {
                 if !is_over_tcp(&peer) {
                     self.endpoint.remembered().remove(&self.to);
+                } else if !self.is_tcp_alone && !is_answered(self.by_udp.as_ref()) {
+                    tracing::info!(address = %self.to, "udp does not pass: going on over tcp");
+                    self.endpoint.remember_tcp_alone(self.to);
                 }
                 Some(Ok(peer))
             }
-            Ok(Err(error)) if self.attempts.is_empty() => Some(Err(error)),
+            Ok(Err(error)) if self.attempts.is_empty() || !self.has_tcp_begun() => Some(Err(error)),
             // It has failed beside others, or another has taken its place.
             _ => None,
         }
-    }
-
-    /// TCP has passed, so somebody is there and the link is up: if UDP passes, it does so soon.
-    async fn rather_by_udp(mut self, by_tcp: Peer) -> Peer {
-        let took = self.up_since.map_or(UDP_BEHIND_TCP_MAX, |since| since.elapsed());
-        let wait = (took * UDP_BEHIND_TCP_FACTOR).clamp(UDP_BEHIND_TCP_MIN, UDP_BEHIND_TCP_MAX);
-        let until = Instant::now() + wait;
-        while let Ok(Some(ended)) = timeout_at(until, self.attempts.join_next()).await {
-            if let Ok(Ok(peer)) = ended {
-                by_tcp.connection.close(CloseCode::Surpassed, "udp passes");
-                return peer;
-            }
-        }
-        tracing::info!(address = %self.to, "udp does not pass: going on over tcp");
-        self.endpoint.remember_tcp_alone(self.to);
-        by_tcp
     }
 }
 

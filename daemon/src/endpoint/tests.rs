@@ -107,5 +107,8 @@ async fn who_connects_over_tcp_and_says_nothing_keeps_nobody_out_over_udp() {
 async fn where_nobody_listens_over_tcp_that_is_told() {
     let nobody = tcp::Endpoint::dialing(&keypair(1), Places::new()).unwrap();
     let closed = UdpSocket::bind(LOOPBACK).unwrap().local_addr().unwrap();
-    assert!(matches!(nobody.dial(closed, false, || ()).await, Err(ConnectError::Tcp(_))));
+    assert!(matches!(
+        nobody.dial(closed, false, || (), std::future::ready(())).await,
+        Err(ConnectError::Tcp(_))
+    ));
 }

@@ -47,7 +47,10 @@ async fn connect(here: &Node, there: &Node, by: By) -> (Peer, Peer) {
         By::Tcp => {
             let address = there.tcp.local_addr().unwrap();
             let accept = async { there.tcp.arriving().await.handshake().await };
-            bounded(async { tokio::join!(here.tcp.dial(address, false, || ()), accept) }).await
+            bounded(async {
+                tokio::join!(here.tcp.dial(address, false, || (), std::future::ready(())), accept)
+            })
+            .await
         }
     };
     (dialed.unwrap(), arrived.unwrap())

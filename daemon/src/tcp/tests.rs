@@ -27,7 +27,8 @@ async fn connected(to_enrol: bool) -> [Peer; 2] {
     let address = there.local_addr().unwrap();
     let accept = async { there.arriving().await.handshake().await };
     let (dialed, arrived) =
-        bounded(async { tokio::join!(here.dial(address, to_enrol, || ()), accept) }).await;
+        bounded(async { tokio::join!(here.dial(address, to_enrol, || (), std::future::ready(())), accept) })
+            .await;
     [dialed.unwrap(), arrived.unwrap()]
 }
 
