@@ -16,8 +16,9 @@ use crate::connection::{Connection, Peer};
 
 /// How long an attempt may go unanswered before another takes its place.
 pub(super) const RACE_AFTER: Duration = Duration::from_secs(4);
-/// What an attempt has sent since then may be on its way still.
-const FRESH: Duration = Duration::from_secs(1);
+/// A handshake sends at its beginning and after 1.5 s, both at least 1 200 bytes. What left within the last second may be
+/// on its way still, and what is about to leave does as well as another beginning.
+const FRESH: Duration = Duration::from_millis(2_500);
 /// How long after UDP TCP knocks: most links have answered by then.
 const TCP_AFTER: Duration = Duration::from_secs(1);
 /// An answer to TCP that took longer was not one to its first packet, so it tells nothing of the link's delay.
