@@ -174,8 +174,8 @@ fn bytes_of_changes_that_refer_back_to_changes() {
         Message::Changes(Changes { frame, upto: Some(900), items })
     });
     let file = from_hex(include_str!("../golden/v1/changes-after-changes.hex"));
-    let (mut framer, mut now) = (Framer::new(), Vec::new());
-    messages.iter().for_each(|message| now.extend(framer.frame(message, Effort::Quick)));
+    let mut framer = Framer::new();
+    let now: Vec<u8> = messages.iter().flat_map(|message| framer.frame(message, Effort::Quick)).collect();
     for stream in [&file, &now] {
         let mut deframer = Deframer::new();
         deframer.push(stream);

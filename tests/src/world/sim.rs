@@ -195,7 +195,7 @@ impl World {
         match message {
             Message::Changes(changes) => self.follow_changes(from, &changes)?,
             Message::Stubs(stubs) => self.follow_stubs(from, &stubs)?,
-            Message::Ack { frame, exceptions } => self.follow_ack(from, frame, exceptions)?,
+            Message::Ack { frame, exceptions } => self.follow_ack(from, frame, &exceptions)?,
             Message::Statements { items, .. } => {
                 self.follow_receipts(from, &items)?;
                 self.follow_statements(from, &items)?;

@@ -113,7 +113,7 @@ impl World {
         &mut self,
         from: End,
         frame: u64,
-        exceptions: Vec<(ChangeId, Exception)>,
+        exceptions: &[(ChangeId, Exception)],
     ) -> Checked {
         let Some(wire) = self.links.get(&from) else { return Ok(()) };
         let to = wire.to;
