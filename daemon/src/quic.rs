@@ -32,6 +32,8 @@ const EARLY_MAX: Duration = Duration::from_secs(4);
 /// A lost first flight is repaired after three of these. Two packets of 1 200 bytes take a second and more on GPRS:
 /// what is repeated before the answer can be there takes half a second of the link again.
 const INITIAL_RTT: Duration = Duration::from_millis(500);
+/// When a handshake that nobody answers sends again (RFC 9002, section 6.2.2).
+pub(crate) const PROBES_AFTER: Duration = INITIAL_RTT.saturating_mul(3);
 /// What the key of stateless resets (RFC 9000, section 10.3) is derived under.
 const RESETS_LABEL: &[u8] = b"rukun stateless reset 1";
 /// Connections of one socket are told apart by names of this length: each stands in all packets, and five on each side

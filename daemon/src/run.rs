@@ -233,6 +233,8 @@ pub async fn accept(endpoint: Endpoint, linker: Linker, core: Core) {
                     let reason = linker.run(peer).await;
                     tracing::info!(%from, device, "link ended: {reason}");
                 }
+                // Most dialers knock over TCP, and go on over QUIC.
+                Err(ConnectError::Tcp(error)) => tracing::debug!(%from, "no link over tcp: {error}"),
                 Err(error) => tracing::info!(%from, "no link: {error}"),
             }
         });

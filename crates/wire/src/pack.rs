@@ -43,7 +43,10 @@ pub(crate) struct History(Vec<u8>);
 
 impl History {
     fn push<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
-        parts.for_each(|part| self.0.extend_from_slice(part));
+        for part in parts {
+            let end = part.len().saturating_sub(HISTORY_BYTES_MAX);
+            self.0.extend_from_slice(part.get(end..).unwrap_or_default());
+        }
         let over = self.0.len().saturating_sub(HISTORY_BYTES_MAX);
         self.0.drain(..over);
         self.0.shrink_to(HISTORY_BYTES_MAX);

@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep_until};
 use super::Endpoint;
 use crate::attempt::{ATTEMPT_MAX, ConnectError};
 use crate::connection::{Connection, Peer};
+use crate::quic::PROBES_AFTER;
 
 /// How long an attempt may go unanswered before another takes its place.
 pub(super) const RACE_AFTER: Duration = Duration::from_secs(4);
-/// A handshake sends at its beginning and after 1.5 s, both at least 1 200 bytes. What left within the last second may be
-/// on its way still, and what is about to leave does as well as another beginning.
-const FRESH: Duration = Duration::from_millis(2_500);
+/// What an attempt over QUIC sent at its beginning or as its first probes may be on its way for a second, and what it is
+/// about to send does as well as another beginning.
+const FRESH: Duration = PROBES_AFTER.saturating_add(Duration::from_secs(1));
 /// How long after UDP TCP knocks: most links have answered by then.
 const TCP_AFTER: Duration = Duration::from_secs(1);
 /// An answer to TCP that took longer was not one to its first packet, so it tells nothing of the link's delay.
@@ -114,7 +115,7 @@ impl Race {
         }
     }
 
-    /// UDP had its time. If it was answered it has as much again.
+    /// UDP had its time to be answered. If it was, it has half of what an attempt has to come to its end.
     fn go_on_by_tcp(&mut self) {
         let Some((go, _)) = self.tls.take() else { return };
         if is_answered(self.by_udp.as_ref()) {

@@ -59,6 +59,23 @@ async fn where_udp_does_not_pass_tcp_is_taken_and_soon_the_next_time() {
 }
 
 #[tokio::test]
+async fn where_udp_is_answered_tcp_only_knocks() {
+    let (here, there) = (Endpoint::dialing(LOOPBACK, &keypair(1)), Endpoint::bind(LOOPBACK, &keypair(2)));
+    let (here, there) = (here.unwrap(), there.unwrap());
+    let address = there.local_addr().unwrap();
+    // UDP is answered once TCP has knocked, as on a link that comes back just then.
+    let accept = async {
+        let Some(Arriving(By::Quic(slow))) = there.arriving().await else { panic!("udp comes first") };
+        let Some(Arriving(By::Tcp(knock))) = there.arriving().await else { panic!("then tcp knocks") };
+        (slow.handshake().await.unwrap(), knock.handshake().await.map(|peer| peer.key))
+    };
+    let (reached, (_arrived, knock)) = bounded(async { tokio::join!(here.reach(address), accept) }).await;
+    assert!(!is_over_tcp(&reached.unwrap()));
+    assert!(matches!(knock, Err(ConnectError::Tcp(_))), "nothing but the connection was made: {knock:?}");
+    assert!(!here.remembered().contains(&address));
+}
+
+#[tokio::test]
 async fn a_place_that_udp_reaches_again_is_no_longer_one_of_tcp() {
     let (here, there) = (Endpoint::dialing(LOOPBACK, &keypair(1)), Endpoint::bind(LOOPBACK, &keypair(2)));
     let (here, there) = (here.unwrap(), there.unwrap());

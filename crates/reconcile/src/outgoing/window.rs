@@ -51,16 +51,14 @@ impl Window {
 
     /// How many changes a frame may have: on a slow link what was cut off with one is soon sent again.
     pub(super) fn frame_changes_max(&self) -> usize {
-        if self.is_fast() { FRAME_CHANGES_MAX } else { SLOW_FRAME_CHANGES_MAX }
+        let is_fast = self.rate().is_some_and(|rate| rate >= FAST_RATE_MIN);
+        if is_fast { FRAME_CHANGES_MAX } else { SLOW_FRAME_CHANGES_MAX }
     }
 
-    /// How hard to try to make a frame short: on a slow link there is time for it.
+    /// How hard to try to make a frame short: on a link that is known to be slow there is time for it.
     pub(super) fn effort(&self) -> Effort {
-        if self.is_fast() { Effort::Quick } else { Effort::Thorough }
-    }
-
-    fn is_fast(&self) -> bool {
-        self.rate().is_some_and(|rate| rate >= FAST_RATE_MIN)
+        let is_slow = self.rate().is_some_and(|rate| rate < FAST_RATE_MIN);
+        if is_slow { Effort::Thorough } else { Effort::Quick }
     }
 
     /// In bytes a second.
@@ -104,6 +102,7 @@ mod tests {
         let together = after(&[(1_000, 8_000, true), (1_001, 8_000, true)]);
         for window in [Window::default(), rested, together] {
             assert_eq!((window.bytes_max(), window.frame_changes_max()), (16_384, 16));
+            assert_eq!(window.effort(), Effort::Quick);
         }
     }
 
