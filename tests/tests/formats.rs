@@ -102,6 +102,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::CHAIN_STATEMENTS_MAX,
         rukun_wire::limits::SUMMARY_SUB_SLS_MAX,
         rukun_wire::limits::CHANGE_IDS_MAX,
+        rukun_wire::limits::EARLY_FRAMES_MAX,
         rukun_wire::limits::SKETCH_REGIONS_MAX,
         rukun_wire::limits::SYMBOLS_MAX,
         rukun_wire::limits::BLOB_PIECE_BYTES_MAX,

@@ -4,6 +4,7 @@
 
 use rukun_authority::Role;
 use rukun_change::RecordId;
+use rukun_replica::Reached;
 use rukun_tests::by_hand::{Node, World};
 use serde_json::json;
 
@@ -123,6 +124,64 @@ fn the_first_work_of_a_device_that_only_ever_received_goes_by_its_log_and_goes_o
     assert_eq!((carried("symbols"), carried("more")), (0, 0), "nothing had to be found: {:?}", world.carried);
     let sent = carried("changes");
     assert!(sent < 30 * EDIT_BYTES_MAX, "thirty edits took {sent} bytes");
+}
+
+/// A supervisor that was in sync with the office has written this many edits since.
+fn scene_with_news(edits: usize) -> (World, Node) {
+    let (mut world, supervisor, records) = scene(100);
+    let write = |world: &mut World, records: &[RecordId], answer: u64| {
+        for record in records {
+            let now = world.now();
+            world.replicas[supervisor.0].edit(now, record, None, &json!({"r304": answer})).unwrap();
+        }
+        world.commit(supervisor);
+    };
+    // Who has only ever received was never told how far it is known to have come.
+    write(&mut world, &records[..1], 5);
+    meet(&mut world, supervisor, OFFICE);
+    write(&mut world, &records[..edits], 6);
+    world.carried.clear();
+    (world, supervisor)
+}
+
+#[test]
+fn what_is_new_goes_with_the_greeting_and_the_first_answer_proves_that_it_came() {
+    let edits = 5;
+    let (mut world, supervisor) = scene_with_news(edits);
+    let before = world.replicas[OFFICE.0].status().unwrap().changes;
+    world.link(supervisor, OFFICE);
+    let said = world.carried.clone();
+    assert_eq!(said.keys().copied().collect::<Vec<_>>(), ["changes", "hello", "sketch"], "before any answer");
+    loop {
+        let status = world.replicas[supervisor.0].status().unwrap();
+        let is_received = status.custody.written.keys().all(|reached| *reached == Reached::District);
+        let is_in_sync = status.peers.iter().all(|peer| peer.linked && peer.in_sync);
+        let is_held = world.replicas[OFFICE.0].status().unwrap().changes == before + edits as u64;
+        assert!(is_held || !is_in_sync && !is_received, "{status:?}");
+        if is_in_sync && is_received {
+            break;
+        }
+        world.run(1);
+    }
+    let beyond = |name: &str| world.carried.get(name).copied().unwrap_or_default() - said.get(name).unwrap_or(&0);
+    // Each side tells one place in its log, and no change goes twice.
+    assert!(beyond("changes") < 80 && beyond("sketch") == 0, "{said:?} {:?}", world.carried);
+    world.settle(STEPS);
+    world.cut_all();
+    assert_eq!(meet(&mut world, supervisor, OFFICE), meet(&mut world, supervisor, OFFICE));
+    assert!(!world.carried.contains_key("changes"), "{:?}", world.carried);
+}
+
+#[test]
+fn what_went_with_the_greeting_comes_again_where_statements_are_exchanged_first() {
+    let edits = 40;
+    let (mut world, supervisor) = scene_with_news(edits);
+    let before = world.replicas[OFFICE.0].status().unwrap().changes;
+    world.add(12, OFFICE, Role::Supervisor, &["1811010005"]);
+    meet(&mut world, supervisor, OFFICE);
+    assert_eq!(world.replicas[OFFICE.0].status().unwrap().changes, before + edits as u64);
+    meet(&mut world, supervisor, OFFICE);
+    assert!(!world.carried.contains_key("changes"), "{:?}", world.carried);
 }
 
 #[test]

@@ -223,16 +223,6 @@ impl Outgoing {
         self.in_flight.frame_changes_max()
     }
 
-    /// These, at places of the log that it is not sent to yet, go before it, if there are not too many.
-    pub fn overtakes(&mut self, changes: &[(u64, ChangeId)]) {
-        self.overtaking.add(changes);
-    }
-
-    /// Whether what stands at this place of the log has gone before it.
-    pub fn has_overtaken(&self, seq: u64) -> bool {
-        self.overtaking.includes(seq)
-    }
-
     /// Of what [`Work::Changes`] asked for these need another frame.
     pub fn wanted_still(&mut self, ids: &[ChangeId]) {
         for id in ids.iter().rev() {

@@ -1,15 +1,17 @@
-//! A sketch that goes with the greeting: who dials a peer and has nothing new for it says so in the first flight; so
-//! does who dials one that it never met, which may have everything from elsewhere. Where the peer holds the same, the
-//! session is over with its answer. Where it does not, or is itself about to send something, the early sketch is
-//! forgotten, and both compare once they have nothing more to send.
+//! What goes with the greeting. Who dials a peer that it has met sends the first of what is new for it in the first
+//! flight, outside of the log: how much of that the peer has, its answer tells. If that was all, or the peer was never
+//! met and may have everything from elsewhere, a sketch follows. Where the peer holds the same, the session is over with
+//! its answer. Where it does not, or is itself about to send something, the early sketch is forgotten, and both compare
+//! once they have nothing more to send. Where statements are exchanged first, the peer passes over early changes.
 
 use std::collections::BTreeMap;
 
 use rukun_change::{Fingerprint, Region, SubSls};
 use rukun_store::EntryKind;
 use rukun_wire::Message;
-use rukun_wire::limits::SKETCH_REGIONS_MAX;
+use rukun_wire::limits::{EARLY_FRAMES_MAX, SKETCH_REGIONS_MAX};
 
+use crate::batch::Batch;
 use crate::input::LinkId;
 use crate::replica::{Replica, ReplicaError};
 use crate::send::covers;
@@ -22,19 +24,54 @@ const LOOKED_THROUGH_MAX: usize = 512;
 type Held = BTreeMap<SubSls, Fingerprint>;
 
 impl Replica {
-    /// Sketches, with the greeting, what both may read as far as is known from before, unless there is something
-    /// to send.
-    pub(crate) fn sketch_early(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+    /// Sends with the greeting what the peer is not known to have, as much as two frames hold, and if that is all,
+    /// sketches what both may read as far as is known from before.
+    pub(crate) fn speak_early(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let Some(state) = self.links.get(&link).map(|open| open.state) else { return Ok(()) };
+        let was_met = state.knows_us || state.received.is_some() || state.acknowledged > 0;
+        // All of the log is news to whoever was never met, unless it has it from somebody else.
+        let is_all = match was_met {
+            true if state.acknowledged > 0 => self.send_early(link)?,
+            true => !self.has_news(link)?,
+            false => true,
+        };
+        if is_all { self.sketch_early(link) } else { Ok(()) }
+    }
+
+    /// Whether the peer has all of the log, as far as is known, when it has taken this. Neither statements nor what is
+    /// left of erased records go before trust is settled, nor what stands behind statements about work.
+    fn send_early(&mut self, link: LinkId) -> Result<bool, ReplicaError> {
+        let (Some(open), Some(trust)) = (self.links.get(&link), &self.trust) else { return Ok(false) };
+        let (peer, reads, frame_changes) =
+            (open.peer, trust.reads(&open.peer), open.outgoing.frame_changes_max());
+        let (mut after, mut is_all) = (open.state.acknowledged, true);
+        for _ in 0..EARLY_FRAMES_MAX {
+            let mut places = Vec::new();
+            let part = self.log_part(after, &peer, &reads, Batch::of_at_most(frame_changes), |held| {
+                places.push(held.seq);
+                Ok(false)
+            })?;
+            if !self.about_in(part.about, &reads)?.is_empty() || part.batch.erased().next().is_some() {
+                return Ok(false);
+            }
+            (after, is_all) = (part.upto, is_all && part.receipts.is_empty());
+            places.retain(|seq| *seq <= after);
+            let Some(open) = self.links.get_mut(&link).filter(|_| !part.batch.is_empty()) else { continue };
+            let frame = open.outgoing.sent_early(&places, part.batch.homes());
+            self.stage_batch(link, frame, None, part.batch);
+        }
+        Ok(is_all && after == self.store.head())
+    }
+
+    /// Sketches what both may read, as far as is known from before.
+    fn sketch_early(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let device = self.device();
         let (Some(open), Some(trust), Some(survey)) = (self.links.get(&link), &self.trust, self.survey())
         else {
             return Ok(());
         };
         let regions = shared(&trust.reads(&device), &trust.reads(&open.peer));
-        let state = &open.state;
-        let was_met = state.knows_us || state.received.is_some() || state.acknowledged > 0;
-        // All of the log is news to whoever was never met, unless it has it from somebody else.
-        if regions.is_empty() || regions.len() > SKETCH_REGIONS_MAX || was_met && self.has_news(link)? {
+        if regions.is_empty() || regions.len() > SKETCH_REGIONS_MAX {
             return Ok(());
         }
         let held: Vec<_> = self.store.fingerprints(&regions)?.into_iter().collect();

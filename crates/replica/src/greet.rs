@@ -119,6 +119,10 @@ impl Replica {
         if same {
             self.go_live(now, link)?;
         } else {
+            // What went with our greeting is passed over there.
+            if !cfg!(planted = "early-counted") {
+                open.outgoing = Outgoing::new(0, 0);
+            }
             let mut ids = self.store.statement_ids()?;
             ids.sort_unstable();
             self.send(link, &Message::StatementIds(ids));
@@ -321,7 +325,8 @@ impl Replica {
         let (after, told) = (starts_after(&hello, epoch, head), known_upto(&hello, epoch, head));
         // Where its scope has changed since, it may claim more than it was ever sent.
         let known = told.min(open.state.acknowledged);
-        open.outgoing = Outgoing::new(after, known);
+        let early = std::mem::replace(&mut open.outgoing, Outgoing::new(after, known));
+        open.outgoing = Outgoing::new(after, known).following(early);
         open.outgoing.peer_was_told(told);
         open.receipts_shown = (known < after).then(BTreeSet::new);
         let is_current = |epoch| epoch == hello.epoch || cfg!(planted = "epoch-ignored");

@@ -40,7 +40,7 @@ impl Replica {
             return Ok(());
         }
         self.greet(now, link, knows_us, None)?;
-        self.sketch_early(link)
+        self.speak_early(link)
     }
 
     pub(crate) fn link_closed(

@@ -139,11 +139,16 @@ impl Replica {
     fn send_log(&mut self, link: LinkId, after: u64) -> Result<(), ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(()) };
         let (outgoing, batch) = (&open.outgoing, Batch::of_at_most(open.outgoing.frame_changes_max()));
-        let has_gone = |held: &HeldAt| Ok(outgoing.has_overtaken(held.seq));
+        let mut overtaken = false;
+        let has_gone = |held: &HeldAt| {
+            overtaken |= outgoing.has_overtaken(held.seq);
+            Ok(outgoing.has_overtaken(held.seq))
+        };
         let LogPart { upto, batch, about, receipts } =
             self.log_part(after, &open.peer, &open.reads, batch, has_gone)?;
         let told = self.send_about(link, about)? | self.send_receipts(link, &receipts)?;
-        if told && batch.is_empty() {
+        // What goes without a place in the log would go again in the next session.
+        if (told || overtaken) && batch.is_empty() {
             self.send_mark(link, upto);
             return Ok(());
         }
@@ -278,11 +283,15 @@ impl Replica {
         if cfg!(planted = "custody-cleared-when-sent") {
             self.found_elsewhere(&batch.homes().collect())?;
         }
+        self.stage_batch(link, frame, upto, batch);
+        Ok(())
+    }
+
+    pub(crate) fn stage_batch(&mut self, link: LinkId, frame: u64, upto: Option<u64>, batch: Batch) {
         let bytes = self.stage_frame(link, &batch.message(frame, upto));
         if let Some(open) = self.links.get_mut(&link) {
             open.outgoing.weighed(bytes);
         }
-        Ok(())
     }
 
     /// A change as it goes to a peer, if it is held.

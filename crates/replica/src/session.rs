@@ -7,6 +7,7 @@ use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
+use rukun_wire::limits::EARLY_FRAMES_MAX;
 use rukun_wire::{CloseCode, Framer, Hello, Short, Sketch};
 
 /// How long a peer may take until both know each other's grants.
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) early_sent: Option<(BTreeSet<SubSls>, usize)>,
     /// The sketch that came with the peer's greeting, until trust is settled.
     pub(crate) early_came: Option<Box<Sketch>>,
+    /// How many frames came with the peer's greeting and were passed over, since trust was to be settled first.
+    pub(crate) early_passed: u64,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
@@ -100,6 +103,7 @@ impl Link {
             drawn: None,
             early_sent: None,
             early_came: None,
+            early_passed: 0,
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,
@@ -108,6 +112,15 @@ impl Link {
 
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live)
+    }
+
+    /// Whether changes that come before trust is settled may have gone with the peer's greeting. They are passed over,
+    /// and come again.
+    pub(crate) fn passes_over_early(&mut self, upto: Option<u64>) -> bool {
+        let may_be_early = !self.dialed && upto.is_none() && matches!(self.phase, Phase::Trust(_));
+        let passes = may_be_early && self.early_passed < EARLY_FRAMES_MAX;
+        self.early_passed += u64::from(passes);
+        passes
     }
 
     pub(crate) fn deadline_ms(&self) -> Option<u64> {

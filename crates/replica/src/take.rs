@@ -26,7 +26,8 @@ impl Replica {
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
         if !open.is_live() {
             let text = format!("changes came {}", open.phase.name());
-            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+            let passes = open.passes_over_early(upto);
+            return Ok(if passes { Ok(()) } else { Err(Fault { code: CloseCode::Violation, text }) });
         }
         if let Err(violation) = open.incoming.frame(frame, upto) {
             return Ok(Err(violation.into()));

@@ -35,6 +35,8 @@ pub const CHAIN_STATEMENTS_MAX: usize = 16;
 pub const SUMMARY_SUB_SLS_MAX: usize = 8_192;
 /// The most ids of changes in one message.
 pub const CHANGE_IDS_MAX: usize = 4_096;
+/// The most frames of changes that go with a greeting.
+pub const EARLY_FRAMES_MAX: u64 = 2;
 /// The most regions of a sketch.
 pub const SKETCH_REGIONS_MAX: usize = 64;
 /// The most symbols of a sketch, and the most ids that its receiver may lack: beyond that a summary of each

@@ -1,9 +1,11 @@
-//! What goes before the log it stands in, since it was written while much of that was still to be sent. The log passes
-//! over it later.
+//! What goes before the log it stands in, since it was written while much of that was still to be sent, or since it went
+//! with the greeting. The log passes over it later.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use rukun_change::ChangeId;
+use rukun_change::{ChangeId, SubSls};
+
+use super::Outgoing;
 
 /// How much of the log may have been sent before its turn.
 const AHEAD_MAX: usize = 64;
@@ -14,6 +16,31 @@ pub(super) struct Overtaking {
     due: VecDeque<ChangeId>,
     /// The places of what is due, and of what was sent.
     ahead: BTreeSet<u64>,
+}
+
+impl Outgoing {
+    /// These, at places of the log that it is not sent to yet, go before it, if there are not too many.
+    pub fn overtakes(&mut self, changes: &[(u64, ChangeId)]) {
+        self.overtaking.add(changes);
+    }
+
+    /// Whether what stands at this place of the log has gone before it.
+    pub fn has_overtaken(&self, seq: u64) -> bool {
+        self.overtaking.includes(seq)
+    }
+
+    /// A frame with these changes, of these places of the log, goes with the greeting, before the peer has said how
+    /// much of the log it has. Gives the frame's number.
+    pub fn sent_early(&mut self, places: &[u64], changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
+        self.overtaking.ahead.extend(places);
+        self.sent(None, changes)
+    }
+
+    /// The same, where this went with the greeting and the peer has taken it.
+    #[must_use]
+    pub fn following(self, early: Self) -> Self {
+        Self { in_flight: early.in_flight, overtaking: early.overtaking, ..self }
+    }
 }
 
 impl Overtaking {
