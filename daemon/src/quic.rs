@@ -25,6 +25,8 @@ use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, KEEP_ALIVE_
 use crate::tls;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod timer;
 
 /// How long what is said with a ticket may stay unanswered before it is said again on a new connection.

@@ -1,6 +1,6 @@
 //! Deadlines of connections become timers of the kernel, each of which wakes the program once. Tokio's own wheel wakes
 //! it up to three times on the way to a far one, and once more for each that was put off meanwhile: of a phone at rest
-//! that is nearly all. What else connections need of a runtime they get from Tokio.
+//! that is nearly all. Their socket is one of ours, too; what else connections need of a runtime they get from Tokio.
 
 use std::io;
 use std::net::UdpSocket;
@@ -16,6 +16,8 @@ use rustix::time::{
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use super::socket::Socket;
 
 /// Tokio with timers of the kernel.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Runtime for KernelTimed {
     }
 
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-        TokioRuntime.wrap_udp_socket(socket)
+        Ok(Arc::new(Socket::new(socket)?))
     }
 
     fn now(&self) -> Instant {
