@@ -3,6 +3,7 @@
 //! loses, delays and holds back packets of whatever protocol. Simulated time is the business of the
 //! world; here it is the wall clock's, and what is measured is printed, never asserted.
 
+pub mod gateway;
 pub mod hall;
 pub mod lane;
 pub mod machine;
@@ -11,6 +12,7 @@ pub mod namespace;
 pub mod outage;
 pub mod pair;
 pub mod profile;
+pub mod rebound;
 pub mod rest;
 pub mod scene;
 pub mod tunnel;

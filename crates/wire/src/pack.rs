@@ -27,6 +27,9 @@ pub enum Effort {
 /// Shorter content takes the time of a thorough search, and saves less by it than stands in the head of a packet.
 const SEARCHED_BYTES_MIN: usize = 4 * 1024;
 
+/// What is shorter says nothing that was said before: an empty frame, the end of a list.
+const REFERRING_BYTES_MIN: usize = 32;
+
 impl Effort {
     fn level(self, bytes: usize) -> i32 {
         match self {
@@ -74,11 +77,11 @@ pub(crate) fn pack(parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// The same, referring back to what was compressed before, which it then belongs to.
 pub(crate) fn pack_after(history: &mut History, parts: &[Vec<u8>], effort: Effort) -> Vec<u8> {
-    let packed = if history.0.is_empty() && effort == Effort::Quick {
+    let bytes = parts.iter().map(Vec::len).sum();
+    let packed = if bytes < REFERRING_BYTES_MIN || history.0.is_empty() && effort == Effort::Quick {
         pack(parts)
     } else {
         // A context that is kept cannot refer to what is only borrowed.
-        let bytes = parts.iter().map(Vec::len).sum();
         let mut context = new_context(effort.level(bytes));
         context.ref_prefix(&history.0).expect("nothing is being compressed yet");
         packed_with(&mut context, parts)

@@ -19,6 +19,7 @@ use rukun_tests::lab::namespace;
 use rukun_tests::lab::outage::{self, Back};
 use rukun_tests::lab::pair::{self, Setting};
 use rukun_tests::lab::profile::{PROFILES, Profile};
+use rukun_tests::lab::rebound::{self, Rebound};
 use rukun_tests::lab::rest::{self, Rested};
 use serde::Serialize;
 
@@ -88,6 +89,7 @@ fn main() -> anyhow::Result<()> {
             Setting { program: &program, scene: &scene, families: args.families, profile: &profile };
         match args.task {
             Task::Cut => laboratory.cut(&setting)?,
+            Task::Rebind => laboratory.rebind(&setting)?,
             Task::Outage => laboratory.outage(&setting)?,
             Task::Rest => laboratory.rest(&setting)?,
             task => laboratory.cross(&setting, task)?,
@@ -144,6 +146,33 @@ impl Laboratory<'_> {
             runs.len(),
             mean(&runs),
             again as f64 * 100.0 / whole as f64
+        );
+        ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", pair::RUN_MAX.as_secs());
+        Ok(())
+    }
+
+    /// First syncs in which the phone's address changes, beside some in which it does not.
+    fn rebind(&self, setting: &Setting<'_>) -> anyhow::Result<()> {
+        let Setting { families, profile, .. } = *setting;
+        let steady = self.crossings(setting, Task::First, BASE_RUNS)?;
+        let whole = steady.iter().map(|run| run.bytes.1).sum::<u64>() / steady.len() as u64;
+        let runs = self.runs(profile, self.args.runs, |seed| rebound::rebound(setting, seed, whole))?;
+        let median = |runs: &mut dyn Iterator<Item = &Measured>| {
+            let mut seconds: Vec<f64> = runs.filter_map(|run| run.seconds).collect();
+            seconds.sort_by(f64::total_cmp);
+            seconds.get(seconds.len() / 2).copied().unwrap_or(f64::INFINITY)
+        };
+        let unfinished = runs.iter().filter(|run| run.measured.seconds.is_none()).count();
+        let kept = runs.iter().filter(|run| run.sessions == 1).count();
+        let bytes = runs.iter().map(|run| run.measured.bytes.1).sum::<u64>() / runs.len() as u64;
+        println!(
+            "{} first sync of {families} families, the phone's address changed once: {} runs, {unfinished} did not \
+             finish; in {kept} the connection went on; median {:.1} s, {:.1} where it stayed; {bytes} bytes to the \
+             phone, {whole} where it stayed",
+            profile.name,
+            runs.len(),
+            median(&mut runs.iter().map(|Rebound { measured, .. }| measured)),
+            median(&mut steady.iter()),
         );
         ensure!(unfinished == 0, "{unfinished} runs did not finish within {} s", pair::RUN_MAX.as_secs());
         Ok(())

@@ -28,6 +28,8 @@ pub enum Task {
     Day,
     /// As the first, but the link is cut once, at any byte that goes to the phone, until both ends have given it up.
     Cut,
+    /// As the first, but the phone's address and port outside change once, at any byte that goes to it.
+    Rebind,
     /// A phone that was linked before, and has one edit, after up to ten minutes without the link.
     Outage,
     /// A phone that has everything, and a link, and nothing to do for ten minutes.
@@ -37,7 +39,7 @@ pub enum Task {
 impl Task {
     /// Whether the phone has nothing but its key and the survey's id.
     fn begins_with_nothing(self) -> bool {
-        matches!(self, Self::First | Self::Cut)
+        matches!(self, Self::First | Self::Cut | Self::Rebind)
     }
 }
 

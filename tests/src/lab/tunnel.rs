@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep_until;
 use tokio_tun::Tun;
 
+use super::gateway::Gateway;
 use super::lane::{Carried, Lane};
 use super::profile::{Profile, Windows};
 
@@ -35,6 +36,9 @@ struct State {
     is_joined: bool,
     windows: Option<(Windows, u64)>,
     broken: Option<Break>,
+    gateway: Gateway,
+    /// The phone is given another place once as much has gone to it.
+    rebinds_after: Option<u64>,
     was_up: bool,
     is_over: bool,
 }
@@ -73,6 +77,8 @@ impl Tunnel {
                 is_joined: false,
                 windows: None,
                 broken: None,
+                gateway: Gateway::default(),
+                rebinds_after: None,
                 was_up: false,
                 is_over: false,
             }),
@@ -103,6 +109,14 @@ impl Tunnel {
         let mut state = self.shared.state();
         let after_bytes = state.down.carried().payload_bytes + bytes;
         state.broken = Some(Break { after_bytes, for_us: down.as_micros() as u64, until_us: None });
+    }
+
+    /// From now on the phone is behind a gateway, which gives it another place once so many bytes more have gone to
+    /// the phone.
+    pub fn rebind_after(&self, bytes: u64) {
+        let mut state = self.shared.state();
+        state.gateway.rebind();
+        state.rebinds_after = Some(state.down.carried().payload_bytes + bytes);
     }
 
     /// What went over it so far.
@@ -140,6 +154,19 @@ impl State {
         }
         self.was_up = is_up;
         is_up
+    }
+
+    /// The packets for the office that have arrived.
+    fn arrived_up(&mut self, now_us: u64) -> Vec<Vec<u8>> {
+        if self.rebinds_after.take_if(|after| *after <= self.down.carried().payload_bytes).is_some() {
+            self.gateway.rebind();
+        }
+        self.up.arrived(now_us).map(|packet| self.gateway.out(packet)).collect()
+    }
+
+    /// The packets for the phone that have arrived.
+    fn arrived_down(&mut self, now_us: u64) -> Vec<Vec<u8>> {
+        self.down.arrived(now_us).filter_map(|packet| self.gateway.within(packet)).collect()
     }
 
     fn is_broken(&mut self, now_us: u64) -> bool {
@@ -195,7 +222,7 @@ async fn carry(shared: Arc<Shared>, phone: Tun, office: Tun) {
         let (to_office, to_phone): (Vec<_>, Vec<_>) = {
             let (now_us, mut state) = (shared.now_us(), shared.state());
             state.is_up(now_us);
-            (state.up.arrived(now_us).collect(), state.down.arrived(now_us).collect())
+            (state.arrived_up(now_us), state.arrived_down(now_us))
         };
         // A device that is not up yet, or is gone, takes nothing: that is a loss like any other.
         for packet in to_office {
