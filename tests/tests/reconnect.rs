@@ -173,6 +173,22 @@ fn what_is_new_goes_with_the_greeting_and_the_first_answer_proves_that_it_came()
 }
 
 #[test]
+fn where_both_have_news_each_compares_once() {
+    let (mut world, supervisor) = scene_with_news(5);
+    let now = world.now();
+    for family in 200..230 {
+        let home = format!("1811010005{:04}00", 1 + family % 10);
+        let patch = json!({"r108": format!("Siti {family}"), "r304": 4});
+        world.replicas[OFFICE.0].add_record(now, home.parse().unwrap(), None, &patch).unwrap();
+    }
+    world.commit(OFFICE);
+    meet(&mut world, supervisor, OFFICE);
+    eprintln!("news on both sides: {:?}", world.carried);
+    // Each has said that it is quiet, before and after the receipts, and listed nothing place by place.
+    assert!(world.carried["summary"] <= 30, "{:?}", world.carried);
+}
+
+#[test]
 fn what_went_with_the_greeting_comes_again_where_statements_are_exchanged_first() {
     let edits = 40;
     let (mut world, supervisor) = scene_with_news(edits);

@@ -135,6 +135,10 @@ impl Outgoing {
     pub fn unclear(&mut self, again: bool) -> Result<(), Violation> {
         let sketch = self.sketch.take().ok_or(Violation::NoSketch)?;
         self.compare = Compare::Everywhere;
+        // The next one is of what has come meanwhile, too.
+        if self.summaries.is_empty() {
+            self.came.clear();
+        }
         if sketch.is_early {
             return Ok(());
         }
