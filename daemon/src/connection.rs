@@ -19,10 +19,10 @@ pub use socket::{Counted, Stream, Tcp};
 pub(crate) use socket::{Counts, state};
 
 /// After how long without a packet a connection is given up.
-pub const IDLE_MAX: Duration = Duration::from_mins(2);
+pub const IDLE_MAX: Duration = Duration::from_secs(130);
 /// The longest time between packets that keep a connection alive. What is left is for these to be repeated, and the
 /// mappings of carriers last about two minutes (RFC 4787, REQ-5).
-pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(100);
+pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(110);
 /// How much of a stream is taken at a time.
 const CHUNK_BYTES: usize = 16 * 1024;
 const REASON_CHARS_MAX: usize = 200;

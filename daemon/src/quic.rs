@@ -346,7 +346,7 @@ fn transport(streams_from_peer: u32, keep_alive: Option<Duration>) -> TransportC
         .mtu_discovery_config(None)
         .initial_rtt(INITIAL_RTT)
         .keep_alive_interval(keep_alive)
-        .max_idle_timeout(Some(idle_max.try_into().expect("two minutes in milliseconds fit 62 bits")))
+        .max_idle_timeout(Some(idle_max.try_into().expect("some minutes in milliseconds fit 62 bits")))
         .max_concurrent_bidi_streams(streams_from_peer.into())
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)

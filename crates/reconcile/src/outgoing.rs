@@ -168,8 +168,8 @@ impl Outgoing {
         if self.position < head {
             return Work::Log { after: self.position };
         }
-        let is_asking = !self.listed.is_empty() || !self.summaries.is_empty() || self.sketch.is_some();
-        if !self.in_flight.is_empty() || is_asking {
+        // What is not acknowledged yet is taken in before what is asked behind it.
+        if !self.listed.is_empty() || !self.summaries.is_empty() || self.sketch.is_some() {
             return Work::Nothing;
         }
         if !self.said_quiet {

@@ -13,7 +13,7 @@ use super::pair::{RUN_MAX, Setting};
 use crate::world::chance::Chance;
 
 /// By then both ends of a connection have given it up.
-const GIVEN_UP: Duration = Duration::from_secs(130);
+const GIVEN_UP: Duration = Duration::from_secs(140);
 /// The longest time without a link.
 const OUTAGE_MS_MAX: u64 = 600_000;
 
