@@ -43,6 +43,8 @@ pub(super) struct Race {
     by_tcp: Option<UnderWay>,
     /// By what TCP goes on, and when.
     tls: Option<(oneshot::Sender<()>, Instant)>,
+    /// When what is not answered is begun anew.
+    next: Instant,
 }
 
 /// An attempt that has not ended, as far as is known.
@@ -58,7 +60,8 @@ impl Race {
     pub(super) fn new(endpoint: Endpoint, to: SocketAddr, to_enrol: bool) -> Self {
         let is_tcp_alone = endpoint.remembered().contains(&to);
         let attempts = JoinSet::new();
-        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None, tls: None }
+        let next = Instant::now();
+        Self { endpoint, to, to_enrol, is_tcp_alone, attempts, by_udp: None, by_tcp: None, tls: None, next }
     }
 
     /// The first attempt that succeeds; the others are dropped. One that fails while others are under way brings no
@@ -67,12 +70,12 @@ impl Race {
     /// # Errors
     /// If all that were under way have failed, or none has succeeded in time.
     pub(super) async fn run(mut self) -> Outcome {
-        let mut next = Instant::now();
-        let end = next + ATTEMPT_MAX;
+        self.next = Instant::now();
+        let end = self.next + ATTEMPT_MAX;
         while Instant::now() < end {
-            if Instant::now() >= next {
+            if Instant::now() >= self.next {
+                self.next += RACE_AFTER;
                 self.begin_round();
-                next += RACE_AFTER;
             }
             let tls_due = self.tls.as_ref().map_or(end, |(_, due)| *due);
             tokio::select! {
@@ -81,7 +84,7 @@ impl Race {
                 },
                 () = answer(self.by_tcp.as_mut()) => self.link_is_up(),
                 () = sleep_until(tls_due), if self.tls.is_some() => self.go_on_by_tcp(),
-                () = sleep_until(next.min(end)) => {}
+                () = sleep_until(self.next.min(end)) => {}
             }
         }
         Err(ConnectError::Deadline { seconds: ATTEMPT_MAX.as_secs() })
@@ -112,6 +115,8 @@ impl Race {
         let is_fresh = self.by_udp.as_ref().is_some_and(|attempt| attempt.began.elapsed() < FRESH);
         if !is_fresh && !is_answered(self.by_udp.as_ref()) {
             self.begin_udp();
+            // Its packet alone takes a second of a slow link: it has its time, too.
+            self.next = Instant::now() + RACE_AFTER;
         }
     }
 
