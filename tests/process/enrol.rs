@@ -129,7 +129,7 @@ fn an_officer_types_what_the_card_says_and_the_region_s_families_come() {
     let device = Daemon::start(&siti);
     wait("the region's families", || records(&device).contains(&inside));
     assert_eq!(records(&device).len(), 1, "and no others");
-    assert!(device.status().survey.unwrap().questionnaire);
+    wait("the questionnaire", || device.status().survey.unwrap().questionnaire);
     add(&device, homes[0]);
     wait("the device's own work", || records(office.daemon()).len() == 3);
     assert!(join(&siti, &card).unwrap_err()["remedy"].as_str().unwrap().contains("stop it first"));
