@@ -163,7 +163,8 @@ fn what_is_new_goes_with_the_greeting_and_the_first_answer_proves_that_it_came()
         }
         world.run(1);
     }
-    let beyond = |name: &str| world.carried.get(name).copied().unwrap_or_default() - said.get(name).unwrap_or(&0);
+    let beyond =
+        |name: &str| world.carried.get(name).copied().unwrap_or_default() - said.get(name).unwrap_or(&0);
     // Each side tells one place in its log, and no change goes twice.
     assert!(beyond("changes") < 80 && beyond("sketch") == 0, "{said:?} {:?}", world.carried);
     world.settle(STEPS);

@@ -132,8 +132,7 @@ mod tests {
 
         let destination = there.local_addr().unwrap();
         for contents in [b"one", b"two"] {
-            let transmit =
-                Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+            let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
             here.try_send(&transmit).unwrap();
             let (mut bytes, mut meta) = ([0; 8], [RecvMeta::default()]);
             let mut buffers = [IoSliceMut::new(&mut bytes)];

@@ -31,7 +31,11 @@ impl Outgoing {
 
     /// A frame with these changes, of these places of the log, goes with the greeting, before the peer has said how
     /// much of the log it has. Gives the frame's number.
-    pub fn sent_early(&mut self, places: &[u64], changes: impl IntoIterator<Item = (ChangeId, SubSls)>) -> u64 {
+    pub fn sent_early(
+        &mut self,
+        places: &[u64],
+        changes: impl IntoIterator<Item = (ChangeId, SubSls)>,
+    ) -> u64 {
         self.overtaking.ahead.extend(places);
         self.sent(None, changes)
     }
