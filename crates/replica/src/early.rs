@@ -29,11 +29,11 @@ impl Replica {
     pub(crate) fn speak_early(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let Some(state) = self.links.get(&link).map(|open| open.state) else { return Ok(()) };
         let was_met = state.knows_us || state.received.is_some() || state.acknowledged > 0;
-        // All of the log is news to whoever was never met, unless it has it from somebody else.
-        let is_all = match was_met {
-            true if state.acknowledged > 0 => self.send_early(link)?,
-            true => !self.has_news(link)?,
-            false => true,
+        let is_all = if state.acknowledged > 0 {
+            self.send_early(link)?
+        } else {
+            // All of the log is news to whoever was never met, unless it has it from somebody else.
+            !was_met || !self.has_news(link)?
         };
         if is_all { self.sketch_early(link) } else { Ok(()) }
     }

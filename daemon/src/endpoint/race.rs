@@ -70,7 +70,6 @@ impl Race {
     /// # Errors
     /// If all that were under way have failed, or none has succeeded in time.
     pub(super) async fn run(mut self) -> Outcome {
-        self.next = Instant::now();
         let end = self.next + ATTEMPT_MAX;
         while Instant::now() < end {
             if Instant::now() >= self.next {

@@ -40,6 +40,10 @@ impl Socket {
         let udp = UdpSocketState::new((&socket).into())?;
         Ok(Self { io: watched(socket, Interest::READABLE)?, udp, is_full: AtomicBool::new(false) })
     }
+
+    fn watched_for_room(&self) -> io::Result<AsyncFd<UdpSocket>> {
+        watched(self.io.get_ref().try_clone()?, Interest::WRITABLE)
+    }
 }
 
 impl AsyncUdpSocket for Socket {
@@ -92,9 +96,12 @@ impl AsyncUdpSocket for Socket {
 impl UdpPoller for Room {
     fn poll_writable(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.socket.is_full.load(Ordering::Relaxed) {
-            let waiting = match self.waiting.take() {
-                Some(waiting) => waiting,
-                None => watched(self.socket.io.get_ref().try_clone()?, Interest::WRITABLE)?,
+            let waiting = self.waiting.take();
+            let Ok(waiting) = waiting.map_or_else(|| self.socket.watched_for_room(), Ok) else {
+                // File descriptors have run out, and no connection is lost for that: it is tried until there is room.
+                self.socket.is_full.store(false, Ordering::Relaxed);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             };
             if waiting.poll_write_ready(context)?.is_pending() {
                 self.waiting = Some(waiting);
