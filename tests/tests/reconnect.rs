@@ -6,6 +6,7 @@ use rukun_authority::Role;
 use rukun_change::RecordId;
 use rukun_replica::Reached;
 use rukun_tests::by_hand::{Node, World};
+use rukun_wire::{Changes, Message};
 use serde_json::json;
 
 const STEPS: usize = 100_000;
@@ -199,6 +200,29 @@ fn what_went_with_the_greeting_comes_again_where_statements_are_exchanged_first(
     assert_eq!(world.replicas[OFFICE.0].status().unwrap().changes, before + edits as u64);
     meet(&mut world, supervisor, OFFICE);
     assert!(!world.carried.contains_key("changes"), "{:?}", world.carried);
+}
+
+#[test]
+fn before_trust_is_settled_two_frames_are_passed_over_and_no_third_nor_one_that_tells_of_the_log() {
+    let early = |frame| Changes { frame, upto: None, items: Vec::new() };
+    let of_log = |frame| Changes { upto: Some(frame), ..early(frame) };
+    let ends = [vec![early(1), early(2), early(3)], vec![early(1), of_log(2)], vec![of_log(1)]];
+    for frames in ends {
+        let (mut world, supervisor, _) = scene(1);
+        let link = world.link_by_hand(OFFICE, world.key(supervisor));
+        let hello = world.hello_by_hand();
+        world.say(OFFICE, link, &Message::Hello(hello));
+        world.hear(OFFICE, link);
+        let (last, before) = frames.split_last().unwrap();
+        for frame in before {
+            world.say(OFFICE, link, &Message::Changes(frame.clone()));
+            assert_eq!(world.hear(OFFICE, link), [], "it is not acknowledged");
+        }
+        world.say(OFFICE, link, &Message::Changes(last.clone()));
+        let heard = world.hear(OFFICE, link);
+        let Some(Message::Close(why)) = heard.last() else { panic!("{frames:?}: {heard:?}") };
+        assert!(why.text.contains("before trust is settled"), "{frames:?}: {why:?}");
+    }
 }
 
 #[test]
