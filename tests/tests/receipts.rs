@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rukun_authority::{Role, Said, Statement};
-use rukun_change::{ChangeId, EncodedFingerprint, Fingerprint, RecordId};
+use rukun_change::{ChangeId, EncodedFingerprint, Fingerprint, RecordId, SubSls};
 use rukun_replica::Reached;
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::{Changes, Exception, Message};
@@ -92,6 +92,26 @@ fn a_superior_signs_for_what_it_holds_whoever_dials_and_whoever_asks_first() {
             world.forget_in_flight();
         }
     }
+}
+
+#[test]
+fn who_is_no_superior_there_any_more_shows_nothing_by_its_own_word() {
+    let Survey { mut world, office, supervisor, ani } = survey();
+    let record = add(&mut world, ani);
+    meet(&mut world, ani, supervisor);
+    assert_eq!(reached(&world, supervisor, &record), [Reached::Supervisor]);
+    world.grant(office, supervisor, Role::Supervisor, &["1811010006"]);
+    world.link(supervisor, office);
+    let home: SubSls = HOME.parse().unwrap();
+    let covers = |world: &mut World| {
+        let regions = world.replicas[supervisor.0].status().unwrap().regions;
+        regions.iter().any(|region| region.covers_sub_sls(&home))
+    };
+    while covers(&mut world) {
+        world.run(1);
+    }
+    // The district has not signed for it yet.
+    assert_eq!(reached(&world, supervisor, &record), [Reached::Here]);
 }
 
 #[test]

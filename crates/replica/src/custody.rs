@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use rukun_authority::{Role, Trust};
 use rukun_change::{ChangeId, DeviceKey, Incarnation, RecordId, SubSls};
-use rukun_store::EntryKind;
+use rukun_store::{EntryKind, Proof};
 
 use crate::replica::{Replica, ReplicaError};
 
@@ -212,7 +212,9 @@ impl Replica {
         let mut proved = Proved { own: None, receipts: Vec::new(), alone: BTreeSet::new() };
         let Some(trust) = &self.trust else { return Ok(proved) };
         proved.own = trust.receipt_grant(&self.device(), home).map(|(_, role)| role);
-        for proof in self.store.proofs(home)? {
+        // Its own word proves nothing to a device: it may be a superior there no more, and alone hold what it signed for.
+        let by_others = |proof: &Proof| proof.issuer != self.device();
+        for proof in self.store.proofs(home)?.into_iter().filter(by_others) {
             let (receipt, rank) = self.read_receipt(proof.seq)?;
             if let Some(role) = trust.attested_by(&rank.id, &receipt) {
                 proved.receipts.push((role, proof.upto, proof.own_upto));
