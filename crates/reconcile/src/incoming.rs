@@ -73,6 +73,11 @@ impl Incoming {
         (self.quiet, self.was_quiet) = (true, true);
     }
 
+    /// We asked the peer for something that it is to send: it says again when it has.
+    pub fn asked_for(&mut self) {
+        self.quiet = false;
+    }
+
     /// Whether the peer had nothing more to send when it last spoke of it.
     pub fn is_quiet(&self) -> bool {
         self.quiet

@@ -223,6 +223,11 @@ impl Outgoing {
         self.in_flight.frame_changes_max()
     }
 
+    /// The peer asked for something, and waits until we say that there is nothing more.
+    pub fn was_asked(&mut self) {
+        self.said_quiet = false;
+    }
+
     /// Of what [`Work::Changes`] asked for these need another frame.
     pub fn wanted_still(&mut self, ids: &[ChangeId]) {
         for id in ids.iter().rev() {

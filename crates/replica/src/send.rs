@@ -77,6 +77,9 @@ impl Replica {
         by_log.sort_unstable();
         let ids: Vec<ChangeId> = by_log.into_iter().map(|(_, id)| id).collect();
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if !ids.is_empty() {
+            open.outgoing.was_asked();
+        }
         Ok(open.outgoing.wants(&ids).map_err(Into::into))
     }
 

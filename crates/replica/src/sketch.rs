@@ -232,6 +232,9 @@ impl Replica {
         let Some(drawn) = self.links.get_mut(&link).and_then(|open| open.drawn.take()) else {
             return Ok(Err(Violation::NoSketch.into()));
         };
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !shorts.is_empty()) {
+            open.outgoing.was_asked();
+        }
         let (receipts, lacking): (Vec<Short>, Vec<Short>) =
             shorts.iter().partition(|short| drawn.receipts.contains_key(short));
         let receipts: Vec<u64> =
@@ -301,6 +304,9 @@ impl Replica {
         self.forget_what_came(asking, &ours, &mut lacking)?;
         for declined in &self.receipts_declined {
             lacking.remove(&difference.key().short(declined.as_bytes()));
+        }
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !lacking.is_empty()) {
+            open.incoming.asked_for();
         }
         self.send(link, &Message::Lack(lacking.into_iter().collect()));
         let head = self.store.head();

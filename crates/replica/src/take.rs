@@ -212,6 +212,9 @@ impl Replica {
             }
         }
         self.weigh_listing(link, sub_sls, ids, want.is_empty(), last);
+        if let Some(open) = self.links.get_mut(&link).filter(|_| !want.is_empty()) {
+            open.incoming.asked_for();
+        }
         self.send(link, &Message::Want(want));
         Ok(Ok(()))
     }

@@ -37,6 +37,19 @@ fn nothing_is_agreed_on_while_changes_are_not_acknowledged() {
 }
 
 #[test]
+fn who_was_asked_for_something_says_again_that_there_is_nothing_more() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, false), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, false), Work::Nothing);
+    outgoing.was_asked();
+    assert_eq!(outgoing.next(0, false), Work::SayQuiet);
+    let mut incoming = crate::Incoming::default();
+    incoming.said_quiet();
+    incoming.asked_for();
+    assert!(!incoming.is_quiet() && !incoming.is_greeting());
+}
+
+#[test]
 fn no_more_frames_fly_than_the_window_holds() {
     let mut outgoing = Outgoing::new(0, 0);
     for upto in 1..=FRAMES_IN_FLIGHT_MAX as u64 {
