@@ -13,10 +13,12 @@ pub use loss::{Loss, Settled};
 pub use root::Root;
 pub use sls::Sls;
 mod bundle;
+mod courier;
 mod evidence;
 mod officers;
 
 pub use bundle::Bundle;
+pub use courier::Courier;
 pub use evidence::{EvidenceVerb, Verify};
 
 use std::path::PathBuf;
@@ -260,6 +262,9 @@ changed since.")]
     /// Carry work in a file where there is no link
     #[command(subcommand, after_help = "Example:\n  rukun bundle export --for district budi.bundle")]
     Bundle(Bundle),
+    /// Carry others' bundles on this device
+    #[command(subcommand, after_help = "Example:\n  rukun courier take budi.bundle")]
+    Courier(Courier),
     /// Save what a damaged store still holds into a new one
     #[command(after_help = "\
 Example:

@@ -3,6 +3,7 @@
 
 mod backup;
 mod bundle;
+mod courier;
 mod daemon;
 mod erasure;
 mod evidence;
@@ -139,6 +140,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             evidence::write(record.unwrap_or_default(), out, folder, output)?;
         }
         Verb::Bundle(verb) => bundle::carry_out(verb, folder, output)?,
+        Verb::Courier(verb) => courier::carry_out(verb, folder, output)?,
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,
         Verb::Network(NetworkVerb::Network(told)) => network::network(&told, folder, output)?,

@@ -310,6 +310,10 @@ impl Driver {
             Event::PeerDown { peer, reason } => {
                 tracing::info!(device = peer.short(), "session ended: {reason}");
             }
+            Event::Brought { sender, courier } => {
+                let sender = sender.short();
+                tracing::info!(device = courier.short(), "it brought a bundle of device {sender}");
+            }
             Event::Waits { peer, change } => {
                 tracing::debug!(device = peer.short(), "change {change:.12} waits at the peer");
             }

@@ -23,6 +23,10 @@ pub(crate) fn told(event: &Event) -> Value {
         Event::Proved { sub_sls, issuer } => {
             json!({ "event": "proved", "sub_sls": sub_sls.to_string(), "issuer": issuer.to_string() })
         }
+        Event::Brought { sender, courier } => {
+            json!({ "event": "brought", "sender": sender.to_string(), "courier": courier.to_string() })
+        }
+        Event::Parcel { digest } => json!({ "event": "parcel", "bundle": digest.to_string() }),
         Event::Waits { peer, change } => {
             json!({ "event": "waits", "peer": peer.to_string(), "change": change.to_string() })
         }

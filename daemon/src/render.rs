@@ -4,6 +4,7 @@
 
 mod bundle;
 mod conflicts;
+mod courier;
 mod custody;
 mod erasure;
 mod evidence;
@@ -21,6 +22,7 @@ mod table;
 
 pub use bundle::{bundle_taken, bundle_written};
 pub use conflicts::{conflict_details, conflict_list};
+pub use courier::{parcel_dropped, parcel_given, parcel_taken, parcels};
 pub use erasure::{erased, erased_list, erasing};
 pub use evidence::evidence;
 pub use hand_over::{assigned, moved, released};

@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod bundle;
+mod courier;
 mod custody;
 mod erasure;
 mod error;
@@ -27,6 +28,7 @@ mod typed;
 
 pub use answer::{answer, found, grant};
 pub use bundle::{BundleShape, BundleTakenShape};
+pub use courier::{GivenShape, ParcelShape, ParcelsShape};
 pub use erasure::erase;
 pub use error::VerbError;
 pub use evidence::{EvidenceShape, ProofLine, ProofShape};

@@ -20,7 +20,8 @@
 //! - *Devices are lost*: a superior revokes one, or the root does, while whoever found it goes on with it,
 //!   writes and grants. Superiors revoke each other, and uphold what another dismisses.
 //! - *The root* goes over to another key, and a thief of the old one grants where nobody knows that yet.
-//! - *Bundles* are brought late, twice, changed, or to somebody else.
+//! - *Bundles* are brought late, twice, changed, to somebody else, or by a courier's device, which is cut off and
+//!   crashes like any.
 //! - *Peers* lie in every way that `liar` knows.
 //!
 //! What is never assumed to fail: Ed25519 and SHA-256, the office's memory of who founded the

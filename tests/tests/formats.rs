@@ -107,6 +107,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::SYMBOLS_MAX,
         rukun_wire::limits::BLOB_PIECE_BYTES_MAX,
         rukun_wire::limits::BLOB_BYTES_MAX,
+        rukun_wire::limits::PARCELS_MAX,
         rukun_wire::limits::REFUSAL_BYTES_MAX,
         rukun_wire::limits::CLOSE_TEXT_BYTES_MAX,
         rukun_wire::limits::ENROL_ASK_BYTES_MAX,

@@ -13,7 +13,8 @@ use rukun_wire::limits::FRAME_CHANGES_MAX;
 use rukun_wire::{Body, Changes, Message};
 
 use crate::batch::Batch;
-use crate::greet::{blob_messages, statement_messages};
+use crate::blob::blob_messages;
+use crate::greet::statement_messages;
 use crate::input::{Checked, Content, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
 use crate::send::{HeldAt, LogPart};
@@ -66,7 +67,11 @@ impl Replica {
         let above = trust.chain(&self.device());
         let is_above =
             trust.grants().iter().any(|grant| grant.subject == *recipient && above.contains(&grant.id));
-        let mut half = self.opening(survey, known.as_ref(), is_above)?;
+        let has_questionnaire = is_above
+            || known.is_some_and(|known| known.last_contact_ms > 0)
+            // It has made work by it.
+            || !self.store.written_by(recipient).map_err(ReplicaError::from)?.is_empty();
+        let mut half = self.opening(survey, known.as_ref(), !has_questionnaire)?;
         let after = known.map_or(0, |known| known.acknowledged);
         half.extend(self.log_messages(recipient, &trust.reads(recipient), after)?);
         let (changes, statements) = counted(&half);
@@ -112,21 +117,20 @@ impl Replica {
         })
     }
 
-    /// Everything that stands before work: who we are, what is said of trust, and the questionnaire unless the
-    /// recipient was linked once, or this device's own grant came down from it.
+    /// Everything that stands before work: who we are, what is said of trust, and the questionnaire for whom may not
+    /// have it.
     fn opening(
         &self,
         survey: SurveyId,
         known: Option<&PeerState>,
-        is_above: bool,
+        with_questionnaire: bool,
     ) -> Result<Vec<Message>, ReplicaError> {
         let received = known.and_then(|known| known.received);
         let mut half = vec![Message::Hello(self.hello(survey, received, false)?)];
         let statements = self.store.statements_but(&BTreeSet::new())?;
         half.extend(statement_messages(statements.into_iter().map(|(_, bytes)| bytes)));
         let digest = self.trust.as_ref().map(|trust| trust.charter().questionnaire);
-        let is_linked = known.is_some_and(|known| known.last_contact_ms > 0);
-        if let Some(digest) = digest.filter(|_| !is_linked && !is_above)
+        if let Some(digest) = digest.filter(|_| with_questionnaire)
             && let Some(blob) = self.store.blob(&digest)?
         {
             half.extend(blob_messages(&digest, 0, blob.len() as u64, &blob));

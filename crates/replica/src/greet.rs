@@ -4,20 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::{Said, Statement, VerifiedStatement};
-use rukun_change::{DeviceKey, Digest, Incarnation, Moment, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{DeviceKey, Incarnation, Moment, Region, StatementId, SubSls, SurveyId};
 use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
-use rukun_store::{BlobState, PeerState};
-use rukun_wire::limits::{BATCH_BYTES_MAX, BLOB_PIECE_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
+use rukun_store::PeerState;
+use rukun_wire::limits::{BATCH_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
 use crate::input::{CheckedStatement, Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome, Phase};
-
-/// How much of a file is given for one request.
-const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
 
 impl Replica {
     /// Says who we are. Where the peer has greeted first, what is the same as in its greeting is left out.
@@ -231,56 +228,6 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    pub(crate) fn give_blob(
-        &mut self,
-        link: LinkId,
-        digest: &Digest,
-        offset: u64,
-    ) -> Result<Outcome, ReplicaError> {
-        let Some(blob) = self.store.blob(digest)? else { return Ok(Ok(())) };
-        // Who asks for what is behind the end was told something else before.
-        let offset = if offset < blob.len() as u64 { offset } else { 0 };
-        let wanted = blob.get(offset as usize..).unwrap_or_default();
-        let given = wanted.get(..BLOB_GIVEN_BYTES_MAX as usize).unwrap_or(wanted);
-        for message in blob_messages(digest, offset, blob.len() as u64, given) {
-            self.send(link, &message);
-        }
-        Ok(Ok(()))
-    }
-
-    pub(crate) fn take_blob(
-        &mut self,
-        link: LinkId,
-        digest: &Digest,
-        offset: u64,
-        total: u64,
-        bytes: &[u8],
-    ) -> Result<Outcome, ReplicaError> {
-        let wanted = self.trust.as_ref().is_some_and(|trust| trust.charter().questionnaire == *digest);
-        let in_place = offset == 0 || offset == self.store.blob_offset(digest)?;
-        if !wanted || self.questionnaire.is_some() || !in_place {
-            return Ok(Ok(()));
-        }
-        let state = self.store.put_blob(digest, offset, total, bytes)?;
-        let upto = offset + bytes.len() as u64;
-        match state {
-            BlobState::Partial { offset } if offset == upto && upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX) => {
-                self.send(link, &Message::BlobWant { digest: *digest, offset });
-            }
-            // What is held is of a file of another length. One of the two is none: begin with this one.
-            BlobState::Partial { offset: held } if offset != 0 && held == offset && !bytes.is_empty() => {
-                self.send(link, &Message::BlobWant { digest: *digest, offset: 0 });
-            }
-            BlobState::Partial { .. } | BlobState::Complete | BlobState::Wrong => {}
-        }
-        self.load_questionnaire()?;
-        if self.questionnaire.is_some() {
-            // By it rules are checked and numbers found that views made without it say nothing of.
-            self.store.mark_stale(None)?;
-        }
-        Ok(Ok(()))
-    }
-
     /// What peers may read may have changed with the statements: where it has, nothing is known any more of
     /// what they hold, and linked ones are compared anew.
     pub(crate) fn rescope_peers(&mut self) -> Result<(), ReplicaError> {
@@ -443,14 +390,4 @@ pub(crate) fn statement_messages(statements: impl IntoIterator<Item = Vec<u8>>) 
     }
     messages.push(Message::Statements { items, last: true });
     messages
-}
-
-/// This part of a file, from this place on, in pieces.
-pub(crate) fn blob_messages(digest: &Digest, offset: u64, total: u64, part: &[u8]) -> Vec<Message> {
-    let pieces = part.chunks(BLOB_PIECE_BYTES_MAX).scan(offset, |at, piece| {
-        let offset = *at;
-        *at += piece.len() as u64;
-        Some(Message::Blob { digest: *digest, offset, total, bytes: piece.to_vec() })
-    });
-    pieces.collect()
 }

@@ -4,7 +4,7 @@
 use rukun_authority::{
     Refusal, Statement, StatementRefusal, VerifiedChange, VerifiedHeader, VerifiedStatement, Verifier,
 };
-use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls, SurveyId};
+use rukun_change::{ChangeId, DeviceKey, Digest, RecordId, StatementId, SubSls, SurveyId};
 use rukun_wire::{Body, Message, WireError};
 
 /// A connection to a peer, numbered by the driver, never twice in one run.
@@ -117,6 +117,18 @@ pub enum Event {
         sub_sls: SubSls,
         /// Who gave the receipt.
         issuer: DeviceKey,
+    },
+    /// A courier brought a bundle, and it was taken in.
+    Brought {
+        /// Who made it.
+        sender: DeviceKey,
+        /// Who brought it.
+        courier: DeviceKey,
+    },
+    /// What became of a parcel is known here.
+    Parcel {
+        /// Which.
+        digest: Digest,
     },
     /// A change waits at the peer until what it rests on has come there. That is nobody's fault.
     Waits {

@@ -22,10 +22,18 @@ mod link;
 
 mod greet;
 
+mod blob;
+
 mod batch;
 
 mod bundle;
 pub use bundle::{BundleError, BundleTaken, BundleWritten};
+
+mod parcels;
+pub use parcels::{ParcelLine, ParcelState};
+
+mod courier;
+pub use courier::CourierError;
 
 mod overtake;
 
@@ -84,4 +92,4 @@ pub use rukun_store::{
     FileBackend, InMemoryBackend, NewStore, OpenError, Released, Salvaged, StorageBackend, Store, StoreError,
     Unlock,
 };
-pub use rukun_wire::{Body, Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, WireError, limits};
+pub use rukun_wire::{Body, Deframer, EnrolAnswer, EnrolAsk, EnrolRefusal, Parcel, WireError, limits};

@@ -5,6 +5,7 @@ use rukun_change::{DeviceKey, Moment};
 use rukun_reconcile::Violation;
 use rukun_wire::{CloseCode, CloseReason, Message};
 
+use crate::blob::Piece;
 use crate::input::{Content, Event, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Link, Outcome, Phase};
@@ -138,7 +139,15 @@ impl Replica {
             (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
             (Phase::Live, Message::BlobWant { digest, offset }) => self.give_blob(link, &digest, offset),
             (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
-                self.take_blob(link, &digest, offset, total, &bytes)
+                let piece = Piece { digest, offset, total, bytes };
+                if self.is_coming(link, &digest) {
+                    return self.take_parcel_piece(now, link, &piece);
+                }
+                self.take_blob(link, &piece)
+            }
+            (Phase::Live, Message::Parcels(parcels)) => self.take_parcels(link, parcels),
+            (Phase::Live, Message::ParcelEnd { digest, refused }) => {
+                self.take_parcel_end(link, &digest, refused).map(Ok)
             }
             (Phase::Live, Message::Ack { frame, exceptions }) => self.take_ack(now, link, frame, &exceptions),
             (Phase::Live, Message::Summary(rows)) => Ok(self.take_summary(link, rows)),

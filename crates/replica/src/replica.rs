@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedHeader, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
-use rukun_change::{Author, DeviceKey, Fingerprint, Moment, RecordId, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{
+    Author, DeviceKey, Digest, Fingerprint, Moment, RecordId, Region, StatementId, SubSls, SurveyId,
+};
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
 use rukun_reconcile::sketch::Prefix;
 use rukun_store::{Store, StoreError};
 
+use crate::courier::AnswerDue;
 use crate::input::{Event, Input, LinkId, Output};
+use crate::parcels::ParcelLine;
 use crate::rank::ReceiptsRead;
 use crate::session::Link;
 
@@ -60,6 +64,10 @@ pub struct Replica {
     pub(crate) statement_numbers: BTreeMap<Author, BTreeSet<u64>>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
+    /// The parcels on this device.
+    pub(crate) parcels: BTreeMap<Digest, ParcelLine>,
+    /// What couriers brought since the last commit, and is to be answered.
+    pub(crate) answers_due: Vec<AnswerDue>,
     /// From where codes were guessed wrongly.
     pub(crate) tries: Tries,
     staged: VecDeque<Output>,
@@ -96,6 +104,8 @@ impl Replica {
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             refused: BTreeMap::new(),
+            parcels: BTreeMap::new(),
+            answers_due: Vec::new(),
             tries: Tries::default(),
             staged: VecDeque::new(),
             released: VecDeque::new(),
@@ -104,6 +114,7 @@ impl Replica {
         replica.scopes = replica.peer_scopes()?;
         replica.load_questionnaire()?;
         replica.find_outgrown()?;
+        replica.recall_parcels()?;
         Ok(replica)
     }
 
@@ -162,6 +173,9 @@ impl Replica {
             if cfg!(planted = "receipt-before-commit") {
                 self.released.append(&mut self.staged);
             }
+        }
+        if self.write_answers()? {
+            self.send_what_is_due()?;
         }
         if self.release_what_may_go()? {
             self.send_what_is_due()?;
@@ -397,6 +411,9 @@ pub enum ReplicaError {
         /// The place.
         seq: u64,
     },
+    /// The list of parcels is none.
+    #[error("the list of carried bundles in the store is damaged; restore the store from a backup")]
+    Parcels,
     /// The survey's questionnaire, whose hash fits the charter, does not parse.
     #[error("the survey's questionnaire can't be read: {0}; the survey needs a new charter")]
     Questionnaire(String),

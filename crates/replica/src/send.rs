@@ -29,6 +29,7 @@ impl Replica {
             while self.send_next(link)? {}
             self.answer_summaries(link)?;
             self.keep_state(link)?;
+            self.ask_for_parcel(link)?;
         }
         Ok(())
     }
@@ -395,6 +396,9 @@ impl Replica {
         }
         if newly {
             self.tell(Event::InSync { peer });
+        }
+        if agreed {
+            self.offer_parcels(link);
         }
         if let Some(open) = self.links.get(&link).filter(|open| open.outgoing.owes_a_mark()) {
             self.send_mark(link, open.outgoing.position());

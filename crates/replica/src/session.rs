@@ -1,14 +1,14 @@
 //! The state of one link: who is there, how far the session has come, and what is known of the
 //! peer. What moves it is in `link`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rukun_change::{DeviceKey, Fingerprint, Incarnation, Moment, Region, SubSls};
+use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
 use rukun_wire::limits::EARLY_FRAMES_MAX;
-use rukun_wire::{CloseCode, Framer, Hello, Short, Sketch};
+use rukun_wire::{CloseCode, Framer, Hello, Parcel, Short, Sketch};
 
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
@@ -46,6 +46,12 @@ pub(crate) struct Link {
     pub(crate) early_came: Option<Box<Sketch>>,
     /// How many frames came with the peer's greeting and were passed over, since trust was to be settled first.
     pub(crate) early_passed: u64,
+    /// The parcels that the peer was told of.
+    pub(crate) parcels_told: BTreeSet<Digest>,
+    /// The parcels that the peer has for us, and were not asked for yet.
+    pub(crate) parcels_due: VecDeque<Parcel>,
+    /// The parcel that is coming.
+    pub(crate) parcel: Option<Parcel>,
     pub(crate) state: PeerState,
     /// Whether [`PeerState`] differs from what the store has.
     pub(crate) state_is_news: bool,
@@ -104,6 +110,9 @@ impl Link {
             early_sent: None,
             early_came: None,
             early_passed: 0,
+            parcels_told: BTreeSet::new(),
+            parcels_due: VecDeque::new(),
+            parcel: None,
             state,
             state_is_news: false,
             opened_ms: now.steady_ms,
@@ -112,6 +121,11 @@ impl Link {
 
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live)
+    }
+
+    /// Whether this parcel is coming by it.
+    pub(crate) fn is_bringing(&self, digest: &Digest) -> bool {
+        self.parcel.is_some_and(|parcel| parcel.digest == *digest)
     }
 
     /// Whether changes that come before trust is settled may have gone with the peer's greeting. They are passed over,

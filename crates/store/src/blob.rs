@@ -1,4 +1,4 @@
-//! Files that the charter names (questionnaire, dictionary): pieces in order become a file whose
+//! Files that the charter names (questionnaire, dictionary), and bundles that are carried for others: pieces in order become a file whose
 //! digest fits, or nothing. Resumable, since every piece is kept until the last has come.
 
 use redb::{ReadableTable, WriteTransaction};
@@ -75,6 +75,14 @@ impl Store {
     /// If the medium fails.
     pub fn blob_offset(&self, digest: &Digest) -> Result<u64, StoreError> {
         Ok(self.blob_state(digest)?.map_or(0, |(_, held)| held))
+    }
+
+    /// Forgets a file, or the part of it that has come.
+    ///
+    /// # Errors
+    /// If the medium fails.
+    pub fn forget_blob(&mut self, digest: &Digest) -> Result<(), StoreError> {
+        self.write(|txn, _, _| forget(txn, digest))
     }
 
     fn blob_state(&self, digest: &Digest) -> Result<Option<(u64, u64)>, StoreError> {

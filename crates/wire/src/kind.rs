@@ -22,10 +22,12 @@ pub(crate) enum Kind {
     Symbols = 16,
     Lack = 17,
     Unclear = 18,
+    Parcels = 19,
+    ParcelEnd = 20,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::Hello,
         Self::StatementIds,
         Self::Statements,
@@ -44,6 +46,8 @@ impl Kind {
         Self::Symbols,
         Self::Lack,
         Self::Unclear,
+        Self::Parcels,
+        Self::ParcelEnd,
     ];
 
     pub(crate) fn from_number(number: u8) -> Option<Self> {
@@ -75,6 +79,8 @@ impl Kind {
             Self::Symbols => "symbols",
             Self::Lack => "lack",
             Self::Unclear => "unclear",
+            Self::Parcels => "parcels",
+            Self::ParcelEnd => "parcel-end",
         }
     }
 }

@@ -37,6 +37,9 @@ pub use stubs::Stubs;
 mod sketch;
 pub use sketch::{Short, Sketch, Symbol};
 
+mod parcels;
+pub use parcels::Parcel;
+
 mod notice;
 pub use notice::{CloseCode, CloseReason, Exception};
 

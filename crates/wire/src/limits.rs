@@ -46,7 +46,9 @@ pub const SYMBOLS_MAX: usize = 4_096;
 pub const BLOB_PIECE_BYTES_MAX: usize = 32 * 1024;
 /// The longest file.
 pub const BLOB_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// The longest reason for refusing a change.
+/// The most parcels that one device carries, and tells of in one message.
+pub const PARCELS_MAX: usize = 64;
+/// The longest reason for refusing a change or a parcel.
 pub const REFUSAL_BYTES_MAX: usize = 256;
 /// The longest text that closes a session.
 pub const CLOSE_TEXT_BYTES_MAX: usize = 512;

@@ -13,9 +13,10 @@ use crate::limits::{
     STATEMENTS_MAX, SUMMARY_SUB_SLS_MAX,
 };
 use crate::pack::pack;
+use crate::parcels::{read_parcel_end, read_parcels, write_parcel_end, write_parcels};
 use crate::rows::{check_ascending, read_rows, read_strings, read_yes, write_rows, write_strings, write_yes};
 use crate::sketch::{read_shorts, read_symbols, write_shorts, write_symbols};
-use crate::{Changes, CloseReason, Exception, Fault, Hello, Short, Sketch, Stubs, Symbol, WireError};
+use crate::{Changes, CloseReason, Exception, Fault, Hello, Parcel, Short, Sketch, Stubs, Symbol, WireError};
 
 const SUB_SLS_BYTES: usize = 8;
 const SUMMARY_ROW_BYTES: usize = SUB_SLS_BYTES + Fingerprint::BYTES;
@@ -92,6 +93,15 @@ pub enum Message {
         /// what its receiver may not read.
         again: bool,
     },
+    /// The bundles that the sender carries for its peer, ascending by their digests.
+    Parcels(Vec<Parcel>),
+    /// That a bundle came whole, and is taken in, or carried on, durably.
+    ParcelEnd {
+        /// Which file.
+        digest: Digest,
+        /// Why it was not, if so. It need not come again.
+        refused: Option<String>,
+    },
     /// Ends the session.
     Close(CloseReason),
 }
@@ -154,6 +164,8 @@ impl Message {
             Self::Symbols(_) => Kind::Symbols,
             Self::Lack(_) => Kind::Lack,
             Self::Unclear { .. } => Kind::Unclear,
+            Self::Parcels(_) => Kind::Parcels,
+            Self::ParcelEnd { .. } => Kind::ParcelEnd,
             Self::Close(_) => Kind::Close,
         }
     }
@@ -191,6 +203,8 @@ impl Message {
             Self::Symbols(symbols) => write_symbols(&mut out, symbols),
             Self::Lack(shorts) => write_shorts(&mut out, shorts),
             Self::Unclear { again } => write_yes(&mut out, *again),
+            Self::Parcels(parcels) => write_parcels(&mut out, parcels),
+            Self::ParcelEnd { digest, refused } => write_parcel_end(&mut out, digest, refused.as_deref()),
             Self::Close(reason) => reason.write(&mut out),
         }
         vec![out.finish()]
@@ -225,6 +239,11 @@ impl Message {
             Kind::Symbols => Self::Symbols(read_symbols(&mut reader)?),
             Kind::Lack => Self::Lack(read_shorts(&mut reader)?),
             Kind::Unclear => Self::Unclear { again: read_yes(&mut reader)? },
+            Kind::Parcels => Self::Parcels(read_parcels(&mut reader)?),
+            Kind::ParcelEnd => {
+                let (digest, refused) = read_parcel_end(&mut reader)?;
+                Self::ParcelEnd { digest, refused }
+            }
             Kind::Close => Self::Close(CloseReason::read(&mut reader)?),
         };
         reader.end()?;
@@ -368,7 +387,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_told_from_a_malformed_message() {
         assert_eq!(Message::decode(&[]), Err(WireError::EmptyFrame));
-        assert_eq!(Message::decode(&[19]), Err(WireError::UnknownType { number: 19 }));
+        assert_eq!(Message::decode(&[99]), Err(WireError::UnknownType { number: 99 }));
         let error = Message::decode(&[Kind::Want as u8, 0x41, 0]).unwrap_err().to_string();
         assert_eq!(error, "peer sent a malformed want: 1 bytes are no whole number of rows of 32");
     }

@@ -106,13 +106,13 @@ impl CloseCode {
 }
 
 /// The text as one line of at most `max` bytes.
-fn one_line(text: &str, max: usize) -> String {
+pub(crate) fn one_line(text: &str, max: usize) -> String {
     let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let end = line.floor_char_boundary(max);
     line.get(..end).unwrap_or_default().to_owned()
 }
 
-fn read_line(reader: &mut Reader<'_>, max: usize) -> Result<String, Fault> {
+pub(crate) fn read_line(reader: &mut Reader<'_>, max: usize) -> Result<String, Fault> {
     let text = reader.text(max)?;
     if text.chars().any(char::is_control) { Err(Fault::ControlCharacter) } else { Ok(text.to_owned()) }
 }

@@ -11,8 +11,8 @@ use rukun_change::{
 };
 use rukun_wire::limits::UNPACKED_BYTES_MAX;
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, Deframer, Effort, Exception, Framer, Hello, Message, Short,
-    Sketch, Stubs, Symbol,
+    Changes, CloseCode, CloseReason, Cursor, Deframer, Effort, Exception, Framer, Hello, Message, Parcel,
+    Short, Sketch, Stubs, Symbol,
 };
 
 /// Length and type in front of the fields.
@@ -394,6 +394,26 @@ fn bytes_of_lack() {
 #[test]
 fn bytes_of_unclear() {
     check(&Message::Unclear { again: true }, "000000021201", include_str!("../golden/v1/unclear.hex"));
+}
+
+#[test]
+fn bytes_of_parcels() {
+    let (sender, recipient) = (DeviceKey::from_bytes([2; 32]), DeviceKey::from_bytes([3; 32]));
+    let parcel =
+        Parcel { digest: Digest::from_bytes([1; 32]), sender, recipient, bytes: 900, is_answer: true };
+    let literal = "0000006d1381855820010101010101010101010101010101010101010101010101010101010101010158200202020202020202\
+                   02020202020202020202020202020202020202020202020258200303030303030303030303030303030303030303030303\
+                   03030303030303030319038401";
+    check(&Message::Parcels(vec![parcel]), literal, include_str!("../golden/v1/parcels.hex"));
+}
+
+#[test]
+fn bytes_of_parcel_end() {
+    let digest = Digest::from_bytes([1; 32]);
+    let literal =
+        "0000002a14825820010101010101010101010101010101010101010101010101010101010101010165626172752e";
+    let message = Message::ParcelEnd { digest, refused: Some("baru.".into()) };
+    check(&message, literal, include_str!("../golden/v1/parcel-end.hex"));
 }
 
 #[test]

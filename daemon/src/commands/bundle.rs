@@ -38,15 +38,9 @@ fn export(recipient: String, file: PathBuf, folder: &Folder, output: Output) -> 
         return Err(taken(&file));
     }
     let told: BundleShape = Node::open(folder)?.ask(Request::BundleExport { recipient })?;
-    let bytes = BASE64.decode(told.bundle.as_bytes());
-    let bytes = bytes.map_err(|error| VerbError::new(format!("the answer is no bundle: {error}"), ""))?;
-    let whole = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-    disk::write_new(&whole, &bytes).map_err(|error| match error {
-        DiskError::Taken { .. } => taken(&file),
-        error => VerbError::from(error),
-    })?;
+    let bytes = write_bundle(&file, &told.bundle)?;
     let BundleShape { recipient, changes, statements, .. } = told;
-    let written = Written { file, bytes: bytes.len(), recipient, changes, statements };
+    let written = Written { file, bytes, recipient, changes, statements };
     output.show(&written, |written, _| {
         let Written { file, bytes, recipient, changes, statements } = written;
         render::bundle_written(file, *bytes, recipient, *changes, *statements)
@@ -55,12 +49,9 @@ fn export(recipient: String, file: PathBuf, folder: &Folder, output: Output) -> 
 }
 
 fn import(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError> {
-    let bytes = read(file)
-        .map_err(|error| VerbError::new(format!("{} can't be read: {error}", file.display()), ""))?;
-    let request = Request::BundleImport { bundle: BASE64.encode(&bytes) };
-    let taken: BundleTakenShape = Node::open(folder)?
-        .ask(request)
-        .map_err(|error| VerbError { message: format!("{}: {}", file.display(), error.message), ..error })?;
+    let request = Request::BundleImport { bundle: BASE64.encode(&read(file)?) };
+    let taken: BundleTakenShape =
+        Node::open(folder)?.ask(request).map_err(|error| error.about(&file.display()))?;
     output.show(&taken, render::bundle_taken);
     Ok(())
 }
@@ -69,9 +60,25 @@ fn taken(file: &Path) -> VerbError {
     VerbError::new(format!("{} is there already", file.display()), "name another file, or remove that one")
 }
 
+/// Makes the file of a bundle that a node gave in base64. Gives how long it is.
+pub(super) fn write_bundle(file: &Path, bundle: &str) -> Result<usize, VerbError> {
+    let bytes = BASE64.decode(bundle.as_bytes());
+    let bytes = bytes.map_err(|error| VerbError::new(format!("the answer is no bundle: {error}"), ""))?;
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+    disk::write_new(&whole, &bytes).map_err(|error| match error {
+        DiskError::Taken { .. } => taken(file),
+        error => VerbError::from(error),
+    })?;
+    Ok(bytes.len())
+}
+
 /// A file as far as a bundle can be long, and one byte more.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, VerbError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(file)?.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read()
+        .map_err(|error: io::Error| VerbError::new(format!("{} can't be read: {error}", file.display()), ""))
 }

@@ -17,8 +17,8 @@ use super::shape::{
 };
 use super::teller::{Teller, rfc3339};
 use super::{
-    bundle, custody, erasure, evidence, hand_over, import, invite, loss, network, provenance, record, sls,
-    typed,
+    bundle, courier, custody, erasure, evidence, hand_over, import, invite, loss, network, provenance,
+    record, sls, typed,
 };
 use crate::disk;
 
@@ -84,6 +84,10 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
         Request::Evidence { record } => json(evidence::evidence(replica, now, &record)?),
         Request::BundleExport { recipient } => json(bundle::export(replica, &recipient)?),
         Request::BundleImport { bundle } => json(bundle::import(replica, now, &bundle)?),
+        Request::CourierTake { bundle } => json(courier::take(replica, now, &bundle)?),
+        Request::CourierList => json(courier::list(replica)),
+        Request::CourierGive { bundle } => json(courier::give(replica, &bundle)?),
+        Request::CourierDrop { bundle } => json(courier::drop(replica, &bundle)?),
         Request::Conflicts { region, kind } => {
             json(provenance::conflicts(replica, region.as_deref(), kind.as_deref())?)
         }

@@ -68,7 +68,8 @@ pub(super) fn import(
     let taken = replica.take_bundle(now, &bytes).map_err(|error| {
         let remedy = match &error {
             BundleError::Open(OpenError::ForAnother { .. }) => {
-                "carry it on to that device; if it is another folder of this machine, name that with --dir DIR"
+                "carry it there: rukun courier take FILE; if it is another folder of this machine, name that with \
+                 --dir DIR"
             }
             _ => "nothing of it was believed; have it written again: rukun bundle export --for DEVICE FILE",
         };
@@ -101,7 +102,7 @@ fn district(replica: &Replica) -> Result<DeviceKey, VerbError> {
     nearest.map(|grant| grant.subject).ok_or_else(nobody)
 }
 
-fn who(replica: &Replica, device: &DeviceKey) -> Who {
+pub(super) fn who(replica: &Replica, device: &DeviceKey) -> Who {
     let grants = replica.trust().map(Trust::grants).unwrap_or_default();
     let role = grants.iter().filter(|grant| grant.subject == *device).map(|grant| grant.role).min();
     Who {

@@ -29,6 +29,11 @@ impl VerbError {
         Self { message: message.to_string(), remedy: remedy.to_string(), status: unprocessable() }
     }
 
+    /// The same, and what it is about.
+    pub fn about(self, what: &impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// The same under another HTTP status.
     pub fn with_status(self, status: u16) -> Self {
         Self { status, ..self }

@@ -221,6 +221,23 @@ pub enum Request {
         /// The file, in base64.
         bundle: String,
     },
+    /// Take along a file for another device.
+    CourierTake {
+        /// The file, in base64.
+        bundle: String,
+    },
+    /// What is carried for others.
+    CourierList,
+    /// A file that is carried.
+    CourierGive {
+        /// Its id, or a unique beginning of at least 4 digits.
+        bundle: String,
+    },
+    /// Carry a file no longer.
+    CourierDrop {
+        /// Its id, or a unique beginning of at least 4 digits.
+        bundle: String,
+    },
     /// Open conflicts.
     Conflicts {
         /// Only in this region.

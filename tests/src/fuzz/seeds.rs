@@ -11,8 +11,8 @@ use rukun_change::cose::Sign1;
 use rukun_change::{ChangeId, Digest, EncodedFingerprint, Fingerprint, Incarnation, StatementId};
 use rukun_enrolment::{Fate, Invitation, granted, refused};
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message, Short,
-    Sketch, Stubs, Symbol,
+    Changes, CloseCode, CloseReason, Cursor, EnrolAnswer, EnrolRefusal, Exception, Hello, Message, Parcel,
+    Short, Sketch, Stubs, Symbol,
 };
 
 use super::bundle::sealed_by_ani;
@@ -45,7 +45,7 @@ fn messages() -> Vec<Message> {
     let statements: Vec<Vec<u8>> = survey.grants.iter().map(rukun_authority::Statement::to_bytes).collect();
     let home = people::record(5).home();
     let fingerprint: Fingerprint = ids.iter().map(ChangeId::as_bytes).collect();
-    let digest = Digest::of(QUESTIONNAIRE);
+    let (digest, device) = (Digest::of(QUESTIONNAIRE), SUPERVISOR.key());
     let mut statement_ids: Vec<StatementId> =
         survey.grants.iter().map(|grant| survey.trust.statement_id(grant)).collect();
     statement_ids.sort_unstable();
@@ -86,6 +86,14 @@ fn messages() -> Vec<Message> {
         Message::Symbols(vec![Symbol::default(); 2]),
         Message::Lack(vec![Short(7), Short(9)]),
         Message::Unclear { again: true },
+        Message::Parcels(vec![Parcel {
+            digest,
+            sender: device,
+            recipient: device,
+            bytes: 9,
+            is_answer: true,
+        }]),
+        Message::ParcelEnd { digest, refused: Some("no".into()) },
         Message::Close(CloseReason { code: CloseCode::Done, text: "done".into() }),
     ]
 }
@@ -291,6 +299,8 @@ pub(super) fn session() -> Seeds {
         ("blob", with(&[0, 9, 0, 0, 0, 10, 0, 0, 9, 0, 1, 7])),
         ("ack", with(&[0, 14, 0, 1, 0, 14, 1, 2])),
         ("close", with(&[0, 19, 0])),
+        // For the node, from Mallory; then its bytes, and an end.
+        ("parcel", with(&[0, 25, 0, 1, 7, 0, 4, 1, 0, 26, 0, 1, 7, 0, 27, 0, 0])),
         ("liars-grants", with(&[0, 8, 1, 0, 0, 11, 9, 0, 1, 1])),
         ("late", [&open[..], &[0, 2, 70, 0, 0, 0, 0, 0, 0, 0, 0]].concat()),
     ]);

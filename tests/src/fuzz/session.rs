@@ -12,7 +12,7 @@ use rukun_change::{
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_replica::{Body, Deframer, Event, Frame, Input as Happening, LinkId, Output, Replica};
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Parcel, Short, Sketch, Stubs, Symbol,
 };
 
 use super::input::Input;
@@ -63,7 +63,7 @@ impl Session {
 
     fn step(&mut self, input: &mut Input<'_>) {
         let link = self.links.keys().nth(input.below(self.links.len().max(1))).copied();
-        match (input.below(25), link) {
+        match (input.below(28), link) {
             (0, _) | (_, None) => {
                 let peer = input.pick(&peers()).key();
                 self.open(peer, input.below(2) == 1);
@@ -204,6 +204,16 @@ impl Session {
             22 => Message::Symbols(symbols(input)),
             23 => Message::Lack(shorts(input)),
             24 => Message::Unclear { again: input.below(2) == 0 },
+            25 => Message::Parcels(vec![parcel(input)]),
+            26 => {
+                let bytes = input.piece().to_vec();
+                let (digest, total) = (Digest::of(&bytes), bytes.len() as u64);
+                Message::Blob { digest, offset: 0, total, bytes }
+            }
+            27 => {
+                let refused = (input.below(2) == 0).then(|| "no".into());
+                Message::ParcelEnd { digest: digest(input), refused }
+            }
             _ => {
                 let code = CloseCode::from_number(input.below(8) as u64).unwrap_or(CloseCode::Done);
                 Message::Close(CloseReason { code, text: "enough".into() })
@@ -281,6 +291,16 @@ fn check_told(message: &Message, reads: impl Fn(&SubSls) -> bool) {
         _ => true,
     };
     assert!(scoped, "a peer is told what it may not read: {message:?}");
+}
+
+/// A bundle that somebody carries for the node, or says so.
+fn parcel(input: &mut Input<'_>) -> Parcel {
+    let bundle = input.piece();
+    let mut devices: Vec<DeviceKey> = peers().iter().map(|device| device.key()).collect();
+    devices.push(SUPERVISOR.key());
+    let (sender, recipient) = (input.pick(&devices), input.pick(&devices));
+    let is_answer = input.below(2) == 0;
+    Parcel { digest: Digest::of(bundle), sender, recipient, bytes: bundle.len() as u64, is_answer }
 }
 
 /// What a peer may claim to hold in one place or all over: some of what is there, under the key that both have.

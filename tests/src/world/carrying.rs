@@ -1,7 +1,7 @@
-//! Bundles are carried: written by one node for another, and brought at once, late, twice, changed on the way, or to
-//! somebody else. Whoever carries them can do no more harm than to lose them.
+//! Bundles are carried: written by one node for another, and brought at once, late, twice, changed on the way, to
+//! somebody else, or by a third node's device. Whoever carries them can do no more harm than to lose them.
 
-use rukun_replica::{BundleError, BundleOpenError};
+use rukun_replica::{BundleError, BundleOpenError, CourierError};
 
 use super::links::Carried;
 use super::sim::{Checked, World};
@@ -24,6 +24,7 @@ impl World {
         match (chance.below(8), to) {
             (0, _) => self.bring_to_another(chance.below(NODES), &carried),
             (1, Some(to)) => self.bring_changed(to, carried, &mut chance),
+            (2 | 3, Some(_)) => self.take_along(chance.below(NODES), &carried),
             (_, Some(to)) => self.bring(to, &carried),
             // Its device is no more.
             (_, None) => Ok(()),
@@ -63,6 +64,30 @@ impl World {
             Some(Err(BundleError::Refused { why, .. })) if is_honest_reason(&why) => Ok(()),
             Some(Err(error)) => Err(format!("{to} does not take in a bundle that is for it: {error}")),
         }
+    }
+
+    /// Somebody's device takes it along, and gives it where it is for when both are linked.
+    fn take_along(&mut self, courier: usize, carried: &Carried) -> Checked {
+        self.come_up(courier)?;
+        let now = self.nodes[courier].clock(self.now_ms);
+        let Some(replica) = self.nodes[courier].replica.as_mut() else { return Ok(()) };
+        let taken = replica.carry(now, &carried.bytes);
+        self.trace.note((courier, carried.bytes.len(), taken.is_ok()), || {
+            format!("{courier} takes a bundle along: {taken:?}")
+        });
+        match taken {
+            Ok(_) => self.tally.hit(Fault::TakenAlong),
+            Err(CourierError::Replica(error)) => return self.disk_failed(courier, &error.to_string()),
+            Err(
+                CourierError::NoCharter
+                | CourierError::ForThis
+                | CourierError::FromThis
+                | CourierError::NotGranted { .. }
+                | CourierError::Full { .. },
+            ) => {}
+            Err(error) => return Err(format!("{courier} can't take a bundle along: {error}")),
+        }
+        self.commit(courier)
     }
 
     fn bring_to_another(&mut self, to: usize, carried: &Carried) -> Checked {

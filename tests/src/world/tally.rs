@@ -58,6 +58,10 @@ pub enum Fault {
     Enrolled,
     /// A place went from one officer to another.
     HandedOver,
+    /// A bundle was taken along on a third device.
+    TakenAlong,
+    /// A courier's device brought one.
+    BroughtByCourier,
     /// A bundle was brought to whom it was for.
     Carried,
     /// A bundle had been changed on its way.
@@ -161,6 +165,8 @@ impl Fault {
             Self::DeviceLost => "device lost and replaced",
             Self::Enrolled => "new device enrolled by code",
             Self::HandedOver => "place handed over",
+            Self::TakenAlong => "bundle taken along",
+            Self::BroughtByCourier => "bundle brought by a courier",
             Self::Carried => "bundle brought",
             Self::CarriedChanged => "bundle changed on its way",
             Self::HandedOverAll => "last place handed over",

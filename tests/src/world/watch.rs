@@ -160,7 +160,8 @@ impl World {
                 Err(format!("{node} ended its link with an honest peer: {reason}"))
             }
             Event::Refused { peer, reason } => {
-                let honest = HONEST_REFUSALS.iter().any(|known| reason.contains(known));
+                let carried = reason.starts_with("a bundle that it carried") && is_honest_reason(&reason);
+                let honest = carried || HONEST_REFUSALS.iter().any(|known| reason.contains(known));
                 if honest || self.liars.contains(&peer) {
                     return Ok(());
                 }
@@ -171,7 +172,11 @@ impl World {
                 Ok(())
             }
             Event::Released { sub_sls, .. } => self.released_place(node, &sub_sls),
-            Event::PeerUp { .. } | Event::Waits { .. } => Ok(()),
+            Event::Brought { .. } => {
+                self.tally.hit(Fault::BroughtByCourier);
+                Ok(())
+            }
+            Event::PeerUp { .. } | Event::Waits { .. } | Event::Parcel { .. } => Ok(()),
         }
     }
 

@@ -7,7 +7,7 @@ use rukun_change::{
     SignedChange, SignedHeader, StatementId, SubSls, SurveyId,
 };
 use rukun_wire::{
-    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Short, Sketch, Stubs, Symbol,
+    Changes, CloseCode, CloseReason, Cursor, Exception, Hello, Message, Parcel, Short, Sketch, Stubs, Symbol,
 };
 
 /// A chunk: the magic, the checksum of the rest, the rest.
@@ -43,10 +43,28 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         btree_set(any::<u64>().prop_map(Short), 0..50)
             .prop_map(|shorts| Message::Lack(shorts.into_iter().collect())),
         any::<bool>().prop_map(|again| Message::Unclear { again }),
+        parcels(),
+        (any::<[u8; 32]>(), proptest::option::of("\\PC{0,64}"))
+            .prop_map(|(digest, refused)| Message::ParcelEnd { digest: Digest::from_bytes(digest), refused }),
         (0_u64..10, "\\PC{0,128}").prop_map(|(number, text)| {
             Message::Close(CloseReason { code: CloseCode::from_number(number).unwrap(), text })
         }),
     ]
+}
+
+fn parcels() -> impl Strategy<Value = Message> {
+    let parcel = any::<([u8; 32], [u8; 32], u32, bool)>();
+    let rows = proptest::collection::btree_map(any::<[u8; 32]>(), parcel, 0..9);
+    rows.prop_map(|rows| {
+        let parcels = rows.into_iter().map(|(digest, (sender, recipient, bytes, is_answer))| Parcel {
+            digest: Digest::from_bytes(digest),
+            sender: DeviceKey::from_bytes(sender),
+            recipient: DeviceKey::from_bytes(recipient),
+            bytes: u64::from(bytes) % 16_777_217,
+            is_answer,
+        });
+        Message::Parcels(parcels.collect())
+    })
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {

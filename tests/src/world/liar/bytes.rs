@@ -87,6 +87,7 @@ fn huge_counts(truth: &Truth<'_>) -> Vec<Vec<u8>> {
     let digest = Digest::of(b"");
     let home = truth.home.as_bytes();
     let sum = Fingerprint::default().to_bytes();
+    let key = [3; 32];
     let author = |out: &mut Writer| _ = out.array(2).bytes(&[1; 32]).bytes(&[2; 4]);
     vec![
         framed(1, &with(&mut |out| hello(out), &HUGE_ARRAY)),
@@ -96,6 +97,12 @@ fn huge_counts(truth: &Truth<'_>) -> Vec<Vec<u8>> {
         framed(4, &with(&mut |out| _ = out.array(2).bytes(digest.as_bytes()).uint(HUGE), &[])),
         framed(5, &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(HUGE), &[0x40])),
         framed(5, &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(9), &HUGE_BYTES)),
+        framed(19, &HUGE_ARRAY),
+        framed(
+            19,
+            &with(&mut |out| _ = out.array(1).array(5).bytes(&key).bytes(&key).bytes(&key).uint(HUGE), &[0]),
+        ),
+        framed(20, &with(&mut |out| _ = out.array(2).bytes(&key), &HUGE_TEXT)),
         packed(CHANGES, &with(&mut |out| _ = out.array(10).uint(1).null(), &HUGE_ARRAY)),
         packed(CHANGES, &with(&mut |out| author(out.array(10).uint(1).null().array(1)), &HUGE_ARRAY)),
         packed(CHANGES, &with(&mut |out| _ = out.array(10).uint(1).null().array(0).array(0), &HUGE_ARRAY)),

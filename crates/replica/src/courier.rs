@@ -1,0 +1,388 @@
+//! A courier: a device carries bundles that it can't read. One that a person gave it goes to its recipient as soon as
+//! both are linked and have nothing else to say; what the recipient answers goes back the same way to who made the
+//! bundle. A peer can make this device carry nothing but the answer to what it carried.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use rukun_bundle::{EnvelopeError, SealedBundle};
+use rukun_change::{DeviceKey, Digest, Moment};
+use rukun_store::BlobState;
+use rukun_wire::limits::{BLOB_BYTES_MAX, PARCELS_MAX};
+use rukun_wire::{CloseCode, Message, Parcel};
+
+use crate::blob::{PARCEL_GIVEN_BYTES_MAX, Piece};
+use crate::bundle::BundleError;
+use crate::input::{Event, LinkId};
+use crate::parcels::{ParcelLine, ParcelState};
+use crate::replica::{Replica, ReplicaError};
+use crate::session::{Fault, Outcome};
+
+/// The most bytes of all that one device carries.
+const CARRIED_BYTES_MAX: u64 = 4 * BLOB_BYTES_MAX;
+
+/// What is to be answered.
+pub(crate) struct AnswerDue {
+    /// Who made it.
+    sender: DeviceKey,
+    courier: DeviceKey,
+    /// What was brought.
+    answers: Digest,
+    at_ms: i64,
+}
+
+impl Replica {
+    /// Takes a bundle along for another device. One that is carried already stays as it is.
+    ///
+    /// # Errors
+    /// If it is no bundle, is for a device that nothing was granted to, for this one or from it, or does not fit
+    /// beside what is carried.
+    pub fn carry(&mut self, now: Moment, bundle: &[u8]) -> Result<ParcelLine, CourierError> {
+        let sealed = SealedBundle::from_bytes(bundle).map_err(CourierError::Envelope)?;
+        let trust = self.trust.as_ref().ok_or(CourierError::NoCharter)?;
+        let SealedBundle { recipient, sender, .. } = sealed;
+        if recipient == self.device() {
+            return Err(CourierError::ForThis);
+        }
+        if sender == self.device() {
+            return Err(CourierError::FromThis);
+        }
+        if !trust.ever_granted(&recipient) {
+            return Err(CourierError::NotGranted { recipient });
+        }
+        let (digest, bytes) = (Digest::of(bundle), bundle.len() as u64);
+        if let Some(line) = self.parcels.get(&digest) {
+            return Ok(line.clone());
+        }
+        if bytes > BLOB_BYTES_MAX {
+            return Err(CourierError::TooLong { bytes });
+        }
+        if !self.has_room(bytes) {
+            return Err(CourierError::Full { parcels: self.parcels.len(), bytes: self.carried_bytes() });
+        }
+        let parcel = Parcel { digest, sender, recipient, bytes, is_answer: false };
+        let line = ParcelLine { parcel, since_ms: now.wall_ms, state: ParcelState::Carried };
+        self.store.put_blob(&digest, 0, bytes, bundle).map_err(ReplicaError::from)?;
+        self.note_parcel(line.clone())?;
+        Ok(line)
+    }
+
+    /// The bundle of a parcel, to be brought by hand.
+    ///
+    /// # Errors
+    /// If it is not carried, or not whole yet.
+    pub fn carried(&self, digest: &Digest) -> Result<Vec<u8>, CourierError> {
+        let bundle = self.parcels.get(digest).filter(|line| line.has_bundle());
+        let bundle = bundle.map(|_| self.store.blob(digest)).transpose().map_err(ReplicaError::from)?;
+        bundle.flatten().ok_or(CourierError::NotCarried { digest: *digest })
+    }
+
+    /// Carries a parcel no longer. Gives what was known of it.
+    ///
+    /// # Errors
+    /// If it is not on the list.
+    pub fn drop_parcel(&mut self, digest: &Digest) -> Result<ParcelLine, CourierError> {
+        let line = self.parcels.get(digest).cloned();
+        let line = line.ok_or(CourierError::NotCarried { digest: *digest })?;
+        self.forget_parcel(digest)?;
+        Ok(line)
+    }
+
+    /// Tells a peer which parcels go to it, if it was not told of all.
+    pub(crate) fn offer_parcels(&mut self, link: LinkId) {
+        let Some(open) = self.links.get_mut(&link) else { return };
+        let goes = |line: &&ParcelLine| match &line.state {
+            ParcelState::Carried => line.parcel.recipient == open.peer,
+            ParcelState::Waiting { courier, .. } => *courier == open.peer,
+            ParcelState::Coming { .. } | ParcelState::Brought | ParcelState::Refused { .. } => false,
+        };
+        let parcels: Vec<Parcel> = self.parcels.values().filter(goes).map(|line| line.parcel).collect();
+        let digests: BTreeSet<Digest> = parcels.iter().map(|parcel| parcel.digest).collect();
+        if !digests.is_subset(&open.parcels_told) {
+            open.parcels_told = digests;
+            self.send(link, &Message::Parcels(parcels));
+        }
+    }
+
+    /// A peer tells which parcels it has for us.
+    pub(crate) fn take_parcels(
+        &mut self,
+        link: LinkId,
+        parcels: Vec<Parcel>,
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(Ok(())) };
+        if link == LinkId::BUNDLE {
+            let text = "a bundle tells of others that are carried".into();
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
+        let still = |digest: &Digest| parcels.iter().any(|parcel| parcel.digest == *digest);
+        let gone = self
+            .parcels
+            .iter()
+            .filter(|(digest, line)| line.state == ParcelState::Coming { from: peer } && !still(digest));
+        for digest in gone.map(|(digest, _)| *digest).collect::<Vec<_>>() {
+            self.forget_parcel(&digest)?;
+        }
+        let answered = |parcel: &Parcel| {
+            self.parcels.values().any(
+                |line| matches!(line.state, ParcelState::Waiting { answers, .. } if answers == parcel.digest),
+            )
+        };
+        let (taken, due): (Vec<Parcel>, VecDeque<Parcel>) = {
+            let wanted = parcels.into_iter().filter(|parcel| self.wants(&peer, parcel));
+            let (taken, due): (Vec<Parcel>, Vec<Parcel>) = wanted.partition(answered);
+            (taken, due.into())
+        };
+        if let Some(open) = self.links.get_mut(&link) {
+            open.parcels_due = due;
+        }
+        for parcel in taken {
+            self.send(link, &Message::ParcelEnd { digest: parcel.digest, refused: None });
+        }
+        Ok(Ok(()))
+    }
+
+    /// Asks a peer for the next of its parcels, one at a time, unless that is coming from another.
+    pub(crate) fn ask_for_parcel(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get(&link).filter(|open| open.parcel.is_none()) else { return Ok(()) };
+        let comes = |digest: &Digest| self.links.values().any(|link| link.is_bringing(digest));
+        let next = open.parcels_due.iter().position(|parcel| !comes(&parcel.digest));
+        let (Some(next), from, told_ms) = (next, open.peer, open.state.last_contact_ms) else {
+            return Ok(());
+        };
+        let Some(parcel) = self.links.get_mut(&link).and_then(|open| open.parcels_due.remove(next)) else {
+            return Ok(());
+        };
+        let since_ms = match self.parcels.get(&parcel.digest) {
+            Some(line) => line.since_ms,
+            None if self.has_room(parcel.bytes) => told_ms,
+            None => return Ok(()),
+        };
+        self.note_parcel(ParcelLine { parcel, since_ms, state: ParcelState::Coming { from } })?;
+        let offset = self.store.blob_offset(&parcel.digest)?;
+        if let Some(open) = self.links.get_mut(&link) {
+            open.parcel = Some(parcel);
+        }
+        self.send(link, &Message::BlobWant { digest: parcel.digest, offset });
+        Ok(())
+    }
+
+    /// Whether this file is a parcel that was asked for on this link.
+    pub(crate) fn is_coming(&self, link: LinkId, digest: &Digest) -> bool {
+        self.links.get(&link).is_some_and(|open| open.is_bringing(digest))
+    }
+
+    pub(crate) fn take_parcel_piece(
+        &mut self,
+        now: Moment,
+        link: LinkId,
+        piece: &Piece,
+    ) -> Result<Outcome, ReplicaError> {
+        let Some(parcel) = self.links.get(&link).and_then(|open| open.parcel) else { return Ok(Ok(())) };
+        let Piece { digest, offset, total, bytes } = piece;
+        if *total != parcel.bytes {
+            let text = format!("a parcel of {} bytes was told of, and it has {total}", parcel.bytes);
+            return Ok(Err(Fault { code: CloseCode::Malformed, text }));
+        }
+        match self.store.put_blob(digest, *offset, *total, bytes)? {
+            BlobState::Partial { offset: upto } => {
+                let is_next = upto == offset + bytes.len() as u64;
+                if is_next && upto.is_multiple_of(PARCEL_GIVEN_BYTES_MAX) {
+                    self.send(link, &Message::BlobWant { digest: *digest, offset: upto });
+                }
+                Ok(Ok(()))
+            }
+            BlobState::Complete => self.parcel_came(now, link, parcel).map(Ok),
+            BlobState::Wrong => {
+                self.forget_parcel(digest)?;
+                let text = "a parcel is another file than was told of".into();
+                Ok(Err(Fault { code: CloseCode::Malformed, text }))
+            }
+        }
+    }
+
+    /// A whole parcel: for this device, or an answer that it carries back.
+    fn parcel_came(&mut self, now: Moment, link: LinkId, parcel: Parcel) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        open.parcel = None;
+        let (courier, digest) = (open.peer, parcel.digest);
+        let refused = if parcel.recipient == self.device() {
+            let bundle = self.store.blob(&digest)?.unwrap_or_default();
+            self.forget_parcel(&digest)?;
+            self.take_brought(now, courier, parcel, &bundle)?
+        } else {
+            let answered = self.parcels.values().find(|line| is_answered_by(&line.parcel, &parcel));
+            if let Some(digest) = answered.map(|line| line.parcel.digest) {
+                self.forget_parcel(&digest)?;
+            }
+            self.note_parcel(ParcelLine { parcel, since_ms: now.wall_ms, state: ParcelState::Carried })?;
+            self.tell(Event::Parcel { digest });
+            None
+        };
+        self.send(link, &Message::ParcelEnd { digest, refused });
+        Ok(())
+    }
+
+    /// Takes in what a courier brought. Gives why not, if not.
+    fn take_brought(
+        &mut self,
+        now: Moment,
+        courier: DeviceKey,
+        parcel: Parcel,
+        bundle: &[u8],
+    ) -> Result<Option<String>, ReplicaError> {
+        match self.take_bundle(now, bundle) {
+            Ok(taken) => {
+                let sender = taken.sender;
+                self.tell(Event::Brought { sender, courier });
+                if !parcel.is_answer {
+                    let (answers, at_ms) = (parcel.digest, now.wall_ms);
+                    self.answers_due.push(AnswerDue { sender, courier, answers, at_ms });
+                }
+                Ok(None)
+            }
+            Err(BundleError::Replica(error)) => Err(error),
+            Err(error) => {
+                self.count_refused(courier, format!("a bundle that it carried: {error}"));
+                Ok(Some(error.to_string()))
+            }
+        }
+    }
+
+    /// Writes to whoever's bundles were brought, for who brought them: with the receipts that are given for what came.
+    /// Gives whether there is any.
+    pub(crate) fn write_answers(&mut self) -> Result<bool, ReplicaError> {
+        let due = std::mem::take(&mut self.answers_due);
+        let any = !due.is_empty();
+        for AnswerDue { sender, courier, answers, at_ms } in due {
+            let bundle = match self.write_bundle(&sender) {
+                Ok(written) => written.bytes,
+                Err(BundleError::Replica(error)) => return Err(error),
+                // It gets its receipts by a link, or by the next bundle.
+                Err(_) => continue,
+            };
+            self.forget_waiting(|line| line.parcel.recipient == sender)?;
+            let (digest, bytes) = (Digest::of(&bundle), bundle.len() as u64);
+            if bytes > BLOB_BYTES_MAX || (!self.has_room(bytes) && !self.make_room(bytes)?) {
+                continue;
+            }
+            let parcel = Parcel { digest, sender: self.device(), recipient: sender, bytes, is_answer: true };
+            self.store.put_blob(&digest, 0, bytes, &bundle)?;
+            let state = ParcelState::Waiting { courier, answers };
+            self.note_parcel(ParcelLine { parcel, since_ms: at_ms, state })?;
+        }
+        Ok(any)
+    }
+
+    /// A peer has a parcel, or won't take it.
+    pub(crate) fn take_parcel_end(
+        &mut self,
+        link: LinkId,
+        digest: &Digest,
+        refused: Option<String>,
+    ) -> Result<(), ReplicaError> {
+        let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(()) };
+        let Some(line) = self.parcels.get(digest).cloned() else { return Ok(()) };
+        match (&line.state, refused) {
+            (ParcelState::Carried, Some(why)) if line.parcel.recipient == peer => {
+                self.note_parcel(ParcelLine { state: ParcelState::Refused { why }, ..line })?;
+            }
+            (ParcelState::Carried, None) if line.parcel.recipient == peer && !line.parcel.is_answer => {
+                self.note_parcel(ParcelLine { state: ParcelState::Brought, ..line })?;
+            }
+            (ParcelState::Carried, None) if line.parcel.recipient == peer => self.forget_parcel(digest)?,
+            (ParcelState::Waiting { courier, .. }, _) if *courier == peer => self.forget_parcel(digest)?,
+            _ => return Ok(()),
+        }
+        self.tell(Event::Parcel { digest: *digest });
+        Ok(())
+    }
+
+    /// Whether a parcel that a peer tells of is for this device, or answers one that this device carried to it.
+    fn wants(&self, peer: &DeviceKey, parcel: &Parcel) -> bool {
+        let is_answer = || {
+            self.parcels.values().any(|line| is_answered_by(&line.parcel, parcel) && parcel.sender == *peer)
+        };
+        parcel.recipient == self.device() || is_answer()
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.parcels.len() < PARCELS_MAX && self.carried_bytes() + bytes <= CARRIED_BYTES_MAX
+    }
+
+    fn carried_bytes(&self) -> u64 {
+        let held = self.parcels.values().filter(|line| line.has_bundle());
+        held.map(|line| line.parcel.bytes).sum()
+    }
+
+    /// Gives up the oldest answer that its courier has not come back for.
+    fn make_room(&mut self, bytes: u64) -> Result<bool, ReplicaError> {
+        let waiting = self.parcels.values().filter(|line| matches!(line.state, ParcelState::Waiting { .. }));
+        if let Some(oldest) = waiting.min_by_key(|line| line.since_ms).map(|line| line.parcel.digest) {
+            self.forget_parcel(&oldest)?;
+        }
+        Ok(self.has_room(bytes))
+    }
+
+    fn forget_waiting(&mut self, which: impl Fn(&ParcelLine) -> bool) -> Result<(), ReplicaError> {
+        let waiting = self.parcels.values().filter(|line| matches!(line.state, ParcelState::Waiting { .. }));
+        let digests: Vec<Digest> =
+            waiting.filter(|line| which(line)).map(|line| line.parcel.digest).collect();
+        digests.iter().try_for_each(|digest| self.forget_parcel(digest))
+    }
+}
+
+/// Whether one parcel, not an answer itself, can be what another answers.
+fn is_answered_by(parcel: &Parcel, answer: &Parcel) -> bool {
+    let goes_back = parcel.sender == answer.recipient && parcel.recipient == answer.sender;
+    goes_back && answer.is_answer && !parcel.is_answer
+}
+
+/// Why a bundle is not carried.
+#[derive(Debug, thiserror::Error)]
+pub enum CourierError {
+    /// It is no bundle.
+    #[error(transparent)]
+    Envelope(EnvelopeError),
+    /// The charter has not come yet.
+    #[error(
+        "the survey's charter is not here yet; it comes by a link, or by a bundle from a node that has it"
+    )]
+    NoCharter,
+    /// It is for this device.
+    #[error("it is for this device itself")]
+    ForThis,
+    /// This device made it.
+    #[error("this device made it")]
+    FromThis,
+    /// The device that it is for was never granted anything.
+    #[error("it is for device {recipient}, which was granted nothing that is known here")]
+    NotGranted {
+        /// The device.
+        recipient: DeviceKey,
+    },
+    /// It is longer than what one device carries for another.
+    #[error("it has {bytes} bytes; a courier carries at most {BLOB_BYTES_MAX}")]
+    TooLong {
+        /// How long it is.
+        bytes: u64,
+    },
+    /// There is no room.
+    #[error(
+        "{parcels} bundles with {bytes} bytes are carried; no more than {PARCELS_MAX}, and {CARRIED_BYTES_MAX} bytes, are"
+    )]
+    Full {
+        /// How many there are.
+        parcels: usize,
+        /// How long they are together.
+        bytes: u64,
+    },
+    /// No such bundle is here.
+    #[error("no bundle {digest:.12} is carried here")]
+    NotCarried {
+        /// Which.
+        digest: Digest,
+    },
+    /// The disk's fault: the process must stop.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+}

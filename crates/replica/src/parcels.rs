@@ -1,0 +1,176 @@
+//! The list of the parcels on this device: which bundles are carried for others, which are still coming, and what
+//! became of them. A small value of the store; the bundles themselves are files in it. What is done with a parcel is
+//! in `courier`.
+
+use std::collections::BTreeMap;
+
+use rukun_change::cbor::{CborError, Reader, Writer};
+use rukun_change::{DeviceKey, Digest};
+use rukun_wire::Parcel;
+use rukun_wire::limits::{PARCELS_MAX, REFUSAL_BYTES_MAX};
+
+use crate::replica::{Replica, ReplicaError};
+
+/// Under which name the list is kept.
+const PARCELS: &str = "parcels";
+
+/// What has become of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParcelState {
+    /// A part of it has come from this device.
+    Coming {
+        /// That device.
+        from: DeviceKey,
+    },
+    /// It is here, and is given to its recipient when that is linked.
+    Carried,
+    /// Its recipient has taken it in. An answer may come.
+    Brought,
+    /// Its recipient did not take it in.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// It answers what this device was brought, and waits for who brought that.
+    Waiting {
+        /// The device that brought it.
+        courier: DeviceKey,
+        /// What it brought.
+        answers: Digest,
+    },
+}
+
+/// A parcel on this device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParcelLine {
+    /// From whom to whom.
+    pub parcel: Parcel,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: i64,
+    /// What has become of it.
+    pub state: ParcelState,
+}
+
+impl ParcelLine {
+    /// Whether its bundle, or a part of it, is on this device.
+    pub fn has_bundle(&self) -> bool {
+        !matches!(self.state, ParcelState::Brought | ParcelState::Refused { .. })
+    }
+
+    fn write(&self, out: &mut Writer) {
+        let Parcel { digest, sender, recipient, bytes, is_answer } = &self.parcel;
+        out.array(7).bytes(digest.as_bytes()).bytes(sender.as_bytes()).bytes(recipient.as_bytes());
+        out.uint(*bytes).uint((*is_answer).into()).int(self.since_ms);
+        match &self.state {
+            ParcelState::Coming { from } => out.array(2).uint(0).bytes(from.as_bytes()),
+            ParcelState::Carried => out.array(1).uint(1),
+            ParcelState::Brought => out.array(1).uint(2),
+            ParcelState::Refused { why } => out.array(2).uint(3).text(why),
+            ParcelState::Waiting { courier, answers } => {
+                out.array(3).uint(4).bytes(courier.as_bytes()).bytes(answers.as_bytes())
+            }
+        };
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CborError> {
+        reader.tuple(7)?;
+        let digest = Digest::from_bytes(reader.array_of()?);
+        let sender = DeviceKey::from_bytes(reader.array_of()?);
+        let recipient = DeviceKey::from_bytes(reader.array_of()?);
+        let (bytes, is_answer) = (reader.uint()?, reader.uint()? == 1);
+        let parcel = Parcel { digest, sender, recipient, bytes, is_answer };
+        let since_ms = reader.int()?;
+        let fields = reader.array(3)?;
+        let state = match (reader.uint()?, fields) {
+            (0, 2) => ParcelState::Coming { from: DeviceKey::from_bytes(reader.array_of()?) },
+            (1, 1) => ParcelState::Carried,
+            (2, 1) => ParcelState::Brought,
+            (3, 2) => ParcelState::Refused { why: reader.text(REFUSAL_BYTES_MAX)?.into() },
+            (4, 3) => ParcelState::Waiting {
+                courier: DeviceKey::from_bytes(reader.array_of()?),
+                answers: Digest::from_bytes(reader.array_of()?),
+            },
+            _ => return Err(CborError::Unexpected("what became of a parcel")),
+        };
+        Ok(Self { parcel, since_ms, state })
+    }
+}
+
+impl Replica {
+    /// Everything that is carried, or was and is not forgotten yet, the oldest first.
+    pub fn parcels(&self) -> Vec<&ParcelLine> {
+        let mut lines: Vec<&ParcelLine> = self.parcels.values().collect();
+        lines.sort_by_key(|line| (line.since_ms, line.parcel.digest));
+        lines
+    }
+
+    pub(crate) fn recall_parcels(&mut self) -> Result<(), ReplicaError> {
+        if let Some(bytes) = self.store.setting(PARCELS)? {
+            self.parcels = read(&bytes).map_err(|_| ReplicaError::Parcels)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a parcel on the list, in the place of what it said of it.
+    pub(crate) fn note_parcel(&mut self, line: ParcelLine) -> Result<(), ReplicaError> {
+        if !line.has_bundle() {
+            self.store.forget_blob(&line.parcel.digest)?;
+        }
+        self.parcels.insert(line.parcel.digest, line);
+        self.keep_parcels()
+    }
+
+    /// Takes a parcel off the list, and its bundle off the device.
+    pub(crate) fn forget_parcel(&mut self, digest: &Digest) -> Result<(), ReplicaError> {
+        self.store.forget_blob(digest)?;
+        self.parcels.remove(digest);
+        self.keep_parcels()
+    }
+
+    fn keep_parcels(&mut self) -> Result<(), ReplicaError> {
+        let bytes = (!self.parcels.is_empty()).then(|| write(&self.parcels));
+        Ok(self.store.set_setting(PARCELS, bytes.as_deref())?)
+    }
+}
+
+fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.array(parcels.len());
+    parcels.values().for_each(|line| line.write(&mut out));
+    out.finish()
+}
+
+fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, ParcelLine>, CborError> {
+    let mut reader = Reader::new(bytes);
+    let lines = (0..reader.array(PARCELS_MAX)?).map(|_| ParcelLine::read(&mut reader));
+    let lines = lines.collect::<Result<Vec<_>, _>>()?;
+    reader.end()?;
+    Ok(lines.into_iter().map(|line| (line.parcel.digest, line)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_comes_back_from_its_bytes() {
+        let key = |byte| DeviceKey::from_bytes([byte; 32]);
+        let answers = Digest::from_bytes([9; 32]);
+        let states = [
+            ParcelState::Coming { from: key(3) },
+            ParcelState::Carried,
+            ParcelState::Brought,
+            ParcelState::Refused { why: "cut off".into() },
+            ParcelState::Waiting { courier: key(4), answers },
+        ];
+        let lines = (0..).zip(states).map(|(byte, state)| {
+            let digest = Digest::from_bytes([byte; 32]);
+            let parcel = Parcel { digest, sender: key(1), recipient: key(2), bytes: 7, is_answer: byte > 2 };
+            (digest, ParcelLine { parcel, since_ms: -5, state })
+        });
+        let list: BTreeMap<Digest, ParcelLine> = lines.collect();
+        let bytes = write(&list);
+        assert_eq!(read(&bytes), Ok(list));
+        assert!((0..bytes.len()).all(|cut| read(bytes.get(..cut).unwrap_or_default()).is_err()));
+    }
+}

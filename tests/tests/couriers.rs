@@ -1,0 +1,272 @@
+//! Promises 5 and 6 where a device that can't read it carries work for another: it arrives as soon as the courier is
+//! linked with whom it is for, the proof goes back the same way, and nobody is made to carry what he did not take.
+
+// Test code all through: where it is wrong, it should stop and say where.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use rukun_authority::{Keypair, Role};
+use rukun_change::{DeviceKey, Digest, RecordId};
+use rukun_replica::{CourierError, Event, LinkId, Parcel, ParcelState, Reached};
+use rukun_tests::by_hand::{Node, World};
+use rukun_wire::Message;
+use serde_json::json;
+
+const STEPS: usize = 10_000;
+const HOME: &str = "1811010005000300";
+const OFFICE: Node = Node(0);
+
+/// Ani has no link and never had one; Siti works elsewhere, may read nothing of hers, and comes to the office.
+fn survey() -> (World, Node, Node) {
+    let mut world = World::new(1);
+    let ani = world.add(20, OFFICE, Role::Enumerator, &["18110100050003"]);
+    let siti = world.add(30, OFFICE, Role::Enumerator, &["18110100050004"]);
+    let joining = write(&mut world, OFFICE, ani);
+    let now = world.now();
+    world.replicas[ani.0].take_bundle(now, &joining).unwrap();
+    world.commit(ani);
+    meet(&mut world, siti, OFFICE);
+    (world, ani, siti)
+}
+
+fn meet(world: &mut World, one: Node, other: Node) {
+    world.link(one, other);
+    world.settle(STEPS);
+    world.cut_all();
+}
+
+fn write(world: &mut World, from: Node, to: Node) -> Vec<u8> {
+    let recipient = world.key(to);
+    let written = world.replicas[from.0].write_bundle(&recipient).unwrap();
+    world.commit(from);
+    written.bytes
+}
+
+fn carry(world: &mut World, courier: Node, bundle: &[u8]) -> Digest {
+    let now = world.now();
+    let line = world.replicas[courier.0].carry(now, bundle).unwrap();
+    world.commit(courier);
+    line.parcel.digest
+}
+
+fn add(world: &mut World, node: Node, name: &str) -> RecordId {
+    let now = world.now();
+    let patch = json!({"r108": format!("{name} {}", "x".repeat(60))});
+    let added = world.replicas[node.0].add_record(now, HOME.parse().unwrap(), None, &patch);
+    world.commit(node);
+    added.unwrap().0
+}
+
+/// How much of its own work a node knows to be at the district.
+fn at_district(world: &mut World, node: Node) -> u64 {
+    let custody = world.replicas[node.0].status().unwrap().custody;
+    custody.written.get(&Reached::District).copied().unwrap_or_default()
+}
+
+fn records(world: &mut World, node: Node) -> u64 {
+    world.replicas[node.0].status().unwrap().records
+}
+
+fn states(world: &World, node: Node) -> Vec<ParcelState> {
+    world.replicas[node.0].parcels().iter().map(|line| line.state.clone()).collect()
+}
+
+fn bytes_of(world: &World, message: &str) -> usize {
+    world.carried.get(message).copied().unwrap_or_default()
+}
+
+#[test]
+fn what_a_courier_carries_comes_to_the_district_and_its_receipt_back() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    add(&mut world, ani, "Budi");
+    let bundle = write(&mut world, ani, OFFICE);
+    carry(&mut world, siti, &bundle);
+    assert_eq!((records(&mut world, OFFICE), at_district(&mut world, ani)), (0, 0));
+    meet(&mut world, siti, OFFICE);
+    assert_eq!(records(&mut world, OFFICE), 2);
+    let (sender, courier) = (world.key(ani), world.key(siti));
+    assert!(world.events[OFFICE.0].contains(&Event::Brought { sender, courier }));
+    assert_eq!(states(&world, siti), [ParcelState::Carried], "it has the answer, and no bundle else");
+    assert_eq!(states(&world, OFFICE), []);
+    meet(&mut world, siti, ani);
+    assert_eq!(at_district(&mut world, ani), 2);
+    assert_eq!((states(&world, siti), states(&world, ani)), (vec![], vec![]));
+    assert_eq!(records(&mut world, siti), 0, "a courier reads nothing of it");
+}
+
+#[test]
+fn a_bundle_taken_along_while_its_recipient_is_linked_goes_at_once() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    let bundle = write(&mut world, ani, OFFICE);
+    world.link(siti, OFFICE);
+    world.settle(STEPS);
+    carry(&mut world, siti, &bundle);
+    world.settle(STEPS);
+    assert_eq!(records(&mut world, OFFICE), 1);
+}
+
+#[test]
+fn a_parcel_that_is_cut_goes_on_where_it_was_cut_also_by_another_courier() {
+    let (mut world, ani, siti) = survey();
+    for family in 0..2_500 {
+        add(&mut world, ani, &format!("Keluarga {family}"));
+    }
+    let bundle = write(&mut world, ani, OFFICE);
+    assert!(bundle.len() > 150_000, "{} bytes are no test", bundle.len());
+    let dewi = world.add(40, OFFICE, Role::Enumerator, &["18110100050005"]);
+    meet(&mut world, dewi, OFFICE);
+    let digest = carry(&mut world, siti, &bundle);
+    assert_eq!(carry(&mut world, dewi, &bundle), digest);
+    world.carried.clear();
+    world.link(siti, OFFICE);
+    while bytes_of(&world, "blob") < 100_000 {
+        world.run(1);
+    }
+    world.cut_all();
+    assert_eq!(states(&world, OFFICE), [ParcelState::Coming { from: world.key(siti) }]);
+    assert_eq!(records(&mut world, OFFICE), 0, "of half a bundle nothing is believed");
+    meet(&mut world, dewi, OFFICE);
+    assert_eq!(records(&mut world, OFFICE), 2_500);
+    let again = bytes_of(&world, "blob") as f64 / bundle.len() as f64;
+    assert!(again < 1.5, "{again} times the bundle went");
+    // The one comes too late, and hears so.
+    let before = bytes_of(&world, "blob");
+    meet(&mut world, siti, OFFICE);
+    assert!(bytes_of(&world, "blob") - before > 0, "who brings it twice brings it twice");
+    assert_eq!(records(&mut world, OFFICE), 2_500);
+}
+
+#[test]
+fn two_couriers_who_are_linked_at_once_bring_one_bundle_once() {
+    let (mut world, ani, siti) = survey();
+    let dewi = world.add(40, OFFICE, Role::Enumerator, &["18110100050005"]);
+    meet(&mut world, dewi, OFFICE);
+    add(&mut world, ani, "Aminah");
+    let bundle = write(&mut world, ani, OFFICE);
+    carry(&mut world, siti, &bundle);
+    carry(&mut world, dewi, &bundle);
+    world.link(siti, OFFICE);
+    world.link(dewi, OFFICE);
+    world.settle(STEPS);
+    assert_eq!(records(&mut world, OFFICE), 1);
+    let events = world.events[OFFICE.0].iter().filter(|event| matches!(event, Event::Brought { .. }));
+    assert!(events.count() <= 2);
+}
+
+#[test]
+fn what_was_brought_and_not_heard_so_does_not_go_again() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    let bundle = write(&mut world, ani, OFFICE);
+    carry(&mut world, siti, &bundle);
+    world.link(siti, OFFICE);
+    while records(&mut world, OFFICE) == 0 {
+        world.run(1);
+    }
+    world.cut_all();
+    assert_eq!(states(&world, siti), [ParcelState::Carried], "it has heard nothing");
+    world.carried.clear();
+    meet(&mut world, siti, OFFICE);
+    assert!(states(&world, siti) == [ParcelState::Carried] && states(&world, OFFICE).is_empty());
+    let bytes = bytes_of(&world, "blob");
+    assert!(bytes < bundle.len(), "{bytes} bytes for the answer, {} for what it answers", bundle.len());
+    meet(&mut world, siti, ani);
+    assert_eq!(at_district(&mut world, ani), 1);
+}
+
+#[test]
+fn a_bundle_that_was_changed_before_it_was_taken_along_is_refused_and_the_courier_told_why() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    let mut bundle = write(&mut world, ani, OFFICE);
+    let at = bundle.len() - 30;
+    bundle[at] ^= 1;
+    carry(&mut world, siti, &bundle);
+    meet(&mut world, siti, OFFICE);
+    assert_eq!(records(&mut world, OFFICE), 0);
+    let refused = states(&world, siti);
+    assert!(
+        matches!(&refused[..], [ParcelState::Refused { why }] if why.contains("changed or cut off")),
+        "{refused:?}"
+    );
+    let digest = world.replicas[siti.0].parcels()[0].parcel.digest;
+    world.replicas[siti.0].drop_parcel(&digest).unwrap();
+    assert_eq!(states(&world, siti), []);
+}
+
+#[test]
+fn what_is_carried_can_be_brought_by_hand_and_is_no_file_for_this_device_or_a_stranger() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    let bundle = write(&mut world, ani, OFFICE);
+    let digest = carry(&mut world, siti, &bundle);
+    assert_eq!(carry(&mut world, siti, &bundle), digest, "twice is once");
+    assert_eq!(world.replicas[siti.0].carried(&digest).unwrap(), bundle);
+    let now = world.now();
+    assert!(matches!(world.replicas[OFFICE.0].carry(now, &bundle), Err(CourierError::ForThis)));
+    assert!(matches!(world.replicas[ani.0].carry(now, &bundle), Err(CourierError::FromThis)));
+    assert!(matches!(world.replicas[siti.0].carry(now, b"no bundle"), Err(CourierError::Envelope(_))));
+    let mut elsewhere = bundle.clone();
+    elsewhere[20] ^= 1;
+    assert!(matches!(world.replicas[siti.0].carry(now, &elsewhere), Err(CourierError::NotGranted { .. })));
+    let nothing = Digest::of(b"nothing");
+    assert!(matches!(world.replicas[siti.0].carried(&nothing), Err(CourierError::NotCarried { .. })));
+}
+
+/// Mallory, who was granted something, and a link of his with Siti.
+fn mallory(world: &mut World, siti: Node) -> (DeviceKey, LinkId) {
+    let node = world.add(66, OFFICE, Role::Enumerator, &["18110100050006"]);
+    meet(world, siti, OFFICE);
+    let key = world.key(node);
+    assert_eq!(key, Keypair::from_seed(&[66; 32]).key());
+    let link = world.session_by_hand(siti, key);
+    world.hear(siti, link);
+    (key, link)
+}
+
+#[test]
+fn nobody_is_made_to_carry_what_he_did_not_take() {
+    let (mut world, ani, siti) = survey();
+    let (mallory, link) = mallory(&mut world, siti);
+    let (sender, recipient) = (mallory, world.key(ani));
+    let parcel = Parcel { digest: Digest::of(b"x"), sender, recipient, bytes: 1, is_answer: true };
+    for parcel in [parcel, Parcel { is_answer: false, ..parcel }, Parcel { sender: recipient, ..parcel }] {
+        world.say(siti, link, &Message::Parcels(vec![parcel]));
+        assert_eq!(world.hear(siti, link), []);
+    }
+    assert_eq!(states(&world, siti), []);
+}
+
+#[test]
+fn what_comes_for_a_device_and_is_no_bundle_for_it_leaves_nothing_behind() {
+    let (mut world, ani, siti) = survey();
+    let (sender, link) = mallory(&mut world, siti);
+    let bytes = write(&mut world, ani, OFFICE);
+    let (digest, recipient, total) = (Digest::of(&bytes), world.key(siti), bytes.len() as u64);
+    let parcel = Parcel { digest, sender, recipient, bytes: total, is_answer: false };
+    world.say(siti, link, &Message::Parcels(vec![parcel]));
+    assert_eq!(world.hear(siti, link), [Message::BlobWant { digest, offset: 0 }]);
+    world.say(siti, link, &Message::Blob { digest, offset: 0, total, bytes });
+    let end = world.hear(siti, link);
+    assert!(matches!(&end[..], [Message::ParcelEnd { refused: Some(_), .. }]), "{end:?}");
+    assert_eq!(states(&world, siti), []);
+    // A file of another length, or other bytes, ends the link.
+    world.say(siti, link, &Message::Parcels(vec![parcel]));
+    world.hear(siti, link);
+    world.say(siti, link, &Message::Blob { digest, offset: 0, total: 3, bytes: vec![1, 2, 3] });
+    assert!(matches!(world.hear(siti, link)[..], [Message::Close(_)]));
+}
+
+#[test]
+fn an_offer_that_is_taken_back_takes_what_has_come_of_it_with_it() {
+    let (mut world, _, siti) = survey();
+    let (sender, link) = mallory(&mut world, siti);
+    let (digest, recipient) = (Digest::of(&[7; 100_000]), world.key(siti));
+    let parcel = Parcel { digest, sender, recipient, bytes: 100_000, is_answer: false };
+    world.say(siti, link, &Message::Parcels(vec![parcel]));
+    world.say(siti, link, &Message::Blob { digest, offset: 0, total: 100_000, bytes: vec![7; 32_768] });
+    assert_eq!(states(&world, siti), [ParcelState::Coming { from: sender }]);
+    world.say(siti, link, &Message::Parcels(Vec::new()));
+    assert_eq!(states(&world, siti), []);
+}
