@@ -50,7 +50,7 @@ fn carry(world: &mut World, courier: Node, bundle: &[u8]) -> Digest {
 
 fn add(world: &mut World, node: Node, name: &str) -> RecordId {
     let now = world.now();
-    let patch = json!({"r108": format!("{name} {}", "x".repeat(60))});
+    let patch = json!({"r108": format!("{name} {}", Digest::of(name.as_bytes()))});
     let added = world.replicas[node.0].add_record(now, HOME.parse().unwrap(), None, &patch);
     world.commit(node);
     added.unwrap().0
@@ -109,32 +109,30 @@ fn a_bundle_taken_along_while_its_recipient_is_linked_goes_at_once() {
 #[test]
 fn a_parcel_that_is_cut_goes_on_where_it_was_cut_also_by_another_courier() {
     let (mut world, ani, siti) = survey();
-    for family in 0..2_500 {
+    for family in 0..900 {
         add(&mut world, ani, &format!("Keluarga {family}"));
     }
     let bundle = write(&mut world, ani, OFFICE);
-    assert!(bundle.len() > 150_000, "{} bytes are no test", bundle.len());
+    assert!(bundle.len() > 90_000, "{} bytes are no test", bundle.len());
     let dewi = world.add(40, OFFICE, Role::Enumerator, &["18110100050005"]);
     meet(&mut world, dewi, OFFICE);
     let digest = carry(&mut world, siti, &bundle);
     assert_eq!(carry(&mut world, dewi, &bundle), digest);
     world.carried.clear();
     world.link(siti, OFFICE);
-    while bytes_of(&world, "blob") < 100_000 {
+    while bytes_of(&world, "blob") < 70_000 {
         world.run(1);
     }
     world.cut_all();
     assert_eq!(states(&world, OFFICE), [ParcelState::Coming { from: world.key(siti) }]);
     assert_eq!(records(&mut world, OFFICE), 0, "of half a bundle nothing is believed");
     meet(&mut world, dewi, OFFICE);
-    assert_eq!(records(&mut world, OFFICE), 2_500);
+    assert_eq!(records(&mut world, OFFICE), 900);
     let again = bytes_of(&world, "blob") as f64 / bundle.len() as f64;
     assert!(again < 1.5, "{again} times the bundle went");
-    // The one comes too late, and hears so.
-    let before = bytes_of(&world, "blob");
+    // The one who comes too late brings nothing new.
     meet(&mut world, siti, OFFICE);
-    assert!(bytes_of(&world, "blob") - before > 0, "who brings it twice brings it twice");
-    assert_eq!(records(&mut world, OFFICE), 2_500);
+    assert_eq!(records(&mut world, OFFICE), 900);
 }
 
 #[test]

@@ -271,6 +271,7 @@ pub(super) const CLASSES: [(&str, &[Lie]); 14] = [
             Lie::FalseCursor,
             Lie::EndlessIds,
             Lie::FalseBlob,
+            Lie::FalseParcel,
         ],
     ),
     ("lie: compressed chunk", &[Lie::Compressed]),

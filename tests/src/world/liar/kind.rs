@@ -101,6 +101,8 @@ pub enum Lie {
     HugeLog,
     /// A piece of the questionnaire that is none.
     FalseBlob,
+    /// A bundle for the victim that is none, one for others to carry, and the end of what it never carried.
+    FalseParcel,
     /// A text that would steer a terminal.
     ControlText,
     /// Counts and lengths of 2^63 in every kind of message.
@@ -169,6 +171,7 @@ impl Lie {
         Self::FrameOrder,
         Self::HugeLog,
         Self::FalseBlob,
+        Self::FalseParcel,
         Self::ControlText,
         Self::HugeCount,
         Self::HugeFrame,

@@ -1,9 +1,9 @@
 //! Lies about the session: who speaks, what was said, what is held.
 
 use rukun_authority::Keypair;
-use rukun_change::{ChangeId, Digest, Fingerprint, SubSls, SurveyId};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, SubSls, SurveyId};
 use rukun_wire::limits::CHANGE_IDS_MAX;
-use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Short, Sketch, Symbol};
+use rukun_wire::{Changes, Cursor, Exception, Hello, Message, Parcel, Short, Sketch, Symbol};
 
 use super::changes::{no_change, no_incarnation};
 use super::{Expect, Lie, Telling, Truth, frame_of, hello};
@@ -67,6 +67,7 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
             Telling::greeted(vec![Message::Changes(changes).encode()], Expect::Harmless)
         }
         Lie::FalseBlob => Telling::greeted(false_blobs(chance, truth), Expect::Harmless),
+        Lie::FalseParcel => Telling::greeted(false_parcels(chance, truth), Expect::Harmless),
         _ => return None,
     })
 }
@@ -158,6 +159,23 @@ fn false_blobs(chance: &mut Chance, truth: &Truth<'_>) -> Vec<Vec<u8>> {
         frames.push(piece(bytes.len() as u64).encode());
     }
     frames.push(Message::BlobWant { digest, offset: chance.between(0, 1 << 20) }.encode());
+    frames
+}
+
+fn false_parcels(chance: &mut Chance, truth: &Truth<'_>) -> Vec<Vec<u8>> {
+    let bytes = vec![b'?'; chance.between(1, 30_000) as usize];
+    let (total, sender) = (bytes.len() as u64, DeviceKey::from_bytes(chance.bytes()));
+    let is_answer = chance.one_in(2);
+    let digest = if chance.one_in(3) { Digest::from_bytes(chance.bytes()) } else { Digest::of(&bytes) };
+    let recipient = truth.victim.device;
+    let near = Parcel { digest, sender, recipient, bytes: total, is_answer };
+    let far =
+        Parcel { digest: Digest::from_bytes(chance.bytes()), sender: recipient, recipient: sender, ..near };
+    let mut parcels = vec![near, far];
+    parcels.sort_unstable_by_key(|parcel| parcel.digest);
+    let mut frames = vec![Message::Parcels(parcels).encode()];
+    frames.push(Message::Blob { digest, offset: 0, total, bytes }.encode());
+    frames.push(Message::ParcelEnd { digest: far.digest, refused: None }.encode());
     frames
 }
 
