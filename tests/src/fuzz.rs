@@ -14,6 +14,7 @@ mod input;
 mod officers;
 mod patch;
 mod people;
+mod pool;
 mod prelist;
 mod questionnaire;
 mod seeds;

@@ -32,8 +32,10 @@ pub use bundle::{BundleError, BundleTaken, BundleWritten};
 mod parcels;
 pub use parcels::{ParcelLine, ParcelState};
 
+mod carried;
+pub use carried::CourierError;
+
 mod courier;
-pub use courier::CourierError;
 
 mod overtake;
 

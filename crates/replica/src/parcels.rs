@@ -1,6 +1,5 @@
-//! The list of the parcels on this device: which bundles are carried for others, which are still coming, and what
-//! became of them. A small value of the store; the bundles themselves are files in it. What is done with a parcel is
-//! in `courier`.
+//! Parcels: which bundles are carried on a device for others, which are still coming, and what became of them; and the
+//! list of them as bytes. The bundles themselves are files. What is done with a parcel is in `carried` and `courier`.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +7,6 @@ use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::{DeviceKey, Digest};
 use rukun_wire::Parcel;
 use rukun_wire::limits::{PARCELS_MAX, REFUSAL_BYTES_MAX};
-
-use crate::replica::{Replica, ReplicaError};
-
-/// Under which name the list is kept.
-const PARCELS: &str = "parcels";
 
 /// What has become of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +43,16 @@ pub struct ParcelLine {
     pub since_ms: i64,
     /// What has become of it.
     pub state: ParcelState,
+}
+
+/// A bundle that was brought and is to be answered.
+pub(crate) struct AnswerDue {
+    /// Who made it.
+    pub(crate) sender: DeviceKey,
+    pub(crate) courier: DeviceKey,
+    /// What was brought.
+    pub(crate) answers: Digest,
+    pub(crate) at_ms: i64,
 }
 
 impl ParcelLine {
@@ -96,51 +100,16 @@ impl ParcelLine {
     }
 }
 
-impl Replica {
-    /// Everything that is carried, or was and is not forgotten yet, the oldest first.
-    pub fn parcels(&self) -> Vec<&ParcelLine> {
-        let mut lines: Vec<&ParcelLine> = self.parcels.values().collect();
-        lines.sort_by_key(|line| (line.since_ms, line.parcel.digest));
-        lines
-    }
-
-    pub(crate) fn recall_parcels(&mut self) -> Result<(), ReplicaError> {
-        if let Some(bytes) = self.store.setting(PARCELS)? {
-            self.parcels = read(&bytes).map_err(|_| ReplicaError::Parcels)?;
-        }
-        Ok(())
-    }
-
-    /// Puts a parcel on the list, in the place of what it said of it.
-    pub(crate) fn note_parcel(&mut self, line: ParcelLine) -> Result<(), ReplicaError> {
-        if !line.has_bundle() {
-            self.store.forget_blob(&line.parcel.digest)?;
-        }
-        self.parcels.insert(line.parcel.digest, line);
-        self.keep_parcels()
-    }
-
-    /// Takes a parcel off the list, and its bundle off the device.
-    pub(crate) fn forget_parcel(&mut self, digest: &Digest) -> Result<(), ReplicaError> {
-        self.store.forget_blob(digest)?;
-        self.parcels.remove(digest);
-        self.keep_parcels()
-    }
-
-    fn keep_parcels(&mut self) -> Result<(), ReplicaError> {
-        let bytes = (!self.parcels.is_empty()).then(|| write(&self.parcels));
-        Ok(self.store.set_setting(PARCELS, bytes.as_deref())?)
-    }
-}
-
-fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
+/// The list as the store keeps it.
+pub(crate) fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
     let mut out = Writer::new();
     out.array(parcels.len());
     parcels.values().for_each(|line| line.write(&mut out));
     out.finish()
 }
 
-fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, ParcelLine>, CborError> {
+/// The list again.
+pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, ParcelLine>, CborError> {
     let mut reader = Reader::new(bytes);
     let lines = (0..reader.array(PARCELS_MAX)?).map(|_| ParcelLine::read(&mut reader));
     let lines = lines.collect::<Result<Vec<_>, _>>()?;

@@ -14,9 +14,8 @@ use rukun_enrolment::Tries;
 use rukun_reconcile::sketch::Prefix;
 use rukun_store::{Store, StoreError};
 
-use crate::courier::AnswerDue;
 use crate::input::{Event, Input, LinkId, Output};
-use crate::parcels::ParcelLine;
+use crate::parcels::{AnswerDue, ParcelLine};
 use crate::rank::ReceiptsRead;
 use crate::session::Link;
 

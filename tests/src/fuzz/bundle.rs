@@ -8,7 +8,8 @@ use rukun_replica::BundleError;
 
 use super::input::Input;
 use super::people::{self, ANI, OFFICE, SUPERVISOR};
-use super::session::{Session, peers};
+use super::pool::peers;
+use super::session::Session;
 
 const BUNDLES_MAX: usize = 6;
 const FRAMES_MAX: usize = 12;
