@@ -308,7 +308,6 @@ pub(super) fn session() -> Seeds {
         let frame = [&[0, 3][..], &piece(&message.encode()[4..])].concat();
         seeds.push((format!("frame-{}", message.name()), with(&frame)));
     }
-    seeds.extend(drawn(3, 300));
     seeds
 }
 
