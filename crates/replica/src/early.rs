@@ -17,8 +17,6 @@ use crate::replica::{Replica, ReplicaError};
 use crate::send::covers;
 use crate::sketch::{shared, total};
 
-/// The most changes in one frame of the first flight: a day's work fits into two.
-const EARLY_FRAME_CHANGES_MAX: usize = 16;
 /// How much of the log is looked through for what is new to the peer.
 const LOOKED_THROUGH_MAX: usize = 512;
 
@@ -44,11 +42,12 @@ impl Replica {
     /// left of erased records go before trust is settled, nor what stands behind statements about work.
     fn send_early(&mut self, link: LinkId) -> Result<bool, ReplicaError> {
         let (Some(open), Some(trust)) = (self.links.get(&link), &self.trust) else { return Ok(false) };
-        let (peer, reads) = (open.peer, trust.reads(&open.peer));
+        let (peer, reads, frame_changes) =
+            (open.peer, trust.reads(&open.peer), open.outgoing.frame_changes_max());
         let (mut after, mut is_all) = (open.state.acknowledged, true);
         for _ in 0..EARLY_FRAMES_MAX {
             let mut places = Vec::new();
-            let part = self.log_part(after, &peer, &reads, Batch::of_at_most(EARLY_FRAME_CHANGES_MAX), |held| {
+            let part = self.log_part(after, &peer, &reads, Batch::of_at_most(frame_changes), |held| {
                 places.push(held.seq);
                 Ok(false)
             })?;

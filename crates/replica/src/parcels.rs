@@ -104,9 +104,7 @@ impl ParcelLine {
 pub(crate) fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
     let mut out = Writer::new();
     out.array(parcels.len());
-    for line in parcels.values() {
-        line.write(&mut out);
-    }
+    parcels.values().for_each(|line| line.write(&mut out));
     out.finish()
 }
 

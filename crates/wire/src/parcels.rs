@@ -47,9 +47,7 @@ impl Parcel {
 
 pub(crate) fn write_parcels(out: &mut Writer, parcels: &[Parcel]) {
     out.array(parcels.len());
-    for parcel in parcels {
-        parcel.write(out);
-    }
+    parcels.iter().for_each(|parcel| parcel.write(out));
 }
 
 pub(crate) fn read_parcels(reader: &mut Reader<'_>) -> Result<Vec<Parcel>, Fault> {

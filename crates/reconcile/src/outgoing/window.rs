@@ -19,8 +19,8 @@ const HALVED_AFTER_MS: u64 = 8_000;
 /// A link that carries less than this a second is slow: a frame of the longest takes a fifth of a second on it, and is
 /// cut off with it as often.
 const FAST_RATE_MIN: u64 = 64 * 1024;
-/// The most changes in one frame on a slow link: half of one is what a cut loses. With 16 each takes a twentieth less.
-const SLOW_FRAME_CHANGES_MAX: usize = 10;
+/// The most changes in one frame on a slow link. Half as many cost a tenth more each, twice as many a twentieth less.
+const SLOW_FRAME_CHANGES_MAX: usize = 16;
 
 /// What a link was seen to carry.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn three_seconds_of_a_slow_link_may_be_under_way_in_short_frames() {
         let window = after(&[(1_000, 8_000, true), (4_200, 8_000, true), (7_400, 8_000, false)]);
-        assert_eq!((window.bytes_max(), window.frame_changes_max()), (7_500, 10));
+        assert_eq!((window.bytes_max(), window.frame_changes_max()), (7_500, 16));
         assert_eq!(window.effort(), Effort::Thorough);
     }
 
@@ -101,7 +101,7 @@ mod tests {
         let rested = after(&[(1_000, 8_000, false), (60_000, 8_000, false)]);
         let together = after(&[(1_000, 8_000, true), (1_001, 8_000, true)]);
         for window in [Window::default(), rested, together] {
-            assert_eq!((window.bytes_max(), window.frame_changes_max()), (16_384, 10));
+            assert_eq!((window.bytes_max(), window.frame_changes_max()), (16_384, 16));
             assert_eq!(window.effort(), Effort::Quick);
         }
     }
