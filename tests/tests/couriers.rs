@@ -260,7 +260,7 @@ fn what_comes_for_a_device_and_is_no_bundle_for_it_leaves_nothing_behind() {
 fn an_offer_that_is_taken_back_takes_what_has_come_of_it_with_it() {
     let (mut world, _, siti) = survey();
     let (sender, link) = mallory(&mut world, siti);
-    let (digest, recipient) = (Digest::of(&[7; 100_000]), world.key(siti));
+    let (digest, recipient) = (Digest::of(&vec![7; 100_000]), world.key(siti));
     let parcel = Parcel { digest, sender, recipient, bytes: 100_000, is_answer: false };
     world.say(siti, link, &Message::Parcels(vec![parcel]));
     world.say(siti, link, &Message::Blob { digest, offset: 0, total: 100_000, bytes: vec![7; 32_768] });

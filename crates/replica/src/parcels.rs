@@ -104,7 +104,9 @@ impl ParcelLine {
 pub(crate) fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
     let mut out = Writer::new();
     out.array(parcels.len());
-    parcels.values().for_each(|line| line.write(&mut out));
+    for line in parcels.values() {
+        line.write(&mut out);
+    }
     out.finish()
 }
 

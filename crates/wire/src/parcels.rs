@@ -47,7 +47,9 @@ impl Parcel {
 
 pub(crate) fn write_parcels(out: &mut Writer, parcels: &[Parcel]) {
     out.array(parcels.len());
-    parcels.iter().for_each(|parcel| parcel.write(out));
+    for parcel in parcels {
+        parcel.write(out);
+    }
 }
 
 pub(crate) fn read_parcels(reader: &mut Reader<'_>) -> Result<Vec<Parcel>, Fault> {

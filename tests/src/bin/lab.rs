@@ -24,7 +24,7 @@ use rukun_tests::lab::rest::{self, Rested};
 use serde::Serialize;
 
 /// How many runs show what is usual, where others are held against it.
-const BASE_RUNS: u64 = 10;
+const BASE_RUNS: u64 = 40;
 
 /// What a session without news takes in all.
 const NO_NEWS_BYTES: u64 = 4_500;
