@@ -46,6 +46,8 @@ pub struct Status {
     pub unread: u64,
     /// Changes that wait outside the set.
     pub waiting: u64,
+    /// How many bundles are on the list of those that are carried for others.
+    pub carries: u64,
     /// The size of the store.
     pub disk_bytes: u64,
     /// The fingerprint of all that is held.
@@ -124,6 +126,7 @@ impl Replica {
             conflicts: self.conflict_counts()?,
             unread: stats.stale,
             waiting: stats.waiting,
+            carries: self.parcels.len() as u64,
             disk_bytes: stats.disk_bytes,
             fingerprint,
             custody: self.custody()?,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::provenance::who;
-use super::{Cell, Paint, Table, beginning, clean, shown_bytes};
+use super::{Cell, Paint, Table, beginning, clean, shown_bytes, shown_time};
 use crate::verbs::{ParcelShape, ParcelsShape};
 
 /// Digits of a bundle's id that are shown: enough to name it.
@@ -22,7 +22,7 @@ pub fn parcels(list: &ParcelsShape, paint: Paint) -> String {
             Cell::text(&parcel.from.author),
             Cell::text(&parcel.recipient.author),
             Cell::text(shown_bytes(parcel.bytes)).right(),
-            Cell::text(&parcel.since),
+            Cell::text(shown_time(&parcel.since)),
             Cell::text(state(parcel)).painted(alert),
         ]);
     }

@@ -90,6 +90,10 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
         let waiting = counted(status.waiting, "change waits", "changes wait");
         line("waiting", &paint.alert(&format!("{waiting} for a grant or a cause")));
     }
+    if status.carries > 0 {
+        let bundles = counted(status.carries, "bundle", "bundles");
+        line("carries", &format!("{bundles} for others  (rukun courier list)"));
+    }
     if let Some(traffic) = status.traffic {
         line(
             "traffic",

@@ -208,6 +208,7 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
         leaving: status.leaving,
         changes: status.changes,
         statements: status.statements,
+        carries: status.carries,
         conflicts: status.conflicts.iter().map(|(kind, count)| (kind.to_string(), *count)).collect(),
         unread: status.unread,
         waiting: status.waiting,

@@ -391,6 +391,9 @@ pub struct StatusShape {
     pub changes: u64,
     /// How many trust statements.
     pub statements: u64,
+    /// How many bundles it carries for others, or did and keeps on its list.
+    #[serde(default)]
+    pub carries: u64,
     /// How many open conflicts of each kind, as far as records are read.
     pub conflicts: BTreeMap<String, u64>,
     /// How many records nobody has read since they changed: they may hold more conflicts.
