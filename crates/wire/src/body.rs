@@ -17,7 +17,7 @@ impl Body {
     /// # Errors
     /// If there is nothing in it, or what is compressed has no content within its limit.
     pub fn alone(bytes: &[u8]) -> Result<Self, WireError> {
-        Self::after(&mut History::default(), bytes)
+        Self::after(&mut History::nothing(), bytes)
     }
 
     /// One that may refer back to this history.

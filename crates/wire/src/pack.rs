@@ -1,8 +1,9 @@
 //! Compression: content becomes one zstd frame that says how long its content is, and back
 //! within the limit. Parts of the content that are of different kinds get blocks, and so statistics, of their own.
-//! It may refer back to what the same link compressed before; there is no stream, no trained dictionary and no
-//! second frame.
+//! It may refer back to what the same link compressed before, and at first to what stands before every link, which
+//! generated families spell; there is no stream and no second frame.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use zstd::bulk::Decompressor;
@@ -40,19 +41,35 @@ impl Effort {
     }
 }
 
+/// What stands before all that a link compresses: fields, heads and names as interviews and edits have them. It
+/// belongs to the format; `tests/src/bin/prime.rs` wrote it.
+const PRIME: &[u8] = include_bytes!("../prime.bin");
+
 /// The end of all that was compressed on one way of a link, at both of its ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct History(Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct History(Cow<'static, [u8]>);
+
+impl Default for History {
+    fn default() -> Self {
+        Self(Cow::Borrowed(PRIME))
+    }
+}
 
 impl History {
+    /// Of what stands alone.
+    pub(crate) fn nothing() -> Self {
+        Self(Cow::Borrowed(&[]))
+    }
+
     fn push<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
+        let kept = self.0.to_mut();
         for part in parts {
             let end = part.len().saturating_sub(HISTORY_BYTES_MAX);
-            self.0.extend_from_slice(part.get(end..).unwrap_or_default());
+            kept.extend_from_slice(part.get(end..).unwrap_or_default());
         }
-        let over = self.0.len().saturating_sub(HISTORY_BYTES_MAX);
-        self.0.drain(..over);
-        self.0.shrink_to(HISTORY_BYTES_MAX);
+        let over = kept.len().saturating_sub(HISTORY_BYTES_MAX);
+        kept.drain(..over);
+        kept.shrink_to(HISTORY_BYTES_MAX);
     }
 }
 
@@ -78,7 +95,7 @@ pub(crate) fn pack(parts: &[Vec<u8>]) -> Vec<u8> {
 /// The same, referring back to what was compressed before, which it then belongs to.
 pub(crate) fn pack_after(history: &mut History, parts: &[Vec<u8>], effort: Effort) -> Vec<u8> {
     let bytes = parts.iter().map(Vec::len).sum();
-    let packed = if bytes < REFERRING_BYTES_MIN || history.0.is_empty() && effort == Effort::Quick {
+    let packed = if bytes < REFERRING_BYTES_MIN {
         pack(parts)
     } else {
         // A context that is kept cannot refer to what is only borrowed.
@@ -172,7 +189,7 @@ mod tests {
     use super::*;
 
     fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
-        super::unpack(&mut History::default(), packed)
+        super::unpack(&mut History::nothing(), packed)
     }
 
     #[test]
@@ -262,7 +279,7 @@ mod tests {
     #[test]
     fn a_frame_that_refers_to_nothing_is_understood_after_anything() {
         let alone = pack(&[b"rukun warga".to_vec()]);
-        let mut received = History(vec![7; 1_000]);
+        let mut received = History(vec![7; 1_000].into());
         assert_eq!(super::unpack(&mut received, &alone), Ok(b"rukun warga".to_vec()));
     }
 }

@@ -189,6 +189,22 @@ fn bytes_of_changes_that_refer_back_to_changes() {
 }
 
 #[test]
+fn what_every_link_refers_back_to_at_first_stays_as_it_is_and_is_needed() {
+    let prime = include_bytes!("../prime.bin");
+    let formats = include_str!("../../../docs/formats.md");
+    assert!(formats.contains(&Digest::of(prime).to_string()), "docs/formats.md tells of another");
+    let message = Message::Statements { items: vec![prime[5_000..5_600].to_vec()], last: true };
+    let now = Framer::new().frame(&message, Effort::Quick);
+    for frame in [&from_hex(include_str!("../golden/v1/statements-of-a-link.hex")), &now] {
+        let mut deframer = Deframer::new();
+        deframer.push(frame);
+        let body = deframer.next_frame().unwrap().expect("it is a whole frame");
+        assert_eq!(Message::of(&body).as_ref(), Ok(&message), "{}", to_hex(frame));
+        assert!(frame.len() < 60 && Message::decode(&frame[4..]).is_err(), "it is not understood alone");
+    }
+}
+
+#[test]
 fn bytes_of_changes() {
     let message = Message::Changes(Changes {
         frame: 7,
