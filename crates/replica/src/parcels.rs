@@ -123,6 +123,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, ParcelLine>, CborErr
 mod tests {
     use super::*;
 
+    /// The bytes of version 1, for ever.
+    #[test]
+    fn a_list_is_spelled_as_it_was() {
+        let key = |byte| DeviceKey::from_bytes([byte; 32]);
+        let digest = Digest::from_bytes([0x11; 32]);
+        let parcel = Parcel { digest, sender: key(1), recipient: key(2), bytes: 7, is_answer: true };
+        let state = ParcelState::Waiting { courier: key(3), answers: Digest::from_bytes([4; 32]) };
+        let list = BTreeMap::from([(digest, ParcelLine { parcel, since_ms: 300, state })]);
+        let string = |byte: u8| [&[0x58, 32][..], &[byte; 32]].concat();
+        let expected = [
+            &[0x81, 0x87][..],
+            &[string(0x11), string(1), string(2)].concat(),
+            &[7, 1, 0x19, 1, 0x2c, 0x83, 4],
+            &[string(3), string(4)].concat(),
+        ];
+        assert_eq!(write(&list), expected.concat());
+    }
+
     #[test]
     fn a_list_comes_back_from_its_bytes() {
         let key = |byte| DeviceKey::from_bytes([byte; 32]);
