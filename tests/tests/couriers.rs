@@ -7,7 +7,7 @@
 use rukun_authority::{Keypair, Role};
 use rukun_change::{DeviceKey, Digest, RecordId};
 use rukun_replica::{CourierError, Event, LinkId, Parcel, ParcelState, Reached};
-use rukun_tests::by_hand::{Node, World};
+use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World};
 use rukun_wire::Message;
 use serde_json::json;
 
@@ -254,6 +254,29 @@ fn what_comes_for_a_device_and_is_no_bundle_for_it_leaves_nothing_behind() {
     world.hear(siti, link);
     world.say(siti, link, &Message::Blob { digest, offset: 0, total: 3, bytes: vec![1, 2, 3] });
     assert!(matches!(world.hear(siti, link)[..], [Message::Close(_)]));
+}
+
+#[test]
+fn nobody_takes_away_what_is_here_by_telling_of_it_no_more() {
+    let (mut world, ani, siti) = survey();
+    add(&mut world, ani, "Aminah");
+    let bundle = write(&mut world, ani, OFFICE);
+    let (sender, link) = mallory(&mut world, siti);
+    let carried = carry(&mut world, siti, &bundle);
+    let recipient = world.key(siti);
+    for (digest, bytes) in [
+        (carried, bundle.len() as u64),
+        (Digest::of(QUESTIONNAIRE), QUESTIONNAIRE.len() as u64),
+        (Digest::of(QUESTIONNAIRE), 7),
+    ] {
+        let parcel = Parcel { digest, sender, recipient, bytes, is_answer: false };
+        world.say(siti, link, &Message::Parcels(vec![parcel]));
+        assert_eq!(world.hear(siti, link), [], "it is not asked for");
+        world.say(siti, link, &Message::Parcels(Vec::new()));
+    }
+    assert_eq!(world.replicas[siti.0].carried(&carried).unwrap(), bundle);
+    world.say(siti, link, &Message::BlobWant { digest: Digest::of(QUESTIONNAIRE), offset: 0 });
+    assert!(matches!(world.hear(siti, link)[..], [Message::Blob { .. }, ..]), "the questionnaire is there");
 }
 
 #[test]

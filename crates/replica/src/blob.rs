@@ -44,7 +44,7 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    fn is_questionnaire(&self, digest: &Digest) -> bool {
+    pub(crate) fn is_questionnaire(&self, digest: &Digest) -> bool {
         self.trust.as_ref().is_some_and(|trust| trust.charter().questionnaire == *digest)
     }
 

@@ -227,12 +227,17 @@ impl Replica {
         Ok(())
     }
 
-    /// Whether a parcel that a peer tells of is for this device, or answers one that this device carried to it.
+    /// Whether a parcel that a peer tells of is for this device, or answers one that this device carried to it. A peer that
+    /// tells of a file which is here already would else take that away by telling of it no more.
     fn wants(&self, peer: &DeviceKey, parcel: &Parcel) -> bool {
+        let is_news = match self.parcels.get(&parcel.digest) {
+            Some(line) => matches!(line.state, ParcelState::Coming { .. }),
+            None => !self.is_questionnaire(&parcel.digest),
+        };
         let is_answer = || {
             self.parcels.values().any(|line| is_answered_by(&line.parcel, parcel) && parcel.sender == *peer)
         };
-        parcel.recipient == self.device() || is_answer()
+        is_news && (parcel.recipient == self.device() || is_answer())
     }
 
     /// Gives up the oldest answer that its courier has not come back for.
