@@ -194,6 +194,13 @@ impl World {
         link
     }
 
+    /// The test itself hangs up.
+    pub fn close_by_hand(&mut self, node: Node, link: LinkId) {
+        self.heard.remove(&(node, link));
+        self.ears.remove(&(node, link));
+        self.handle(node, Input::LinkClosed { link, reason: "cut".into() });
+    }
+
     /// A greeting in this world's survey.
     pub fn hello_by_hand(&self) -> Hello {
         Hello {

@@ -290,4 +290,40 @@ fn an_offer_that_is_taken_back_takes_what_has_come_of_it_with_it() {
     assert_eq!(states(&world, siti), [ParcelState::Coming { from: sender }]);
     world.say(siti, link, &Message::Parcels(Vec::new()));
     assert_eq!(states(&world, siti), []);
+    let rest = vec![7; 32_768];
+    world.say(siti, link, &Message::Blob { digest, offset: 32_768, total: 100_000, bytes: rest });
+    assert_eq!(states(&world, siti), [], "what still comes of it is passed over");
+}
+
+#[test]
+fn what_a_liar_began_keeps_no_bundle_from_coming() {
+    for told in [100_000, 70_000] {
+        let (mut world, ani, siti) = survey();
+        let (sender, link) = mallory(&mut world, siti);
+        let (bundle, recipient) = (vec![7; 70_000], world.key(siti));
+        let digest = Digest::of(&bundle);
+        let parcel = Parcel { digest, sender, recipient, bytes: told, is_answer: false };
+        world.say(siti, link, &Message::Parcels(vec![parcel]));
+        world.say(siti, link, &Message::Blob { digest, offset: 0, total: told, bytes: vec![1; 32_768] });
+        world.cut_all();
+        world.close_by_hand(siti, link);
+        let key = world.key(ani);
+        for asked in if told == 70_000 { vec![32_768, 0] } else { vec![0] } {
+            let honest = world.session_by_hand(siti, key);
+            world.hear(siti, honest);
+            world.say(siti, honest, &Message::Parcels(vec![Parcel { bytes: 70_000, ..parcel }]));
+            assert_eq!(world.hear(siti, honest), [Message::BlobWant { digest, offset: asked }]);
+            for (offset, part) in (0..).step_by(32_768).zip(bundle.chunks(32_768)) {
+                let (total, bytes) = (70_000, part.to_vec());
+                if offset >= asked {
+                    world.say(siti, honest, &Message::Blob { digest, offset, total, bytes });
+                }
+            }
+            let heard = world.hear(siti, honest);
+            let ended = heard.iter().any(|message| matches!(message, Message::ParcelEnd { .. }));
+            assert_eq!(ended, asked == 0, "{heard:?}");
+            world.close_by_hand(siti, honest);
+        }
+        assert_eq!(states(&world, siti), []);
+    }
 }

@@ -94,8 +94,11 @@ impl Replica {
         self.keep_parcels()
     }
 
-    /// Takes a parcel off the list, and its bundle off the device.
+    /// Takes a parcel off the list, and its bundle off the device. What still comes of it is passed over.
     pub(crate) fn forget_parcel(&mut self, digest: &Digest) -> Result<(), ReplicaError> {
+        for open in self.links.values_mut().filter(|open| open.is_bringing(digest)) {
+            open.parcel = None;
+        }
         self.store.forget_blob(digest)?;
         self.parcels.remove(digest);
         self.keep_parcels()

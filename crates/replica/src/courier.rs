@@ -83,7 +83,12 @@ impl Replica {
             return Ok(());
         };
         let since_ms = match self.parcels.get(&parcel.digest) {
-            Some(line) => line.since_ms,
+            Some(line) if line.parcel.bytes == parcel.bytes => line.since_ms,
+            // One of the two who told of it told of none: begin with this one.
+            Some(_) => {
+                self.forget_parcel(&parcel.digest)?;
+                told_ms
+            }
             None if self.has_room(parcel.bytes) => told_ms,
             None => return Ok(()),
         };
@@ -123,9 +128,13 @@ impl Replica {
             }
             BlobState::Complete => self.parcel_came(now, link, parcel).map(Ok),
             BlobState::Wrong => {
+                // A part of it may be somebody else's: it begins anew when it is told of again.
                 self.forget_parcel(digest)?;
-                let text = "a parcel is another file than was told of".into();
-                Ok(Err(Fault { code: CloseCode::Malformed, text }))
+                if let Some(peer) = self.links.get(&link).map(|open| open.peer) {
+                    let reason = "a bundle that it carried: it is another file than was told of";
+                    self.count_refused(peer, reason.into());
+                }
+                Ok(Ok(()))
             }
         }
     }

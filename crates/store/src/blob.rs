@@ -1,5 +1,5 @@
-//! Files that the charter names (questionnaire, dictionary), and bundles that are carried for others: pieces in order become a file whose
-//! digest fits, or nothing. Resumable, since every piece is kept until the last has come.
+//! Files that the charter names (questionnaire, dictionary), and bundles that are carried for others: pieces in order
+//! become a file whose digest fits, or nothing. Resumable, since every piece is kept until the last has come.
 
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::Digest;
