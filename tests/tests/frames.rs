@@ -50,3 +50,15 @@ fn an_interview_costs_less_the_more_stand_in_its_frame_and_before_it() {
     assert!(falls(taken.iter().map(|row| row.2).collect()), "{taken:?}");
     assert!(falls(taken.iter().map(|row| row.3).collect()), "{taken:?}");
 }
+
+#[test]
+fn the_first_frame_of_a_link_has_something_to_refer_to() {
+    let interviews = interviews();
+    let taken = [1, 9, 16].map(|size| {
+        let items = interviews[..size].to_vec();
+        let message = Message::Changes(Changes { frame: 1, upto: Some(1), items });
+        (size, message.encode().len(), Framer::new().frame(&message, Effort::Quick).len())
+    });
+    eprintln!("so many interviews take so many bytes alone, and first on a link: {taken:?}");
+    assert!(taken.iter().all(|(_, alone, first)| alone - first > 200), "{taken:?}");
+}
