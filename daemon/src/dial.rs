@@ -1,6 +1,6 @@
 //! Addresses become links: each is dialed until somebody answers, and again when the link ends,
-//! ever more rarely while that fails, but often while work waits to be delivered: a link that comes back may be gone
-//! before the next attempt. Where links are made at need alone, one ends when all is said; where there is no network,
+//! ever more rarely while that fails, but often while work waits to be delivered, and for a while after a link that
+//! ended before all was said: a link that comes back may be gone before the next attempt. Where links are made at need alone, one ends when all is said; where there is no network,
 //! nobody is dialed. An address that leads to this device itself is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,13 @@ use crate::network::{Links, Network, Outlook};
 
 /// The shortest wait before an address is dialed again.
 pub const RETRY_MS_MIN: u64 = 500;
-/// The longest while something is to be delivered.
-pub const RETRY_UNDELIVERED_MS_MAX: u64 = 5_000;
+/// The longest while somebody is waited for: something is to be delivered, or a link ended too early.
+pub const RETRY_AWAITED_MS_MAX: u64 = 5_000;
 /// The longest, after more than ten attempts in vain: nothing waits, and each of them wakes the device a dozen times.
 pub const RETRY_MS_MAX: u64 = 300_000;
+/// For how long a peer is waited for with which more was to be said when its link ended, or which a device that has
+/// just been started has not met yet. It may be gone for good, and the battery with it.
+pub const AWAITED_MAX: Duration = Duration::from_mins(10);
 /// How often a link is made where they are made at need alone, and nothing is to be delivered.
 pub const AT_NEED_EVERY: Duration = Duration::from_mins(15);
 /// How long nothing may be said on a link before it is needed no more, where both ends have come to agree: what follows
@@ -50,7 +53,15 @@ pub struct Dialer {
     survey: watch::Receiver<Option<SurveyId>>,
     has_undelivered: watch::Receiver<bool>,
     agreed: watch::Receiver<BTreeSet<DeviceKey>>,
+    cut_short: watch::Receiver<BTreeSet<DeviceKey>>,
     chance: fn() -> u64,
+}
+
+/// Who is behind an address, as far as is known, and since when it may be waited for.
+#[derive(Clone, Copy, Debug)]
+struct Prospect {
+    device: Option<DeviceKey>,
+    awaited_since: Option<Instant>,
 }
 
 /// How long to wait before the next attempt: random, below a bound that doubles.
@@ -63,9 +74,10 @@ impl Dialer {
     /// One that dials from this endpoint for this node, as its linker's network lets it. When its survey changes, a
     /// network comes, or it has something to deliver, it dials at once.
     pub fn new(endpoint: Endpoint, linker: Linker, core: &Core) -> Self {
-        let (survey, has_undelivered, agreed) = (core.survey(), core.has_undelivered(), core.agreed());
+        let (survey, has_undelivered) = (core.survey(), core.has_undelivered());
+        let (agreed, cut_short) = (core.agreed(), core.cut_short());
         let (network, chance) = (linker.network().clone(), || getrandom::u64().unwrap_or_default());
-        Self { endpoint, linker, network, survey, has_undelivered, agreed, chance }
+        Self { endpoint, linker, network, survey, has_undelivered, agreed, cut_short, chance }
     }
 
     /// The same, its waits drawn by `chance`.
@@ -98,18 +110,19 @@ impl Dialer {
             });
             for address in wanted {
                 let dialer = self.clone();
-                dialed
-                    .entry(address)
-                    .or_insert_with_key(|address| tasks.spawn(dialer.keep_linked(address.clone(), || true)));
+                let unmet = Prospect { device: None, awaited_since: Some(Instant::now()) };
+                let dial = |address: &String| dialer.keep_linked(address.clone(), unmet, || true);
+                dialed.entry(address).or_insert_with_key(|address| tasks.spawn(dial(address)));
             }
             nearby.retain(|_, task| !task.is_finished());
             let there = found.borrow_and_update().clone();
             for address in there {
                 let (dialer, found) = (self.clone(), found.clone());
                 let is_there = move || found.borrow().contains(&address);
-                nearby
-                    .entry(address)
-                    .or_insert_with(|| tasks.spawn(dialer.keep_linked(address.to_string(), is_there)));
+                // Some walls let neighbours hear each other and not meet.
+                let unmet = Prospect { device: None, awaited_since: None };
+                let dial = || dialer.keep_linked(address.to_string(), unmet, is_there);
+                nearby.entry(address).or_insert_with(|| tasks.spawn(dial()));
             }
             tokio::select! {
                 changed = listed.changed() => if changed.is_err() { break },
@@ -119,13 +132,12 @@ impl Dialer {
     }
 
     /// Dials an address again and again as long as it is wanted.
-    async fn keep_linked(mut self, address: String, is_wanted: impl Fn() -> bool) {
+    async fn keep_linked(mut self, address: String, mut prospect: Prospect, is_wanted: impl Fn() -> bool) {
         let mut outlook = self.network.outlook();
         let mut backoff = Backoff::default();
-        let mut known = None;
         let mut told = false;
         while is_wanted() {
-            if let Some(device) = known {
+            if let Some(device) = prospect.device {
                 self.rest_while_linked(device).await;
             }
             if outlook.borrow_and_update().links == Links::Off {
@@ -148,9 +160,9 @@ impl Dialer {
                     return peer.connection.close(CloseCode::Myself, "this device itself");
                 }
                 Ok(peer) => {
-                    known = Some(peer.key);
-                    let (began, answer) = (Instant::now(), peer.answer());
-                    self.link(&address, peer).await;
+                    let (began, answer, device) = (Instant::now(), peer.answer(), Some(peer.key));
+                    let is_rested = self.link(&address, peer).await;
+                    prospect = Prospect { device, awaited_since: (!is_rested).then(Instant::now) };
                     if answer.has_come().await {
                         outlook.mark_unchanged();
                         if began.elapsed() > GOOD_LINK {
@@ -165,25 +177,27 @@ impl Dialer {
                     told = true;
                 }
             }
-            self.wait(attempted, &mut backoff, &mut outlook).await;
+            self.wait(&prospect, attempted, &mut backoff, &mut outlook).await;
         }
     }
 
     /// Waits until the next attempt, after one that began then.
     async fn wait(
         &mut self,
+        prospect: &Prospect,
         attempted: Instant,
         backoff: &mut Backoff,
         outlook: &mut watch::Receiver<Outlook>,
     ) {
-        let is_urgent = *self.has_undelivered.borrow_and_update();
+        let has_undelivered = *self.has_undelivered.borrow();
+        let is_awaited = has_undelivered || prospect.is_awaited(&self.cut_short.borrow());
         let is_at_need = outlook.borrow().links == Links::AtNeed;
         let since_attempt = |wait: Duration| {
             wait.saturating_sub(attempted.elapsed()).max(Duration::from_millis(RETRY_MS_MIN))
         };
-        let wait = match (is_urgent, is_at_need) {
+        let wait = match (is_awaited, is_at_need) {
             // From when the last attempt began: a link may come back while nothing asks whether it has.
-            (true, _) => since_attempt(backoff.next((self.chance)(), RETRY_UNDELIVERED_MS_MAX)),
+            (true, _) => since_attempt(backoff.next((self.chance)(), RETRY_AWAITED_MS_MAX)),
             (false, true) => since_attempt(AT_NEED_EVERY),
             (false, false) => backoff.next((self.chance)(), RETRY_MS_MAX),
         };
@@ -192,29 +206,31 @@ impl Dialer {
             () = sleep(wait) => return self.network.reckon(),
             Ok(()) = self.survey.changed() => {}
             Ok(()) = outlook.changed() => {}
-            Ok(_) = self.has_undelivered.wait_for(|has| *has && !is_urgent) => {}
+            Ok(_) = self.has_undelivered.wait_for(|has| *has && !has_undelivered) => {}
+            Ok(_) = self.cut_short.wait_for(|cut_short| prospect.is_awaited(cut_short) && !is_awaited) => {}
         }
         *backoff = Backoff::default();
     }
 
     /// A dialed link, until it ends. It is closed if the address is no longer wanted meanwhile, or when it is needed no
-    /// more.
-    async fn link(&self, address: &str, peer: Peer) {
+    /// more; gives whether it was.
+    async fn link(&self, address: &str, peer: Peer) -> bool {
         let connection = peer.connection.clone();
         let _unless_dropped = CloseWhenDropped(connection.clone());
         let (device, key) = (peer.key.short(), peer.key);
         tracing::info!(address, device, "linked");
         let linker = self.linker.clone();
         let mut running = tokio::spawn(async move { linker.run(peer).await });
-        let reason = tokio::select! {
-            reason = &mut running => reason,
+        let (is_rested, reason) = tokio::select! {
+            reason = &mut running => (false, reason),
             () = self.needed_no_more(key, &connection) => {
                 connection.close(CloseCode::Resting, "all is said, and links are not kept now");
                 let _ = running.await;
-                Ok("all is said, and links are not kept now".into())
+                (true, Ok("all is said, and links are not kept now".into()))
             }
         };
         tracing::info!(address, device, "link ended: {}", reason.unwrap_or_default());
+        is_rested
     }
 
     /// Waits until links are made at need alone, and on this one nothing is said any more.
@@ -267,6 +283,14 @@ impl Dialer {
     }
 }
 
+impl Prospect {
+    /// Whether somebody is waited for there, where these links were cut short.
+    fn is_awaited(&self, cut_short: &BTreeSet<DeviceKey>) -> bool {
+        let has_more_to_say = self.device.is_none_or(|device| cut_short.contains(&device));
+        has_more_to_say && self.awaited_since.is_some_and(|since| since.elapsed() < AWAITED_MAX)
+    }
+}
+
 impl Backoff {
     /// The next wait, by a random number, and no longer than this.
     pub fn next(&mut self, random: u64, retry_ms_max: u64) -> Duration {
@@ -301,7 +325,7 @@ mod tests {
             [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000];
         assert_eq!(bounds, expected.map(Duration::from_millis));
         let urgent =
-            (0..40_000).map(|random| Backoff { attempts: 9 }.next(random, RETRY_UNDELIVERED_MS_MAX)).max();
+            (0..40_000).map(|random| Backoff { attempts: 9 }.next(random, RETRY_AWAITED_MS_MAX)).max();
         assert_eq!(urgent, Some(Duration::from_secs(5)));
         assert_eq!(Backoff { attempts: 64 }.next(0, RETRY_MS_MAX), Duration::from_millis(500));
     }

@@ -109,10 +109,11 @@ pub fn start(replica: Replica) -> anyhow::Result<Driven> {
 /// # Errors
 /// If the store can't be read.
 pub fn prepare(
-    replica: Replica,
+    mut replica: Replica,
     now: fn() -> Moment,
     checks: Checks,
 ) -> anyhow::Result<(Driven, impl Future<Output = ()> + Send)> {
+    replica.sum_up()?;
     let (asks, to_answer) = mpsc::channel(ASKS_MAX);
     let (links, from_links) = mpsc::channel(BATCH_INPUTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -170,6 +171,11 @@ impl Core {
     /// The peers with which nothing is left to be said now.
     pub fn agreed(&self) -> watch::Receiver<BTreeSet<DeviceKey>> {
         self.notices.agreed.clone()
+    }
+
+    /// The peers whose last link ended before all was said.
+    pub fn cut_short(&self) -> watch::Receiver<BTreeSet<DeviceKey>> {
+        self.notices.cut_short.clone()
     }
 
     /// The survey that the node takes part in.

@@ -1,5 +1,5 @@
 //! What the tasks around the core know without asking it: whom to dial, in which survey, whether work
-//! waits to be delivered, and with whom nothing is left to be said.
+//! waits to be delivered, with whom nothing is left to be said, and with whom something was when the link ended.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ pub(crate) struct Notices {
     pub(crate) addresses: watch::Receiver<Vec<String>>,
     pub(crate) has_undelivered: watch::Receiver<bool>,
     pub(crate) agreed: watch::Receiver<BTreeSet<DeviceKey>>,
+    pub(crate) cut_short: watch::Receiver<BTreeSet<DeviceKey>>,
 }
 
 /// Where the core leaves word.
@@ -23,6 +24,7 @@ pub(crate) struct Board {
     addresses: watch::Sender<Vec<String>>,
     has_undelivered: watch::Sender<bool>,
     agreed: watch::Sender<BTreeSet<DeviceKey>>,
+    cut_short: watch::Sender<BTreeSet<DeviceKey>>,
 }
 
 impl Board {
@@ -32,18 +34,23 @@ impl Board {
         let (addresses, addresses_now) = watch::channel(replica.addresses()?);
         let (has_undelivered, has_undelivered_now) = watch::channel(replica.has_undelivered());
         let (agreed, agreed_now) = watch::channel(replica.agreed());
+        let (cut_short, cut_short_now) = watch::channel(replica.cut_short().clone());
         let notices = Notices {
             survey: survey_now,
             addresses: addresses_now,
             has_undelivered: has_undelivered_now,
             agreed: agreed_now,
+            cut_short: cut_short_now,
         };
-        Ok((Self { survey, addresses, has_undelivered, agreed }, notices))
+        Ok((Self { survey, addresses, has_undelivered, agreed, cut_short }, notices))
     }
 
     /// Whether there is work to be delivered, or anything to be said, may have changed.
     pub(crate) fn notice_work(&self, replica: &Replica) {
         replace(&self.agreed, replica.agreed());
+        if *self.cut_short.borrow() != *replica.cut_short() {
+            self.cut_short.send_replace(replica.cut_short().clone());
+        }
         replace(&self.has_undelivered, replica.has_undelivered());
     }
 

@@ -15,6 +15,8 @@ const OFFICE: Node = Node(0);
 const NO_NEWS_BYTES_MAX: usize = 800;
 /// What the sketches of both sides may take for each change that differs, beside the changes themselves.
 const DIFFERENCE_BYTES_MAX: usize = 100;
+/// How much each of two has that the other has not.
+const EDITS_APART: usize = 30;
 /// What an edit takes in a frame of many, and less than what it takes twice.
 const EDIT_BYTES_MAX: usize = 170;
 
@@ -87,11 +89,39 @@ fn two_that_agree_and_have_never_met_send_each_other_no_change() {
 
 #[test]
 fn who_differs_pays_for_the_difference_and_not_for_what_is_held() {
+    let (mut world, coordinator, supervisor) = differing_scene(EDITS_APART);
+    meet(&mut world, coordinator, supervisor);
+    let apart: usize = ["sketch", "symbols", "more", "lack", "unclear", "summary", "differ", "ids", "want"]
+        .iter()
+        .filter_map(|name| world.carried.get(name))
+        .sum();
+    eprintln!("{EDITS_APART} edits on each side: {apart} bytes beside the changes: {:?}", world.carried);
+    assert!(!world.carried.contains_key("ids"), "{:?}", world.carried);
+    assert!(apart <= 2 * EDITS_APART * DIFFERENCE_BYTES_MAX, "{apart}: {:?}", world.carried);
+}
+
+#[test]
+fn what_is_summed_when_a_process_starts_finds_the_same_as_what_is_summed_at_need() {
+    let mut carried = Vec::new();
+    for is_summed in [false, true] {
+        let (mut world, coordinator, supervisor) = differing_scene(1);
+        for node in [coordinator, supervisor].into_iter().filter(|_| is_summed) {
+            // Sixty sub-SLS of ten families, and nothing else.
+            assert_eq!(world.replicas[node.0].sum_up().unwrap(), 60);
+        }
+        meet(&mut world, coordinator, supervisor);
+        carried.push(world.carried);
+    }
+    assert_eq!(carried[0], carried[1]);
+    assert!(!carried[0].contains_key("more"), "its first symbols were enough: {carried:?}");
+}
+
+/// A coordinator and a supervisor that hold the same 600 families, and so many edits that the other has not. Both
+/// got news from elsewhere: no cursor of the other's log says anything of it.
+fn differing_scene(edits: usize) -> (World, Node, Node) {
     let (mut world, supervisor, records) = scene(600);
     let coordinator = world.add(11, OFFICE, Role::Coordinator, &["1811010"]);
     meet(&mut world, coordinator, OFFICE);
-    // Both get news from elsewhere: no cursor of the other's log says anything of it.
-    let edits = 30;
     for (at, node) in [(0, OFFICE), (300, supervisor)] {
         for record in &records[at..at + edits] {
             let now = world.now();
@@ -100,14 +130,8 @@ fn who_differs_pays_for_the_difference_and_not_for_what_is_held() {
         world.commit(node);
     }
     meet(&mut world, coordinator, OFFICE);
-    meet(&mut world, coordinator, supervisor);
-    let apart: usize = ["sketch", "symbols", "more", "lack", "unclear", "summary", "differ", "ids", "want"]
-        .iter()
-        .filter_map(|name| world.carried.get(name))
-        .sum();
-    eprintln!("{edits} edits on each side: {apart} bytes beside the changes: {:?}", world.carried);
-    assert!(!world.carried.contains_key("ids"), "{:?}", world.carried);
-    assert!(apart <= 2 * edits * DIFFERENCE_BYTES_MAX, "{apart}: {:?}", world.carried);
+    world.carried.clear();
+    (world, coordinator, supervisor)
 }
 
 #[test]

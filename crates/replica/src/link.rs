@@ -51,6 +51,11 @@ impl Replica {
         reason: String,
     ) -> Result<(), ReplicaError> {
         let Some(mut ended) = self.links.remove(&link) else { return Ok(()) };
+        if ended.is_agreed() {
+            self.cut_short.remove(&ended.peer);
+        } else if ended.is_live() {
+            self.cut_short.insert(ended.peer);
+        }
         // Of a link that never went live nothing is remembered: any stranger can open one.
         if ended.is_live() || ended.state_is_news {
             ended.state.last_contact_ms = now.wall_ms;

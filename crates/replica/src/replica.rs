@@ -61,6 +61,8 @@ pub struct Replica {
     pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
     /// The numbers that statements carry. Those of changes are in the store.
     pub(crate) statement_numbers: BTreeMap<Author, BTreeSet<u64>>,
+    /// Whose last link ended before both had come to agree.
+    pub(crate) cut_short: BTreeSet<DeviceKey>,
     /// What was refused from each peer since the start.
     pub(crate) refused: BTreeMap<DeviceKey, u64>,
     /// The parcels on this device.
@@ -102,6 +104,7 @@ impl Replica {
             receipts_declined: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
+            cut_short: BTreeSet::new(),
             refused: BTreeMap::new(),
             parcels: BTreeMap::new(),
             answers_due: Vec::new(),

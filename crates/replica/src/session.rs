@@ -123,6 +123,12 @@ impl Link {
         matches!(self.phase, Phase::Live)
     }
 
+    /// Whether nothing is left to be said on it now: the peer holds all that it may read of ours, and has said that
+    /// it has no more for us.
+    pub(crate) fn is_agreed(&self) -> bool {
+        self.is_live() && self.outgoing.agreed() && self.incoming.is_quiet()
+    }
+
     /// Whether this parcel is coming by it.
     pub(crate) fn is_bringing(&self, digest: &Digest) -> bool {
         self.parcel.is_some_and(|parcel| parcel.digest == *digest)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_change::{ChangeId, Fingerprint, Region, SubSls, SurveyId};
 use rukun_reconcile::sketch::{Difference, Encoder, Prefix, SketchKey};
 use rukun_reconcile::{Asking, Violation};
+use rukun_store::EntryKind;
 use rukun_wire::limits::{SKETCH_REGIONS_MAX, SYMBOLS_MAX};
 use rukun_wire::{Message, Short, Sketch, Symbol};
 
@@ -17,8 +18,51 @@ use crate::session::{Drawn, Outcome};
 
 /// How many symbols go with a sketch: enough for some four differences.
 const SYMBOLS_FIRST: usize = 8;
+/// How many entries of the log are looked at together.
+const SCAN_ENTRIES_MAX: usize = 4_096;
 
 impl Replica {
+    /// Sums all that is held here and may be read, as first sketches have it; gives of how many sub-SLS. Without it the
+    /// first link waits for that, and for longer: each sub-SLS is then looked for by itself.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    pub fn sum_up(&mut self) -> Result<usize, ReplicaError> {
+        let (Some(survey), Some(trust)) = (self.survey(), &self.trust) else { return Ok(0) };
+        let (key, reads) = (SketchKey::new(&survey, 0), trust.reads(&self.device()));
+        let mut sums: BTreeMap<SubSls, (u64, Prefix)> = BTreeMap::new();
+        let mut insert = |place: SubSls, id: &[u8; 32]| {
+            let (count, prefix) = sums.entry(place).or_insert_with(|| (0, Prefix::new(SYMBOLS_FIRST)));
+            *count += 1;
+            prefix.insert(&key, key.short(id));
+        };
+        let mut after = 0;
+        loop {
+            let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            for entry in &entries {
+                if let EntryKind::Change { id, record } = &entry.kind {
+                    insert(record.home(), id.as_bytes());
+                }
+            }
+        }
+        let held = self.store.fingerprints(&reads)?;
+        for place in held.keys() {
+            for about in self.store.statements_about(place)? {
+                insert(*place, about.as_bytes());
+            }
+        }
+        for (place, set) in held {
+            if let Some((count, prefix)) = sums.remove(&place)
+                && count == set.count()
+            {
+                self.prefixes.insert(place, (set, prefix));
+            }
+        }
+        Ok(self.prefixes.len())
+    }
+
     /// Sketches what is held where both may read, and summarises the rest of the peer's scope.
     pub(crate) fn send_sketch(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let device = self.device();

@@ -206,11 +206,14 @@ impl Replica {
         Ok(lines)
     }
 
-    /// The peers with which nothing is left to be said now: each holds all that it may read of ours, and has said that
-    /// it has no more for us.
+    /// The peers with which nothing is left to be said now.
     pub fn agreed(&self) -> BTreeSet<DeviceKey> {
-        let live = self.links.values().filter(|link| link.is_live());
-        live.filter(|link| link.outgoing.agreed() && link.incoming.is_quiet()).map(|link| link.peer).collect()
+        self.links.values().filter(|link| link.is_agreed()).map(|link| link.peer).collect()
+    }
+
+    /// The peers whose last link, since the start, ended before it had come to that.
+    pub fn cut_short(&self) -> &BTreeSet<DeviceKey> {
+        &self.cut_short
     }
 
     fn lacks(&self, key: &DeviceKey, regions: &[Region], known: &Known) -> Result<u64, ReplicaError> {

@@ -131,7 +131,8 @@ impl Node {
         if store.renewal_due().map_err(ReplicaError::from)? {
             (store, disk) = self.renewed(&store)?;
         }
-        let replica = Replica::open(store, self.entropy.bytes())?;
+        let mut replica = Replica::open(store, self.entropy.bytes())?;
+        replica.sum_up()?;
         self.key = replica.device();
         self.replica = Some(replica);
         self.disk = disk;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rukun::dial::AT_NEED_EVERY;
+use rukun::dial::{AT_NEED_EVERY, AWAITED_MAX};
 use rukun::drive::Core;
 use rukun::verbs::{NetworkNews, Request, StatusShape};
 use serde_json::json;
@@ -73,10 +73,30 @@ impl Scene {
         status.peers.iter().any(|peer| peer.linked)
     }
 
-    async fn add_family(&self) {
+    async fn add_family_at(&self, node: &Node) {
         let patch = Some(json!({"r108": "Siti Aminah", "r304": 1}));
         let (region, set) = (format!("{REGION}00"), Vec::new());
-        Self::core(&self.device).ask(Request::RecordAdd { region, ink: None, patch, set }).await.unwrap();
+        Self::core(node).ask(Request::RecordAdd { region, ink: None, patch, set }).await.unwrap();
+    }
+
+    /// The relay has more for the device than one flight carries, and the link is cut when some of it has come.
+    async fn cut_in_mid_sync(&self) {
+        let device = self.device.name.as_str();
+        turmoil::partition(RELAY, device);
+        for _ in 0..600 {
+            self.add_family_at(&self.relay).await;
+        }
+        let before = self.changes().await;
+        turmoil::repair(RELAY, device);
+        while self.changes().await == before {
+            sleep(Duration::from_millis(20)).await;
+        }
+        turmoil::partition(RELAY, device);
+    }
+
+    async fn changes(&self) -> u64 {
+        let status = Self::core(&self.device).ask(Request::Status).await.unwrap();
+        serde_json::from_value::<StatusShape>(status).unwrap().changes
     }
 
     async fn agree(&self) -> bool {
@@ -132,6 +152,31 @@ fn an_attempt_on_a_network_that_went_is_given_up() {
 }
 
 #[test]
+fn a_sync_that_was_cut_goes_on_within_seconds_of_the_links_return_and_is_not_waited_for_forever() {
+    Scene::play(60, NetworkNews::default(), async |scene| {
+        sleep(SESSION_MAX).await;
+        scene.cut_in_mid_sync().await;
+        // Until both ends have given the link up, and then some.
+        sleep(8 * MINUTE).await;
+        assert!(!scene.agree().await && !scene.is_linked().await, "it was cut");
+        turmoil::repair(RELAY, scene.device.name.as_str());
+        sleep(Duration::from_secs(10)).await;
+        assert!(scene.agree().await, "the device, which has nothing to deliver, was waiting for the rest");
+
+        scene.cut_in_mid_sync().await;
+        sleep(5 * MINUTE).await;
+        let soon = now();
+        sleep(5 * MINUTE).await;
+        let often = scene.sent_since(soon);
+        sleep(2 * AWAITED_MAX).await;
+        let later = now();
+        sleep(5 * MINUTE).await;
+        let rarely = scene.sent_since(later);
+        assert!(rarely > 0 && often > 3 * rarely, "{often} and then {rarely} datagrams in five minutes");
+    });
+}
+
+#[test]
 fn a_low_battery_keeps_no_link_and_delivers_what_is_written_at_once() {
     Scene::play(80, battery_low(true), async |scene| {
         sleep(SESSION_MAX).await;
@@ -143,7 +188,7 @@ fn a_low_battery_keeps_no_link_and_delivers_what_is_written_at_once() {
         sleep(2 * MINUTE).await;
         assert!(scene.sent_since(ended) > 0 && !scene.is_linked().await, "now and then it asks for news");
 
-        scene.add_family().await;
+        scene.add_family_at(&scene.device).await;
         sleep(Duration::from_secs(3)).await;
         assert!(scene.agree().await, "what is written does not wait");
         sleep(SESSION_MAX).await;
@@ -164,10 +209,7 @@ fn a_low_battery_keeps_no_link_and_delivers_what_is_written_at_once() {
 fn what_the_relay_has_comes_with_the_next_session_of_a_device_that_rests() {
     Scene::play(40, battery_low(true), async |scene| {
         sleep(2 * MINUTE).await;
-        let patch = Some(json!({"r108": "Budi Santoso", "r304": 1}));
-        let (region, set) = (format!("{REGION}00"), Vec::new());
-        let add = Request::RecordAdd { region, ink: None, patch, set };
-        Scene::core(&scene.relay).ask(add).await.unwrap();
+        scene.add_family_at(&scene.relay).await;
         sleep(AT_NEED_EVERY).await;
         assert!(scene.agree().await && !scene.is_linked().await);
     });
