@@ -223,6 +223,11 @@ impl Outgoing {
         self.in_flight.frame_changes_max()
     }
 
+    /// How many bytes of a file the next message may have.
+    pub fn piece_bytes_max(&self) -> usize {
+        self.in_flight.piece_bytes_max()
+    }
+
     /// The peer asked for something, and waits until we say that there is nothing more.
     pub fn was_asked(&mut self) {
         self.said_quiet = false;

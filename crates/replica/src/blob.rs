@@ -34,11 +34,14 @@ impl Replica {
         let Some(blob) = self.store.blob(digest)? else { return Ok(Ok(())) };
         // Who asks for what is behind the end was told something else before.
         let offset = if offset < blob.len() as u64 { offset } else { 0 };
-        let wanted = blob.get(offset as usize..).unwrap_or_default();
         let given_bytes_max =
             if self.is_questionnaire(digest) { BLOB_GIVEN_BYTES_MAX } else { PARCEL_GIVEN_BYTES_MAX };
-        let given = wanted.get(..given_bytes_max as usize).unwrap_or(wanted);
-        for message in blob_messages(digest, offset, blob.len() as u64, given) {
+        let piece_bytes_max =
+            self.links.get(&link).map_or(BLOB_PIECE_BYTES_MAX, |open| open.outgoing.piece_bytes_max());
+        // Where a file went on, requests end where they do without that.
+        let end = offset + given_bytes_max - offset % given_bytes_max;
+        let given = blob.get(offset as usize..(end as usize).min(blob.len())).unwrap_or_default();
+        for message in blob_messages(digest, offset, blob.len() as u64, given, piece_bytes_max) {
             self.send(link, &message);
         }
         Ok(Ok(()))
@@ -77,12 +80,60 @@ impl Replica {
     }
 }
 
-/// This part of a file, from this place on, in pieces.
-pub(crate) fn blob_messages(digest: &Digest, offset: u64, total: u64, part: &[u8]) -> Vec<Message> {
-    let pieces = part.chunks(BLOB_PIECE_BYTES_MAX).scan(offset, |at, piece| {
+/// This part of a file, from this place on, in pieces that are no longer than that.
+pub(crate) fn blob_messages(
+    digest: &Digest,
+    offset: u64,
+    total: u64,
+    part: &[u8],
+    piece_bytes_max: usize,
+) -> Vec<Message> {
+    // They end where they would from the beginning on: who asks for more does so at the end of one.
+    let first = piece_bytes_max - offset as usize % piece_bytes_max;
+    let (first, rest) = part.split_at(first.min(part.len()));
+    let pieces = [first].into_iter().filter(|first| !first.is_empty()).chain(rest.chunks(piece_bytes_max));
+    let pieces = pieces.scan(offset, |at, piece| {
         let offset = *at;
         *at += piece.len() as u64;
         Some(Message::Blob { digest: *digest, offset, total, bytes: piece.to_vec() })
     });
     pieces.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_where_requests_do_wherever_a_file_goes_on() {
+        let file = vec![7; 600 * 1024];
+        let pieces = |from: usize, piece_bytes_max: usize| {
+            let part = file.get(from..).unwrap();
+            let total = file.len() as u64;
+            let messages = blob_messages(&Digest::of(&file), from as u64, total, part, piece_bytes_max);
+            let ends = messages.into_iter().map(|message| match message {
+                Message::Blob { offset, bytes, .. } => (offset, offset + bytes.len() as u64),
+                other => panic!("{other:?}"),
+            });
+            ends.collect::<Vec<_>>()
+        };
+        for (from, piece_bytes_max) in
+            [(0, 2_048), (0, 32_768), (6_144, 32_768), (5, 2_048), (614_399, 2_048)]
+        {
+            let pieces = pieces(from, piece_bytes_max);
+            let mut at = from as u64;
+            for (offset, end) in &pieces {
+                assert_eq!(*offset, at);
+                assert!(at < *end && end - at <= piece_bytes_max as u64);
+                assert!(end.is_multiple_of(piece_bytes_max as u64) || *end == file.len() as u64);
+                at = *end;
+            }
+            assert_eq!(at, file.len() as u64);
+            let asked = pieces.iter().filter(|(_, end)| end.is_multiple_of(BLOB_GIVEN_BYTES_MAX)).count();
+            assert_eq!(
+                asked as u64,
+                (file.len() as u64 / BLOB_GIVEN_BYTES_MAX) - (from as u64 / BLOB_GIVEN_BYTES_MAX)
+            );
+        }
+    }
 }

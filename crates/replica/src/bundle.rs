@@ -9,7 +9,7 @@ use rukun_authority::Verifier;
 use rukun_bundle::{EnvelopeError, OpenError, SealError, SealedBundle, seal};
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
-use rukun_wire::limits::FRAME_CHANGES_MAX;
+use rukun_wire::limits::{BLOB_PIECE_BYTES_MAX, FRAME_CHANGES_MAX};
 use rukun_wire::{Body, Changes, Message};
 
 use crate::batch::Batch;
@@ -133,7 +133,7 @@ impl Replica {
         if let Some(digest) = digest.filter(|_| with_questionnaire)
             && let Some(blob) = self.store.blob(&digest)?
         {
-            half.extend(blob_messages(&digest, 0, blob.len() as u64, &blob));
+            half.extend(blob_messages(&digest, 0, blob.len() as u64, &blob, BLOB_PIECE_BYTES_MAX));
         }
         Ok(half)
     }

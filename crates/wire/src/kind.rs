@@ -56,7 +56,7 @@ impl Kind {
 
     /// Whether its fields are compressed.
     pub(crate) fn is_packed(self) -> bool {
-        matches!(self, Self::Statements | Self::Changes | Self::Stubs)
+        matches!(self, Self::Statements | Self::Blob | Self::Changes | Self::Stubs)
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -162,9 +162,9 @@ fn bytes_of_blob() {
         total: 65_544,
         bytes: statement("question"),
     };
-    let literal = "000000370584582044444444444444444444444444444444444444444444444444444444444444441a000100001a \
+    let literal = "0584582044444444444444444444444444444444444444444444444444444444444444441a000100001a \
          00010008487175657374696f6e";
-    check(&message, literal, include_str!("../golden/v1/blob.hex"));
+    check_packed(&message, literal, include_str!("../golden/v1/blob.hex"));
 }
 
 #[test]

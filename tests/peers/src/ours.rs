@@ -100,8 +100,8 @@ async fn meet(dialer: &Path, office: &Path, for_questionnaire: bool) -> anyhow::
     let (office, mut dialer) = (Running::start(office, here)?, Running::start(dialer, here)?);
     let mut agreed = (office.core.subscribe(), dialer.core.subscribe());
     dialer.dial(office.endpoint.local_addr()?);
-    in_sync(&mut agreed.0).await?;
-    in_sync(&mut agreed.1).await?;
+    in_sync(&office.core, &mut agreed.0).await?;
+    in_sync(&dialer.core, &mut agreed.1).await?;
     while for_questionnaire && !dialer.status().await?.survey.is_some_and(|survey| survey.questionnaire) {
         sleep(LOOK_EVERY).await;
     }
@@ -236,7 +236,7 @@ impl Running {
     /// to hold what was written here.
     async fn done(&self, events: &mut broadcast::Receiver<Value>, delivers: bool) -> anyhow::Result<()> {
         if !delivers {
-            return in_sync(events).await;
+            return in_sync(&self.core, events).await;
         }
         loop {
             heard(events, &["in-sync", "proved"]).await?;
@@ -265,9 +265,20 @@ impl Running {
     }
 }
 
-/// Waits until the peer is known to hold all that it may.
-async fn in_sync(events: &mut broadcast::Receiver<Value>) -> anyhow::Result<()> {
-    heard(events, &["in-sync"]).await
+/// Waits until it is news that the peer is known to hold all that it may.
+async fn in_sync(core: &Core, events: &mut broadcast::Receiver<Value>) -> anyhow::Result<()> {
+    loop {
+        match events.recv().await {
+            Ok(event) if event["event"] == "in-sync" => return Ok(()),
+            Ok(_) => {}
+            // It may be among what was missed.
+            Err(RecvError::Lagged(_)) => {
+                core.agreed().wait_for(|agreed| !agreed.is_empty()).await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 async fn heard(events: &mut broadcast::Receiver<Value>, kinds: &[&str]) -> anyhow::Result<()> {

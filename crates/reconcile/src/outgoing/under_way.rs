@@ -86,6 +86,11 @@ impl UnderWay {
         self.window.frame_changes_max()
     }
 
+    /// How many bytes of a file a message may have.
+    pub(super) fn piece_bytes_max(&self) -> usize {
+        self.window.piece_bytes_max()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.flights.is_empty()
     }

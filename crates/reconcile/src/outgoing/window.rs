@@ -2,7 +2,7 @@
 //! is urgent waits no longer than that behind what was sent before it. A link is measured only while it is busy.
 
 use rukun_wire::Effort;
-use rukun_wire::limits::FRAME_CHANGES_MAX;
+use rukun_wire::limits::{BLOB_PIECE_BYTES_MAX, FRAME_CHANGES_MAX};
 
 /// What may be under way, in seconds of the link's rate.
 const UNDER_WAY_SECONDS: u64 = 3;
@@ -21,6 +21,8 @@ const HALVED_AFTER_MS: u64 = 8_000;
 const FAST_RATE_MIN: u64 = 64 * 1024;
 /// The most changes in one frame on a slow link. Half as many cost a tenth more each, twice as many a twentieth less.
 const SLOW_FRAME_CHANGES_MAX: usize = 16;
+/// The most bytes of a file in one message on a slow link.
+const SLOW_PIECE_BYTES_MAX: usize = 2 * 1024;
 
 /// What a link was seen to carry.
 #[derive(Debug, Default)]
@@ -51,8 +53,16 @@ impl Window {
 
     /// How many changes a frame may have: on a slow link what was cut off with one is soon sent again.
     pub(super) fn frame_changes_max(&self) -> usize {
-        let is_fast = self.rate().is_some_and(|rate| rate >= FAST_RATE_MIN);
-        if is_fast { FRAME_CHANGES_MAX } else { SLOW_FRAME_CHANGES_MAX }
+        if self.is_fast() { FRAME_CHANGES_MAX } else { SLOW_FRAME_CHANGES_MAX }
+    }
+
+    /// How many bytes of a file a message may have, likewise.
+    pub(super) fn piece_bytes_max(&self) -> usize {
+        if self.is_fast() { BLOB_PIECE_BYTES_MAX } else { SLOW_PIECE_BYTES_MAX }
+    }
+
+    fn is_fast(&self) -> bool {
+        self.rate().is_some_and(|rate| rate >= FAST_RATE_MIN)
     }
 
     /// How hard to try to make a frame short: on a link that is known to be slow there is time for it.

@@ -57,6 +57,7 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
 
 const STATEMENTS: u8 = 3;
 const CHANGES: u8 = 6;
+const BLOB: u8 = 5;
 const CLOSE: u8 = 12;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -95,8 +96,11 @@ fn huge_counts(truth: &Truth<'_>) -> Vec<Vec<u8>> {
         packed(STATEMENTS, &with(&mut |out| _ = out.array(2), &HUGE_ARRAY)),
         packed(STATEMENTS, &with(&mut |out| _ = out.array(2).array(1), &HUGE_BYTES)),
         framed(4, &with(&mut |out| _ = out.array(2).bytes(digest.as_bytes()).uint(HUGE), &[])),
-        framed(5, &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(HUGE), &[0x40])),
-        framed(5, &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(9), &HUGE_BYTES)),
+        packed(BLOB, &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(HUGE), &[0x40])),
+        packed(
+            BLOB,
+            &with(&mut |out| _ = out.array(4).bytes(digest.as_bytes()).uint(0).uint(9), &HUGE_BYTES),
+        ),
         framed(19, &HUGE_ARRAY),
         framed(
             19,
