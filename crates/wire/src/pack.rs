@@ -25,9 +25,6 @@ pub enum Effort {
     Thorough,
 }
 
-/// In shorter content hardly anything is found by a search that takes longer to prepare than the content to send.
-const PLAIN_BYTES_MAX: usize = 512;
-
 /// Shorter content takes the time of a thorough search, and saves less by it than stands in the head of a packet.
 const SEARCHED_BYTES_MIN: usize = 4 * 1024;
 
@@ -37,7 +34,6 @@ const REFERRING_BYTES_MIN: usize = 32;
 impl Effort {
     fn level(self, bytes: usize) -> i32 {
         match self {
-            _ if bytes <= PLAIN_BYTES_MAX => 3,
             Self::Quick => 6,
             Self::Thorough if bytes < SEARCHED_BYTES_MIN => 9,
             Self::Thorough => 15,
@@ -49,11 +45,8 @@ impl Effort {
 /// belongs to the format; `tests/src/bin/prime.rs` wrote it.
 const PRIME: &[u8] = include_bytes!("../prime.bin");
 
-/// How much of what is no longer referred to may be kept beside a history.
-const OUTDATED_BYTES_MAX: usize = 16 * 1024;
-
 /// The end of all that was compressed on one way of a link, at both of its ends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct History(Cow<'static, [u8]>);
 
 impl Default for History {
@@ -68,23 +61,15 @@ impl History {
         Self(Cow::Borrowed(&[]))
     }
 
-    /// What may be referred to.
-    fn bytes(&self) -> &[u8] {
-        let outdated = self.0.len().saturating_sub(HISTORY_BYTES_MAX);
-        self.0.get(outdated..).unwrap_or_default()
-    }
-
-    fn push(&mut self, parts: &[impl AsRef<[u8]>]) {
+    fn push<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) {
         let kept = self.0.to_mut();
-        for part in parts.iter().map(AsRef::as_ref) {
+        for part in parts {
             let end = part.len().saturating_sub(HISTORY_BYTES_MAX);
             kept.extend_from_slice(part.get(end..).unwrap_or_default());
         }
-        // Not each time: it moves all that is kept.
-        if kept.len() > HISTORY_BYTES_MAX + OUTDATED_BYTES_MAX {
-            kept.drain(..kept.len() - HISTORY_BYTES_MAX);
-            kept.shrink_to(HISTORY_BYTES_MAX + OUTDATED_BYTES_MAX);
-        }
+        let over = kept.len().saturating_sub(HISTORY_BYTES_MAX);
+        kept.drain(..over);
+        kept.shrink_to(HISTORY_BYTES_MAX);
     }
 }
 
@@ -94,7 +79,7 @@ const BLOCK_BYTES_MIN: usize = 128;
 thread_local! {
     /// Most messages are some hundred bytes, for which making a context costs more than using it.
     /// Nothing of one message is left in it for the next.
-    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context(Effort::Quick.level(usize::MAX)));
+    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context(Effort::Quick.level(0)));
     static UNPACKS: RefCell<Decompressor<'static>> =
         RefCell::new(Decompressor::new().expect("a context without a dictionary needs nothing but memory"));
 }
@@ -115,10 +100,10 @@ pub(crate) fn pack_after(history: &mut History, parts: &[Vec<u8>], effort: Effor
     } else {
         // A context that is kept cannot refer to what is only borrowed.
         let mut context = new_context(effort.level(bytes));
-        context.ref_prefix(history.bytes()).expect("nothing is being compressed yet");
+        context.ref_prefix(&history.0).expect("nothing is being compressed yet");
         packed_with(&mut context, parts)
     };
-    history.push(parts);
+    history.push(parts.iter().map(Vec::as_slice));
     packed
 }
 
@@ -182,10 +167,10 @@ pub(crate) fn unpack(history: &mut History, packed: &[u8]) -> Result<Vec<u8>, Fa
     let content = if history.0.is_empty() {
         UNPACKS.with_borrow_mut(|context| context.decompress(packed, bytes)).ok()
     } else {
-        unpack_after(history.bytes(), packed, bytes)
+        unpack_after(&history.0, packed, bytes)
     };
     let content = content.filter(|content| content.len() == bytes).ok_or(Fault::Corrupt)?;
-    history.push(&[content.as_slice()]);
+    history.push([content.as_slice()].into_iter());
     Ok(content)
 }
 
@@ -272,9 +257,9 @@ mod tests {
             assert_eq!(unpack(&again), Err(Fault::Corrupt), "it is not understood alone");
             for packed in [first, again] {
                 assert_eq!(super::unpack(&mut received, &packed), Ok(noise.clone()));
-                assert!(received.bytes().ends_with(&noise));
+                assert!(received.0.ends_with(&noise));
             }
-            assert_eq!(sent.bytes(), received.bytes());
+            assert_eq!(sent, received);
         }
     }
 
@@ -285,10 +270,10 @@ mod tests {
             let parts: Vec<Vec<u8>> = (1..4).map(|part| vec![part; bytes / 3]).collect();
             let packed = pack_after(&mut sent, &parts, Effort::Quick);
             assert_eq!(super::unpack(&mut received, &packed), Ok(parts.concat()));
-            assert_eq!(sent.bytes(), received.bytes());
-            assert!(sent.0.len() <= HISTORY_BYTES_MAX + OUTDATED_BYTES_MAX);
+            assert_eq!(sent, received);
+            assert!(sent.0.len() <= HISTORY_BYTES_MAX);
         }
-        assert_eq!(sent.bytes().len(), HISTORY_BYTES_MAX);
+        assert_eq!(sent.0.len(), HISTORY_BYTES_MAX);
     }
 
     #[test]
