@@ -48,9 +48,7 @@ impl Board {
     /// Whether there is work to be delivered, or anything to be said, may have changed.
     pub(crate) fn notice_work(&self, replica: &Replica) {
         replace(&self.agreed, replica.agreed());
-        if *self.cut_short.borrow() != *replica.cut_short() {
-            self.cut_short.send_replace(replica.cut_short().clone());
-        }
+        replace(&self.cut_short, replica.cut_short().clone());
         replace(&self.has_undelivered, replica.has_undelivered());
     }
 

@@ -15,7 +15,6 @@ use crate::replica::{Replica, ReplicaError};
 /// How many forks of one device are proved to all. One says enough; a device that makes thousands must
 /// not fill everyone's store.
 const PROOFS_MAX: usize = 64;
-const SCAN_ENTRIES_MAX: usize = 4_096;
 
 /// What a revocation keeps, as far as this node holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,25 +202,20 @@ impl Replica {
                 lines.insert(record, HeldLine { record, name: "(erased)".into(), own: 0, sent: 0, maybe: 0 });
             }
         }
-        let mut after = 0;
-        loop {
-            let entries = self.store.scan(after, SCAN_ENTRIES_MAX).map_err(ReplicaError::from)?;
-            let Some(last) = entries.last() else { break };
-            after = last.seq;
-            for entry in &entries {
-                let EntryKind::Change { id, record } = entry.kind else { continue };
-                let Some(line) = lines.get_mut(&record) else { continue };
-                let sent = entry.seq <= state.acknowledged || entry.from == Some(*device);
-                let count = if own.contains(&id) {
-                    &mut line.own
-                } else if sent {
-                    &mut line.sent
-                } else {
-                    &mut line.maybe
-                };
-                *count += 1;
-            }
-        }
+        let walked = self.store.walk(0, |entry| {
+            let EntryKind::Change { id, record } = entry.kind else { return };
+            let Some(line) = lines.get_mut(&record) else { return };
+            let sent = entry.seq <= state.acknowledged || entry.from == Some(*device);
+            let count = if own.contains(&id) {
+                &mut line.own
+            } else if sent {
+                &mut line.sent
+            } else {
+                &mut line.maybe
+            };
+            *count += 1;
+        });
+        walked.map_err(ReplicaError::from)?;
         let lines = lines.into_values().collect();
         Ok(HeldReport { device: *device, regions, last_contact_ms: state.last_contact_ms, lines })
     }

@@ -18,8 +18,6 @@ use crate::session::{Drawn, Outcome};
 
 /// How many symbols go with a sketch: enough for some four differences.
 const SYMBOLS_FIRST: usize = 8;
-/// How many entries of the log are looked at together.
-const SCAN_ENTRIES_MAX: usize = 4_096;
 
 impl Replica {
     /// Sums all that is held here and may be read, as first sketches have it; gives of how many sub-SLS. Without it the
@@ -36,17 +34,11 @@ impl Replica {
             *count += 1;
             prefix.insert(&key, key.short(id));
         };
-        let mut after = 0;
-        loop {
-            let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
-            let Some(last) = entries.last() else { break };
-            after = last.seq;
-            for entry in &entries {
-                if let EntryKind::Change { id, record } = &entry.kind {
-                    insert(record.home(), id.as_bytes());
-                }
+        self.store.walk(0, |entry| {
+            if let EntryKind::Change { id, record } = &entry.kind {
+                insert(record.home(), id.as_bytes());
             }
-        }
+        })?;
         let held = self.store.fingerprints(&reads)?;
         for place in held.keys() {
             for about in self.store.statements_about(place)? {

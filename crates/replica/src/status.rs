@@ -16,7 +16,6 @@ use crate::view::everywhere;
 
 /// How many records status makes up before it answers; the rest is told as `unread`.
 const REFRESH_RECORDS_MAX: usize = 2_000;
-const SCAN_ENTRIES_MAX: usize = 4_096;
 const ADDRESSES: &str = "addresses";
 
 /// How a node is.
@@ -226,12 +225,7 @@ impl Replica {
             _ => false,
         };
         let mut lacks = 0;
-        let mut after = known.lacks_after();
-        loop {
-            let entries = self.store.scan(after, SCAN_ENTRIES_MAX)?;
-            let Some(last) = entries.last() else { return Ok(lacks) };
-            after = last.seq;
-            lacks += entries.iter().filter(|entry| is_lacking(entry)).count() as u64;
-        }
+        self.store.walk(known.lacks_after(), |entry| lacks += u64::from(is_lacking(entry)))?;
+        Ok(lacks)
     }
 }

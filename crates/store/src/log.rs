@@ -15,6 +15,9 @@ use crate::seal::SealKey;
 use crate::store::{Memory, Store};
 use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE};
 
+/// How many entries of the log are looked at together.
+const WALKED_ENTRIES_MAX: usize = 4_096;
+
 impl Store {
     /// Appends a change, unless it is held, and gives its place in the log.
     ///
@@ -65,6 +68,19 @@ impl Store {
             });
             entries.collect()
         })
+    }
+
+    /// Shows all that stands in the log after this place, in order. Not all of it is in memory at once.
+    ///
+    /// # Errors
+    /// If the medium fails or an entry is damaged.
+    pub fn walk(&self, mut after: u64, mut show: impl FnMut(&LogEntry)) -> Result<(), StoreError> {
+        loop {
+            let entries = self.scan(after, WALKED_ENTRIES_MAX)?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = last.seq;
+            entries.iter().for_each(&mut show);
+        }
     }
 
     /// A change, if it is held and its record was not erased.

@@ -56,8 +56,8 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
 }
 
 const STATEMENTS: u8 = 3;
-const CHANGES: u8 = 6;
 const BLOB: u8 = 5;
+const CHANGES: u8 = 6;
 const CLOSE: u8 = 12;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
