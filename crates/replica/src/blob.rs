@@ -31,17 +31,23 @@ impl Replica {
         digest: &Digest,
         offset: u64,
     ) -> Result<Outcome, ReplicaError> {
-        let Some(blob) = self.store.blob(digest)? else { return Ok(Ok(())) };
-        // Who asks for what is behind the end was told something else before.
-        let offset = if offset < blob.len() as u64 { offset } else { 0 };
         let given_bytes_max =
             if self.is_questionnaire(digest) { BLOB_GIVEN_BYTES_MAX } else { PARCEL_GIVEN_BYTES_MAX };
         let piece_bytes_max =
             self.links.get(&link).map_or(BLOB_PIECE_BYTES_MAX, |open| open.outgoing.piece_bytes_max());
         // Where a file went on, requests end where they do without that.
-        let end = offset + given_bytes_max - offset % given_bytes_max;
-        let given = blob.get(offset as usize..(end as usize).min(blob.len())).unwrap_or_default();
-        for message in blob_messages(digest, offset, blob.len() as u64, given, piece_bytes_max) {
+        let asked = |offset: u64| (given_bytes_max - offset % given_bytes_max) as usize;
+        let Some((total, part)) = self.store.blob_part(digest, offset, asked(offset))? else {
+            return Ok(Ok(()));
+        };
+        // Who asks for what is behind the end was told something else before.
+        let (offset, part) = if part.is_empty() && offset > 0 {
+            let part = self.store.blob_part(digest, 0, asked(0))?.map_or_else(Vec::new, |(_, part)| part);
+            (0, part)
+        } else {
+            (offset, part)
+        };
+        for message in blob_messages(digest, offset, total, &part, piece_bytes_max) {
             self.send(link, &message);
         }
         Ok(Ok(()))

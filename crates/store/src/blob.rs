@@ -11,6 +11,9 @@ use crate::tables::{BLOB, BLOB_STATE};
 /// The longest file that the store takes.
 pub const BLOB_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+/// What comes in longer pieces is kept in shorter ones, so that a part of a file can be read without the rest.
+const ROW_BYTES_MAX: usize = 64 * 1024;
+
 /// What a piece has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlobState {
@@ -69,6 +72,25 @@ impl Store {
         }
     }
 
+    /// How long a whole file is, and so much of it from a place on, or what there is.
+    ///
+    /// # Errors
+    /// If the medium fails or a piece is damaged.
+    pub fn blob_part(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        match self.blob_state(digest)? {
+            Some((total, held)) if total == held => {
+                let part = self.read(|txn| self.vault.part(txn, digest, offset, bytes_max))?;
+                Ok(Some((total, part)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// How many bytes of a file are held, from its start.
     ///
     /// # Errors
@@ -102,9 +124,9 @@ impl Vault {
         if offset == 0 {
             forget(txn, digest)?;
         }
-        if !bytes.is_empty() {
-            let row = key(digest, offset);
-            let sealed = self.keys.blob.seal(&mut self.entropy, &BLOB, &row, bytes);
+        for (at, piece) in (offset..).step_by(ROW_BYTES_MAX).zip(bytes.chunks(ROW_BYTES_MAX)) {
+            let row = key(digest, at);
+            let sealed = self.keys.blob.seal(&mut self.entropy, &BLOB, &row, piece);
             txn.open_table(BLOB)?.insert(&row, sealed.as_slice())?;
         }
         let held = offset + bytes.len() as u64;
@@ -121,13 +143,32 @@ impl Vault {
     }
 
     fn pieces(&self, txn: &WriteTransaction, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        self.part(txn, digest, 0, usize::MAX)
+    }
+
+    fn part(
+        &self,
+        txn: &WriteTransaction,
+        digest: &Digest,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, StoreError> {
         let table = txn.open_table(BLOB)?;
-        let mut whole = Vec::new();
-        for row in table.range::<&[u8; 40]>(&key(digest, 0)..=&key(digest, u64::MAX))? {
+        let before =
+            table.range::<&[u8; 40]>(&key(digest, 0)..=&key(digest, offset))?.next_back().transpose()?;
+        let first = before.map_or(key(digest, offset), |(row, _)| *row.value());
+        let mut part = Vec::new();
+        for row in table.range::<&[u8; 40]>(&first..=&key(digest, u64::MAX))? {
             let (row, sealed) = row?;
-            whole.extend(self.keys.blob.open(&BLOB, row.value(), sealed.value())?);
+            let piece = self.keys.blob.open(&BLOB, row.value(), sealed.value())?;
+            let skipped = offset.saturating_sub(place(row.value())).min(piece.len() as u64);
+            part.extend_from_slice(piece.get(skipped as usize..).unwrap_or_default());
+            if part.len() >= bytes_max {
+                part.truncate(bytes_max);
+                break;
+            }
         }
-        Ok(whole)
+        Ok(part)
     }
 }
 
@@ -141,4 +182,10 @@ fn forget(txn: &WriteTransaction, digest: &Digest) -> Result<(), StoreError> {
 fn key(digest: &Digest, offset: u64) -> [u8; 40] {
     let key = [&digest.as_bytes()[..], &offset.to_be_bytes()].concat();
     key.try_into().expect("32 and 8 bytes are 40")
+}
+
+/// Where in its file a piece begins.
+fn place(row: &[u8; 40]) -> u64 {
+    let (_, offset) = row.split_last_chunk::<8>().expect("8 of 40 bytes");
+    u64::from_be_bytes(*offset)
 }

@@ -87,6 +87,27 @@ fn a_file_whose_digest_does_not_fit_is_thrown_away() {
 }
 
 #[test]
+fn a_part_of_a_file_is_read_from_any_place() {
+    let mut store = create(InMemoryBackend::new()).unwrap();
+    let file: Vec<u8> = (0..200_000_u32).map(|at| (at / 3) as u8).collect();
+    let (digest, total) = (Digest::of(&file), file.len() as u64);
+    // It comes in pieces of other lengths than it is kept in.
+    assert_eq!(store.put_blob(&digest, 0, total, &file[..7]).unwrap(), BlobState::Partial { offset: 7 });
+    assert_eq!(store.blob_part(&digest, 0, 5).unwrap(), None, "it is not whole");
+    let next = BlobState::Partial { offset: 150_000 };
+    assert_eq!(store.put_blob(&digest, 7, total, &file[7..150_000]).unwrap(), next);
+    assert_eq!(store.put_blob(&digest, 150_000, total, &file[150_000..]).unwrap(), BlobState::Complete);
+    for (from, bytes) in
+        [(0, 5), (0, 300_000), (6, 2), (7, 65_536), (65_542, 2), (149_999, 70_000), (200_000, 9)]
+    {
+        let part = &file[from..(from + bytes).min(file.len())];
+        assert_eq!(store.blob_part(&digest, from as u64, bytes).unwrap(), Some((total, part.to_vec())));
+    }
+    assert_eq!(store.blob_part(&digest, u64::MAX, 9).unwrap(), Some((total, Vec::new())));
+    assert_eq!(store.blob(&digest).unwrap(), Some(file));
+}
+
+#[test]
 fn a_restored_store_numbers_anew_in_its_new_incarnation() {
     let disk = CrashBackend::default();
     let mut store = create(disk.clone()).unwrap();
