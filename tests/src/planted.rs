@@ -1,8 +1,12 @@
 //! The planted bugs: mutations of the product, one at a time compiled in by `--cfg planted="..."`,
 //! that the world must find. What stands in `tests/planted/bugs.toml` becomes a list.
 
+mod scratch;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+pub use scratch::Scratch;
 
 /// How many promises there are.
 pub const PROMISES: u8 = 8;

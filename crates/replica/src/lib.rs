@@ -48,6 +48,8 @@ pub use survey::NewGrant;
 
 mod hand_over;
 
+mod held;
+
 mod local;
 pub use local::{ActionError, Choice};
 

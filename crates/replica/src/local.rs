@@ -1,9 +1,9 @@
 //! What this device's own people do to records: an edit becomes a change, is signed and goes
 //! through the same gate as a stranger's. The keyboard refuses what others would set aside.
 
-use rukun_authority::{AdmittedChange, HandOverError, Role, Standing, StatementError, VerifiedChange, sign};
+use rukun_authority::{HandOverError, Role, StatementError, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
-use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
+use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Writer, edit, write};
 use rukun_evidence::ExportError;
 use serde_json::Value;
 
@@ -19,8 +19,6 @@ pub enum Choice {
     /// Another value.
     Value(Scalar),
 }
-
-type Held = Vec<(AdmittedChange, Standing)>;
 
 impl Replica {
     /// Adds a family and its first answers.
@@ -152,65 +150,6 @@ impl Replica {
         let message = format!("resolve {}", named.join(","));
         let draft = write(&reading, &held, questionnaire, &writer, &[(place.clone(), value)], &message)?;
         self.sign_and_admit(record, &writer, draft.ok_or(ActionError::Empty)?)
-    }
-
-    /// The record of a whole id or of a beginning that only one id has.
-    ///
-    /// # Errors
-    /// If none or more than one begins so.
-    pub fn find_record(&self, text: &str) -> Result<RecordId, ActionError> {
-        if let Ok(record) = text.parse::<RecordId>() {
-            return Ok(record);
-        }
-        let digits = text.split('-').next().unwrap_or_default();
-        let region = (2..=digits.len().min(16)).rev().find_map(|len| digits.get(..len)?.parse().ok());
-        let records = self.store.records(region.as_ref(), None, usize::MAX).map_err(ReplicaError::from)?;
-        let erased = self.trust.iter().flat_map(|trust| trust.erased().copied());
-        let mut found = records.into_iter().chain(erased).filter(|record| {
-            let id = record.to_string();
-            id.starts_with(text) || id.split_once('-').is_some_and(|(_, salt)| salt.starts_with(text))
-        });
-        let first = found.next().ok_or_else(|| ActionError::NoRecord { text: text.into() })?;
-        match found.next() {
-            None => Ok(first),
-            Some(second) => Err(ActionError::Ambiguous { text: text.into(), first, second }),
-        }
-    }
-
-    /// What is read in a record.
-    ///
-    /// # Errors
-    /// If there is no such record.
-    pub fn reading(&self, record: &RecordId) -> Result<Reading, ActionError> {
-        Ok(self.held_known(record)?.1)
-    }
-
-    /// The changes held of a record with their standing, and what is read in them.
-    pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
-        let mut held = Vec::new();
-        for change in self.store.record_changes(record)? {
-            let made = change.change();
-            let mut same_number = self.others_of_number(&change.id(), &made.author, made.n)?;
-            if cfg!(planted = "fork-first-kept") {
-                let first = self.store.same_number(&made.author, made.n)?.first().copied();
-                same_number.retain(|_| first != Some(change.id()));
-            }
-            let standing = self.trust.as_ref().map(|trust| trust.standing(&change, &same_number));
-            held.push((change, standing.unwrap_or(Standing::Good)));
-        }
-        let reading = Reading::read(*record, &held);
-        Ok((held, reading))
-    }
-
-    pub(crate) fn held_known(&self, record: &RecordId) -> Result<(Held, Reading), ActionError> {
-        let (held, reading) = self.held(record)?;
-        if let Some(erased) = self.erasure_of(record)? {
-            return Err(ActionError::Erased(Box::new(erased)));
-        }
-        if held.is_empty() {
-            return Err(ActionError::NoRecord { text: record.to_string() });
-        }
-        Ok((held, reading))
     }
 
     /// Who writes there, in the ink asked for or the usual one of this device's role there.

@@ -1,26 +1,20 @@
 //! Plants each bug of the table in the product, one at a time, and lets the world look for it: an
-//! attack that finds no planted bug proves nothing by finding no other. Only this workspace's own
-//! crates are built anew for a bug: a compiler wrapper, one a bug, adds its `--cfg` to those alone.
+//! attack that finds no planted bug proves nothing by finding no other.
 
 // Test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, reason = "this program's report goes to its standard output")]
 
-use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use rukun_tests::planted::{Bug, bugs, workspace};
-
-/// The name under which the product is built as it is.
-const NOTHING: &str = "nothing";
+use rukun_tests::planted::{Bug, Scratch, bugs};
 
 /// Plants bugs in the product, one at a time, and says in how many worlds each is found.
 ///
@@ -35,7 +29,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     from: u64,
     /// In how many of the first worlds a bug is counted.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 20)]
     sample: u64,
     /// How long the worlds of one bug may take.
     #[arg(long, default_value_t = 30)]
@@ -46,6 +40,9 @@ struct Args {
     /// Prints the table as Markdown.
     #[arg(long)]
     markdown: bool,
+    /// Of all bugs only so many, others every day.
+    #[arg(long, conflicts_with = "names")]
+    today: Option<usize>,
     /// Which bugs; all, if none is named.
     names: Vec<String>,
 }
@@ -66,12 +63,12 @@ fn main() -> ExitCode {
     for name in &args.names {
         assert!(table.iter().any(|bug| bug.name == *name), "{name} is no planted bug");
     }
-    let chosen = |bug: &&Bug| args.names.is_empty() || args.names.contains(&bug.name);
-    let bugs: Vec<&Bug> = table.iter().filter(chosen).collect();
+    let bugs = chosen(&table, &args);
     let bar = ProgressBar::new(bugs.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {eta} {msg}").expect("a template"));
-    bar.set_message(NOTHING);
-    if let Some((seed, said)) = looked_for(NOTHING, &args).first {
+    bar.set_message("nothing");
+    let scratch = Scratch::of_workspace();
+    if let Some((seed, said)) = looked_for(&scratch, None, &args).first {
         println!("nothing is planted and yet, seed {seed}: {said}");
         return ExitCode::from(2);
     }
@@ -83,7 +80,7 @@ fn main() -> ExitCode {
     let mut missed = Vec::new();
     for bug in bugs {
         bar.set_message(bug.name.clone());
-        let found = looked_for(&bug.name, &args);
+        let found = looked_for(&scratch, Some(&bug.name), &args);
         if found.first.is_none() {
             missed.push(bug.name.as_str());
         }
@@ -100,57 +97,35 @@ fn main() -> ExitCode {
     }
 }
 
+/// Those that are named, or all, or today's.
+fn chosen<'a>(table: &'a [Bug], args: &Args) -> Vec<&'a Bug> {
+    let named = |bug: &&Bug| args.names.is_empty() || args.names.contains(&bug.name);
+    let Some(count) = args.today else { return table.iter().filter(named).collect() };
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is past 1970");
+    let day = usize::try_from(since.as_secs() / 86_400).expect("days are few");
+    table.iter().cycle().skip(day * count % table.len()).take(count.min(table.len())).collect()
+}
+
 /// Builds the product with a bug in it and runs worlds: the sample, and if that saw nothing the others
 /// until one does.
-fn looked_for(name: &str, args: &Args) -> Found {
-    build(name);
+fn looked_for(scratch: &Scratch, bug: Option<&str>, args: &Args) -> Found {
+    let program = scratch.build(bug);
     let mut found = Found { first: None, worlds: 0, late: false };
     if args.build {
         return found;
     }
     let deadline = Instant::now() + Duration::from_secs(args.minutes * 60);
     let sample = args.sample.min(args.seeds);
-    let seen = worlds(args.from, sample, false, deadline);
+    let seen = worlds(&program, args.from, sample, false, deadline);
     found.worlds = seen.broken.len() as u64;
     found.late = seen.late;
     found.first = seen.broken.into_iter().next();
-    if found.first.is_none() && !found.late && args.seeds > sample && name != NOTHING {
-        let seen = worlds(args.from + sample, args.seeds - sample, true, deadline);
+    if found.first.is_none() && !found.late && args.seeds > sample && bug.is_some() {
+        let seen = worlds(&program, args.from + sample, args.seeds - sample, true, deadline);
         found.late = seen.late;
         found.first = seen.broken.into_iter().next();
     }
     found
-}
-
-/// Compiles the world with one bug in the crates of this workspace. What they depend on is compiled
-/// once: cargo keeps apart what different wrappers made of a workspace's own crates.
-fn build(name: &str) {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--profile", "planted", "-p", "rukun-tests", "--bin", "world"])
-        .arg("--target-dir")
-        .arg(target())
-        .env("RUSTC_WORKSPACE_WRAPPER", wrapper(name))
-        .current_dir(workspace())
-        .status();
-    assert!(built.expect("cargo starts").success(), "{name} does not compile");
-}
-
-/// The compiler, for the crates of this workspace, with one bug chosen.
-fn wrapper(name: &str) -> PathBuf {
-    let path = target().join("wrappers").join(name);
-    let chosen = if name == NOTHING { String::new() } else { format!(" --cfg 'planted=\"{name}\"'") };
-    let text = format!("#!/bin/sh\nexec \"$@\"{chosen}\n");
-    if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-        fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder is made");
-        fs::write(&path, text).expect("a wrapper is written");
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a wrapper can be run");
-    }
-    path
-}
-
-fn target() -> PathBuf {
-    workspace().join("target/planted")
 }
 
 /// What some worlds saw.
@@ -161,8 +136,8 @@ struct Seen {
     late: bool,
 }
 
-fn worlds(from: u64, seeds: u64, stop: bool, deadline: Instant) -> Seen {
-    let mut command = Command::new(target().join("planted/world"));
+fn worlds(program: &Path, from: u64, seeds: u64, stop: bool, deadline: Instant) -> Seen {
+    let mut command = Command::new(program);
     command.args(["--from", &from.to_string(), "--seeds", &seeds.to_string()]);
     command.args(stop.then_some("--stop")).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the world starts");
