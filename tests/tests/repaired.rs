@@ -13,7 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{Charter, Role};
 use rukun_change::{ChangeId, Digest, Incarnation, RecordId};
 use rukun_document::ConflictKind;
-use rukun_replica::{NewStore, OpenError, Replica, StorageBackend, Store, Unlock};
+use rukun_replica::{CourierError, NewStore, OpenError, ParcelState, Replica, StorageBackend, Store, Unlock};
 use rukun_store::{EntryKind, Salvaged};
 use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World, new_grant};
 use serde_json::json;
@@ -283,6 +283,35 @@ fn a_sound_file_gives_all_that_it_holds_and_every_setting() {
     assert_eq!((saved.lost, saved.waiting, saved.unplaced, saved.files), (0, 0, 0, 1));
     let addresses = saved.settings.values().flatten().any(|value| value == b"kantor.example.id:7811");
     assert!(addresses, "{:?}", saved.settings.keys());
+}
+
+#[test]
+fn a_bundle_that_a_repair_could_not_save_is_carried_no_longer_and_the_list_says_so() {
+    let mut before = before();
+    let world = &mut before.world;
+    let ani = world.add(20, OFFICE, Role::Enumerator, &["18110100050004"]);
+    let (office, key, now) = (world.key(OFFICE), world.key(ani), world.now());
+    let joining = world.replicas[0].write_bundle(&key).unwrap().bytes;
+    world.replicas[ani.0].take_bundle(now, &joining).unwrap();
+    let bundle = world.replicas[ani.0].write_bundle(&office).unwrap().bytes;
+    let disk = Disk::with_image(&before.enumerator);
+    let opened = || Replica::open(Store::open(disk.clone(), KEY, entropy(7)).unwrap(), [9; 32]).unwrap();
+    let mut courier = opened();
+    let digest = courier.carry(now, &bundle).unwrap().parcel.digest;
+    courier.commit().unwrap();
+    drop(courier);
+    assert_eq!(opened().parcels()[0].state, ParcelState::Carried);
+    let mut store = Store::open(disk.clone(), KEY, entropy(7)).unwrap();
+    store.forget_blob(&digest).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    let mut courier = opened();
+    let state = courier.parcels()[0].state.clone();
+    assert!(matches!(&state, ParcelState::Refused { why } if why.contains("damaged")), "{state:?}");
+    assert!(matches!(courier.carried(&digest), Err(CourierError::NotCarried { .. })));
+    // Whoever brings it again finds room for it.
+    courier.drop_parcel(&digest).unwrap();
+    assert_eq!(courier.carry(now, &bundle).unwrap().state, ParcelState::Carried);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::replica::{Replica, ReplicaError};
 
 /// Under which name the list is kept.
 const PARCELS: &str = "parcels";
+/// What is said of a bundle that is on the list and not on the device.
+const UNSAVED: &str =
+    "it was damaged on this device, and the repair could not save it; its sender can write another";
 /// The most bytes of all that one device carries.
 const CARRIED_BYTES_MAX: u64 = 4 * BLOB_BYTES_MAX;
 
@@ -78,9 +81,16 @@ impl Replica {
         lines
     }
 
+    /// What was known of parcels. Of a bundle that a repair of the store could not save the list says so.
     pub(crate) fn recall_parcels(&mut self) -> Result<(), ReplicaError> {
         if let Some(bytes) = self.store.setting(PARCELS)? {
             self.parcels = read(&bytes).map_err(|_| ReplicaError::Parcels)?;
+        }
+        for line in self.parcels.values_mut() {
+            let was_whole = matches!(line.state, ParcelState::Carried | ParcelState::Waiting { .. });
+            if was_whole && self.store.blob_offset(&line.parcel.digest)? != line.parcel.bytes {
+                line.state = ParcelState::Refused { why: UNSAVED.into() };
+            }
         }
         Ok(())
     }
