@@ -12,6 +12,8 @@ use tokio::time::timeout;
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(20);
 /// The most connections at a time: a district's devices and room for as many again.
 pub const CONNECTIONS_MAX: usize = 1024;
+/// The most connections at a time that this end wants, and those that it is about to have: strangers take none of these.
+pub const DIALS_MAX: usize = 256;
 /// The most handshakes at a time.
 pub const HANDSHAKES_MAX: usize = 128;
 
@@ -19,6 +21,7 @@ pub const HANDSHAKES_MAX: usize = 128;
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     connections: Arc<Semaphore>,
+    dials: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
 }
 
@@ -26,6 +29,7 @@ impl Places {
     pub(crate) fn new() -> Self {
         Self {
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            dials: Arc::new(Semaphore::new(DIALS_MAX)),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         }
     }
@@ -33,13 +37,13 @@ impl Places {
     /// The same for connections, and others for handshakes: who opens many of one kind and says nothing takes none
     /// of the other's.
     pub(crate) fn beside(&self) -> Self {
-        Self { connections: Arc::clone(&self.connections), ..Self::new() }
+        Self { handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)), ..self.clone() }
     }
 
     /// A place for a connection that this end wants.
     pub(crate) fn one(&self) -> Result<OwnedSemaphorePermit, ConnectError> {
-        let place = Arc::clone(&self.connections).try_acquire_owned();
-        place.map_err(|_| ConnectError::Full { max: CONNECTIONS_MAX })
+        let place = Arc::clone(&self.dials).try_acquire_owned();
+        place.map_err(|_| ConnectError::Full { max: DIALS_MAX })
     }
 
     /// Places for one who arrives, and for its handshake; nothing at the limit of either.

@@ -77,23 +77,23 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         }
         Verb::Id { qr } => {
             let id: IdShape = Node::open_or_make(folder)?.ask(Request::Id)?;
-            output.show(&id, |id, paint| render::id(id, qr, paint));
+            output.show(&id, |id, paint| render::id(id, qr, paint))?;
         }
         Verb::Grant { device, role, region, name } => {
             grant::grant(folder, Request::Grant { device, role, regions: region, name }, output)?;
         }
         Verb::HandOver(HandOver::Assign { region, from, to }) => {
             let assigned: AssignedShape = Node::open(folder)?.ask(Request::Assign { region, from, to })?;
-            output.show(&assigned, render::assigned);
+            output.show(&assigned, render::assigned)?;
         }
         Verb::HandOver(HandOver::Transfer { record, to }) => {
             let to = to.to_string();
             let moved: MovedShape = Node::open(folder)?.ask(Request::Transfer { record, to })?;
-            output.show(&moved, render::moved);
+            output.show(&moved, render::moved)?;
         }
         Verb::HandOver(HandOver::Released) => {
             let released: ReleasedListShape = Node::open(folder)?.ask(Request::Released)?;
-            output.show(&released, render::released);
+            output.show(&released, render::released)?;
         }
         Verb::Loss(verb) => loss::loss(verb, folder, output)?,
         Verb::Root(verb) => root::root(verb, folder, output)?,
@@ -106,30 +106,30 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
                 Peer::List => Request::PeerList,
             };
             let peers: PeersShape = Node::open(folder)?.ask(request)?;
-            output.show(&peers, |peers, _| render::peers(&peers.peers));
+            output.show(&peers, |peers, _| render::peers(&peers.peers))?;
         }
         Verb::Import { file } => return import::import(&file, folder, output),
         Verb::Record(verb) => record(verb, folder, output)?,
         Verb::Status => {
             let status: StatusShape = Node::open(folder)?.ask(Request::Status)?;
-            output.show(&status, render::status);
+            output.show(&status, render::status)?;
         }
         Verb::Log { record } => {
             let log: LogShape = Node::open(folder)?.ask(Request::Log { record })?;
-            output.show(&log, render::log);
+            output.show(&log, render::log)?;
         }
         Verb::Blame { record } => {
             let blame: BlameShape = Node::open(folder)?.ask(Request::Blame { record })?;
-            output.show(&blame, render::blame);
+            output.show(&blame, render::blame)?;
         }
         Verb::Conflicts { show: Some(Conflicts::Show { record }), .. } => {
             let conflicts: ConflictsShape = Node::open(folder)?.ask(Request::ConflictsShow { record })?;
-            output.show(&conflicts, render::conflict_details);
+            output.show(&conflicts, render::conflict_details)?;
         }
         Verb::Conflicts { region, kind, show: None } => {
             let (region, kind) = (region.map(|region| region.to_string()), kind.map(|kind| kind.to_string()));
             let conflicts: ConflictsShape = Node::open(folder)?.ask(Request::Conflicts { region, kind })?;
-            output.show(&conflicts, render::conflict_list);
+            output.show(&conflicts, render::conflict_list)?;
         }
         Verb::Resolve { record, field, pick, value, ink } => {
             let ink = ink.map(|ink| ink.to_string());
@@ -171,14 +171,14 @@ fn record(verb: Record, folder: &Folder, output: Output) -> Result<(), VerbError
         }
         Record::Show { record } => {
             let record: RecordShape = Node::open(folder)?.ask(Request::RecordShow { record })?;
-            output.show(&record, render::record);
+            output.show(&record, render::record)?;
             Ok(())
         }
         Record::List { region, after, limit } => {
             let region = region.map(|region| region.to_string());
             let request = Request::RecordList { region, after, limit: Some(limit) };
             let records: RecordsShape = Node::open(folder)?.ask(request)?;
-            output.show(&records, render::record_list);
+            output.show(&records, render::record_list)?;
             Ok(())
         }
     }
@@ -186,7 +186,7 @@ fn record(verb: Record, folder: &Folder, output: Output) -> Result<(), VerbError
 
 fn write(folder: &Folder, request: Request, output: Output) -> Result<(), VerbError> {
     let written: WrittenShape = Node::open(folder)?.ask(request)?;
-    output.show(&written, |written, _| render::written(written));
+    output.show(&written, |written, _| render::written(written))?;
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub const RETRY_MS_MAX: u64 = 300_000;
 pub const AWAITED_MAX: Duration = Duration::from_mins(10);
 /// How often a link is made where they are made at need alone, and nothing is to be delivered.
 pub const AT_NEED_EVERY: Duration = Duration::from_mins(15);
+/// When an address that led to this device itself is tried again.
+const MYSELF_AGAIN_AFTER: Duration = Duration::from_mins(10);
 /// How long nothing may be said on a link before it is needed no more, where both ends have come to agree: what follows
 /// an agreement, such as receipts, comes within that.
 const QUIET_AGREED: Duration = Duration::from_secs(5);
@@ -102,7 +104,7 @@ impl Dialer {
             let wanted: Vec<String> =
                 always.iter().chain(listed.borrow_and_update().iter()).cloned().collect();
             dialed.retain(|address, task| {
-                let keep = wanted.contains(address);
+                let keep = wanted.contains(address) && !task.is_finished();
                 if !keep {
                     task.abort();
                 }
@@ -156,8 +158,12 @@ impl Dialer {
             };
             match attempt {
                 Ok(peer) if peer.key == self.endpoint.key() => {
-                    tracing::info!(address, "not dialed again: it leads to this device itself");
-                    return peer.connection.close(CloseCode::Myself, "this device itself");
+                    tracing::info!(address, "it leads to this device itself");
+                    peer.connection.close(CloseCode::Myself, "this device itself");
+                    // On another network it may be another's: a phone that is a hotspot has everyone's usual address.
+                    let _ = timeout(MYSELF_AGAIN_AFTER, outlook.changed()).await;
+                    backoff = Backoff::default();
+                    continue;
                 }
                 Ok(peer) => {
                     let (began, answer, device) = (Instant::now(), peer.answer(), Some(peer.key));

@@ -27,6 +27,7 @@ use file::{
 pub(crate) use file::{replace, write_new};
 
 mod secret;
+use secret::Typed;
 pub use secret::{PassphraseFrom, Secret};
 
 mod backup;
@@ -44,6 +45,7 @@ mod shares;
 pub struct Folder {
     path: PathBuf,
     passphrase: PassphraseFrom,
+    typed: Typed,
 }
 
 /// A damaged store, which no other process opens as long as this is there.
@@ -66,7 +68,7 @@ pub struct DaemonNote {
 impl Folder {
     /// The folder of this path, whether it is there or not.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), passphrase: PassphraseFrom::Terminal }
+        Self { path: path.into(), passphrase: PassphraseFrom::Terminal, typed: Typed::default() }
     }
 
     /// The same folder, whose passphrase, if its store has one, comes from there.
@@ -208,14 +210,20 @@ impl Folder {
             Err(error @ (DiskError::Missing { .. } | DiskError::NoKey { .. })) => Some(error),
             Err(error) => return Err(error),
         };
-        let secret = match self.passphrase.read(&self.path) {
+        let secret = match self.typed.get().map_or_else(|| self.passphrase.read(&self.path), Ok) {
             Err(DiskError::NobodyToAsk) => return Err(no_key.unwrap_or(DiskError::NobodyToAsk)),
             secret => secret?,
         };
         match (open(secret.unlock()), no_key) {
             // That a key file is needed is no news to whom it is missing.
             (Err(DiskError::Open { source: OpenError::NeedsKeyFile, .. }), Some(no_key)) => Err(no_key),
-            (opened, _) => opened.map(|opened| (opened, secret)),
+            (opened, _) => {
+                let opened = opened?;
+                if self.passphrase == PassphraseFrom::Terminal {
+                    self.typed.keep(&secret);
+                }
+                Ok((opened, secret))
+            }
         }
     }
 

@@ -31,7 +31,8 @@ const EVENTS_MAX: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Core {
     asks: mpsc::Sender<Ask>,
-    events: broadcast::Sender<Value>,
+    /// What is told ends with the driver, whoever still has this.
+    events: broadcast::WeakSender<Value>,
     notices: Notices,
 }
 
@@ -120,7 +121,7 @@ pub fn prepare(
     let (end, ended) = oneshot::channel();
     let (board, notices) = Board::new(&replica)?;
     let events = broadcast::Sender::new(EVENTS_MAX);
-    let core = Core { asks, events: events.clone(), notices };
+    let core = Core { asks, events: events.downgrade(), notices };
     let driver = Driver {
         replica,
         asks: to_answer,
@@ -153,9 +154,9 @@ impl Core {
         answered.await.map_err(|_| stopped())?
     }
 
-    /// What happens from now on. Who listens too slowly is told how much was missed.
+    /// What happens from now on, until the node stops. Who listens too slowly is told how much was missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Value> {
-        self.events.subscribe()
+        self.events.upgrade().map_or_else(|| broadcast::channel(1).1, |events| events.subscribe())
     }
 
     /// The addresses to dial.

@@ -296,10 +296,14 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_stopped_node_ends_what_it_tells_and_answers_no_more() {
         let served = served().await;
+        let listening = client(&served).await;
         let client = client(&served).await;
+        let events = blocking(move || listening.events().unwrap()).await;
         let Driven { core, ended, stop, linker: _linker } = served.driven;
         stop.send(()).unwrap();
         ended.await.unwrap().unwrap();
+        // The program that answers goes on: what it told must end all the same.
+        blocking(move || assert_eq!(events.map(drop).count(), 0)).await;
         assert_eq!(core.ask(Request::Id).await.unwrap_err().status, 503);
         let refused = blocking(move || client.call("id", &json!({})).unwrap_err()).await;
         assert!(matches!(refused, ClientError::Refused { status: 503, .. }), "{refused:?}");

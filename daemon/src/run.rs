@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use data_encoding::HEXLOWER;
@@ -34,9 +34,13 @@ use crate::network::{Carried, Network};
 /// The exit code after a fault of the disk (`EX_IOERR`): what was acknowledged is there, and a
 /// restart recovers it.
 pub const EXIT_DISK_FAULT: u8 = 74;
-/// How often and when a port is tried again that somebody has.
-const BIND_TRIES_MAX: usize = 10;
-const BIND_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long a port is waited for that somebody has, when the node starts.
+const BIND_MAX: Duration = Duration::from_secs(1);
+/// And when it starts anew: its own last links may hold the port, one whose handshake is not answered for 4.5 s.
+const BIND_ANEW_MAX: Duration = Duration::from_mins(1);
+/// How long the store is waited for when the node starts anew: a command that came between makes it anew itself.
+const STORE_ANEW_MAX: Duration = Duration::from_mins(10);
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long peers are told of the end: a connection that is still being made would hold it up.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
@@ -96,27 +100,87 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
     let token = HEXLOWER.encode(&*random::<32>()?);
     let network = Network::new(options.budget_bytes, Carried::read(&options.folder));
     let watching = tokio::spawn(netlink::watch(network.clone()));
-    while run_once(&mut options, &network, &token, &mut signals).await? == Ended::ToRenew {
-        tracing::info!("starting anew on a store that was made anew");
-    }
+    let mut is_anew = false;
+    let outcome = loop {
+        let began = tokio::select! {
+            began = begin(&options, is_anew) => began,
+            _ = signals.0.recv() => break Ok(()),
+            _ = signals.1.recv() => break Ok(()),
+        };
+        let ended = match began {
+            Ok(began) => run_once(&mut options, began, &network, &token, &mut signals).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(Ended::ToRenew) => tracing::info!("starting anew on a store that was made anew"),
+            ended => break ended.map(|_| ()),
+        }
+        is_anew = true;
+    };
     watching.abort();
+    // While it starts anew the note stays: it is only busy.
+    let removed = options.folder.remove_note(std::process::id());
+    outcome?;
+    removed?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Runs a node on its store until it is told to stop, or its store is to be made anew. Where it listens is
-/// written down, so that its peers find it there again.
+/// What a node runs on.
+struct Begun {
+    replica: Replica,
+    keypair: Keypair,
+    endpoint: Endpoint,
+    listener: TcpListener,
+}
+
+/// Opens the store, and listens.
+async fn begin(options: &RunOptions, is_anew: bool) -> anyhow::Result<Begun> {
+    let RunOptions { folder, listen, http, keep_alive, .. } = options;
+    let (store_max, bind_max) =
+        if is_anew { (STORE_ANEW_MAX, BIND_ANEW_MAX) } else { (Duration::ZERO, BIND_MAX) };
+    let is_in_use = |error: &DiskError| matches!(error, DiskError::InUse { .. });
+    let store = within(store_max, || folder.open_store(), is_in_use).await?;
+    let keypair = Keypair::from_seed(store.device_seed());
+    let replica = Replica::open(store, *random()?)?;
+    let is_taken = |error: &ConnectError| matches!(error, ConnectError::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
+    let endpoint = within(bind_max, || Endpoint::bind(*listen, &keypair), is_taken).await;
+    let endpoint = match endpoint {
+        Err(error) if is_taken(&error) => {
+            let remedy = "no place for peers to come to; choose another by --listen ADDR:PORT";
+            return Err(anyhow::Error::from(error).context(remedy));
+        }
+        endpoint => endpoint?.keep_alive(*keep_alive),
+    };
+    let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
+    Ok(Begun { replica, keypair, endpoint, listener })
+}
+
+/// Tries until it succeeds, fails for another reason, or this time is over.
+async fn within<T, E>(
+    time: Duration,
+    mut attempt: impl FnMut() -> Result<T, E>,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let until = Instant::now() + time;
+    loop {
+        match attempt() {
+            Err(error) if may_pass(&error) && Instant::now() < until => sleep(AGAIN_AFTER).await,
+            ended => return ended,
+        }
+    }
+}
+
+/// Runs a node until it is told to stop, or its store is to be made anew. Where it listens is written down, so that
+/// its peers find it there again.
 async fn run_once(
-    RunOptions { folder, listen, http, peers, keep_alive, lan, budget_bytes }: &mut RunOptions,
+    options: &mut RunOptions,
+    Begun { replica, keypair, endpoint, listener }: Begun,
     network: &Network,
     token: &str,
     (terminate, interrupt): &mut (Signal, Signal),
 ) -> anyhow::Result<Ended> {
-    let store = folder.open_store()?;
-    let keypair = Keypair::from_seed(store.device_seed());
-    let replica = Replica::open(store, *random()?)?;
-    let endpoint = bind(*listen, &keypair).await?.keep_alive(*keep_alive);
-    let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
+    let RunOptions { folder, listen, http, peers, lan, budget_bytes, .. } = options;
     let Driven { core, linker, mut ended, stop } = drive::start(replica)?;
     let linker = linker.counted_in(network.clone());
 
@@ -151,31 +215,13 @@ async fn run_once(
     }
     serving.abort();
     let _ = serving.await;
-    // The core has ended, and with it the store is free for the command line.
-    let removed = folder.remove_note(note.pid);
     if budget_bytes.is_some()
         && let Err(error) = network.write(folder)
     {
         tracing::warn!("what was carried today is not written down: {error}");
     }
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Stopping, "stopping")).await;
-    let ended = outcome.context("the core thread broke off")?.map_err(DiskFault)?;
-    removed?;
-    Ok(ended)
-}
-
-/// The last links of a store that was made anew may hold the port for a moment.
-async fn bind(listen: SocketAddr, keypair: &Keypair) -> anyhow::Result<Endpoint> {
-    for _ in 0..BIND_TRIES_MAX {
-        match Endpoint::bind(listen, keypair) {
-            Err(ConnectError::Bind { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
-                sleep(BIND_AGAIN_AFTER).await;
-            }
-            bound => return Ok(bound?),
-        }
-    }
-    Endpoint::bind(listen, keypair)
-        .context("no place for peers to come to; choose another by --listen ADDR:PORT")
+    Ok(outcome.context("the core thread broke off")?.map_err(DiskFault)?)
 }
 
 /// Whether the disk failed, before the node ran or while it did. What is damaged or not permitted is no
@@ -277,6 +323,33 @@ mod tests {
         for error in &faults {
             assert_eq!(exit_code(error), EXIT_DISK_FAULT, "{error:?}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_node_that_starts_anew_waits_for_whoever_has_its_store_and_its_port() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::at(parent.path().join("data"));
+        let store = folder.create_store().unwrap();
+        let held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let options = RunOptions {
+            folder,
+            listen: held.local_addr().unwrap(),
+            http: "127.0.0.1:0".parse().unwrap(),
+            peers: Vec::new(),
+            keep_alive: Duration::from_secs(20),
+            lan: false,
+            budget_bytes: None,
+        };
+        let first = begin(&options, false).await.err().unwrap();
+        assert!(matches!(first.downcast_ref(), Some(DiskError::InUse { .. })), "{first}");
+        let anew = tokio::spawn(async move { begin(&options, true).await });
+        sleep(Duration::from_millis(300)).await;
+        drop(store);
+        // Longer than a first start waits.
+        sleep(BIND_MAX * 2).await;
+        assert!(!anew.is_finished());
+        drop(held);
+        anew.await.unwrap().unwrap();
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn back_up(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError
             "{changes} changes are in {path}, {bytes} bytes\nit opens with what opens this store: its \
              passphrase, or a copy of its key file, to be kept apart\n"
         )
-    });
+    })?;
     Ok(())
 }
 
@@ -45,7 +45,7 @@ fn restore(file: &Path, key: Option<&Path>, folder: &Folder, output: Output) -> 
              the backup\n",
             restored.changes
         )
-    });
+    })?;
     Ok(())
 }
 
@@ -66,7 +66,7 @@ fn lock_with_passphrase(new: Option<PathBuf>, folder: &Folder, output: Output) -
             format!("{} does not open it: remove it unless another store needs it\n", path.display())
         });
         format!("the store opens with its passphrase from now on\n{}", idle.unwrap_or_default())
-    });
+    })?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn lock_with_key_file(folder: &Folder, output: Output) -> Result<(), VerbError> 
     folder.lock_with_key_file()?;
     output.show(&Locked { opens_with: "key file", idle_key_file: None }, |_, _| {
         format!("the store opens with {} from now on\n", folder.key_path().display())
-    });
+    })?;
     Ok(())
 }
 
@@ -88,6 +88,6 @@ fn rotate(folder: &Folder, output: Output) -> Result<(), VerbError> {
             "this device is {} from now on\nit was {}\nstart rukun daemon: whoever it meets learns it\n",
             rotated.device, rotated.was
         )
-    });
+    })?;
     Ok(())
 }

@@ -44,7 +44,7 @@ fn export(recipient: String, file: PathBuf, folder: &Folder, output: Output) -> 
     output.show(&written, |written, _| {
         let Written { file, bytes, recipient, changes, statements } = written;
         render::bundle_written(file, *bytes, recipient, *changes, *statements)
-    });
+    })?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ fn import(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError>
     let request = Request::BundleImport { bundle: BASE64.encode(&read(file)?) };
     let taken: BundleTakenShape =
         Node::open(folder)?.ask(request).map_err(|error| error.about(&file.display()))?;
-    output.show(&taken, render::bundle_taken);
+    output.show(&taken, render::bundle_taken)?;
     Ok(())
 }
 

@@ -26,13 +26,13 @@ pub(super) fn carry_out(verb: Courier, folder: &Folder, output: Output) -> Resul
         Courier::Take { files } => take(&files, folder, output),
         Courier::List => {
             let parcels: ParcelsShape = Node::open(folder)?.ask(Request::CourierList)?;
-            output.show(&parcels, render::parcels);
+            output.show(&parcels, render::parcels)?;
             Ok(())
         }
         Courier::Give { bundle, file } => give(bundle, file, folder, output),
         Courier::Drop { bundle } => {
             let parcel: ParcelShape = Node::open(folder)?.ask(Request::CourierDrop { bundle })?;
-            output.show(&parcel, render::parcel_dropped);
+            output.show(&parcel, render::parcel_dropped)?;
             Ok(())
         }
     }
@@ -45,7 +45,7 @@ fn take(files: &[PathBuf], folder: &Folder, output: Output) -> Result<(), VerbEr
         let bundle = BASE64.encode(&read(file)?);
         let parcel: ParcelShape =
             node.ask(Request::CourierTake { bundle }).map_err(|error| error.about(&file.display()))?;
-        output.show(&parcel, render::parcel_taken);
+        output.show(&parcel, render::parcel_taken)?;
     }
     Ok(())
 }
@@ -54,6 +54,6 @@ fn give(bundle: String, file: PathBuf, folder: &Folder, output: Output) -> Resul
     let given: GivenShape = Node::open(folder)?.ask(Request::CourierGive { bundle })?;
     write_bundle(&file, &given.file)?;
     let given = Given { file, parcel: given.parcel };
-    output.show(&given, |given, _| render::parcel_given(&given.file, &given.parcel));
+    output.show(&given, |given, _| render::parcel_given(&given.file, &given.parcel))?;
     Ok(())
 }

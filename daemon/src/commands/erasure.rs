@@ -11,12 +11,12 @@ pub(super) fn erasure(verb: Erasure, folder: &Folder, output: Output) -> Result<
     match verb {
         Erasure::Erase { record, reason, yes, root } => {
             let erased = erase(folder, &record, reason, yes, root)?;
-            output.show(&erased, render::erased);
+            output.show(&erased, render::erased)?;
         }
         Erasure::Erased { region } => {
             let region = region.map(|region| region.to_string());
             let list: ErasedListShape = Node::open(folder)?.ask(Request::Erased { region })?;
-            output.show(&list, render::erased_list);
+            output.show(&list, render::erased_list)?;
         }
     }
     Ok(())
@@ -44,7 +44,9 @@ fn erase(
     if matches!(node, Node::Here(_)) {
         // Opening it makes the file anew; a daemon does so by itself.
         drop(node);
-        folder.open_store()?;
+        if let Err(error) = folder.open_store() {
+            eprintln!("rukun: erased; the file is made anew when it is opened next, since now: {error}");
+        }
     }
     Ok(erased)
 }

@@ -42,7 +42,7 @@ pub(super) fn write(
     let file = out.unwrap_or_else(|| format!("{record}.evidence").into());
     make(&file, &bytes)?;
     let written = Written { file, bytes: bytes.len(), record, survey, statements, changes };
-    output.show(&written, |written, _| text(written));
+    output.show(&written, |written, _| text(written))?;
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn verify(file: &Path, survey: Option<&SurveyId>, output: Output) -> 
     let signed = SignedEvidence::from_bytes(&bytes).map_err(|error| proves_nothing(error.to_string()))?;
     let verified =
         VerifiedEvidence::verify(&signed, survey).map_err(|flaw| proves_nothing(flaw.to_string()))?;
-    output.show(&ProofShape::of(&verified, survey.is_some()), render::evidence);
+    output.show(&ProofShape::of(&verified, survey.is_some()), render::evidence)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -24,6 +24,6 @@ pub(super) fn grant(folder: &Folder, request: Request, output: Output) -> Result
     let address = listens.map(|quic| {
         if quic.ip().is_unspecified() { format!("HOST:{}", quic.port()) } else { quic.to_string() }
     });
-    output.show(&granted, |granted, paint| render::grant(granted, address.as_deref(), paint));
+    output.show(&granted, |granted, paint| render::grant(granted, address.as_deref(), paint))?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) fn import(file: &Path, folder: &Folder, output: Output) -> Result<Exi
     let report = prelist::import(file, &mut node, &mut told);
     told.bar.finish_and_clear();
     let report = report?;
-    output.show(&report, render::import_report);
+    output.show(&report, render::import_report)?;
     Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })
 }
 

@@ -35,6 +35,6 @@ pub(super) fn init(init: &Init, folder: &Folder, output: Output) -> Result<(), V
         verbs::found(replica, &root, &survey)
     })?;
     let root = folder.root_path();
-    output.show(&founded, |founded, paint| render::founded(founded, &root, paint));
+    output.show(&founded, |founded, paint| render::founded(founded, &root, paint))?;
     Ok(())
 }

@@ -15,12 +15,12 @@ pub(super) fn join(join: Join, folder: &Folder, output: Output) -> Result<(), Ve
             let joined: JoinedShape = node.ask(Request::Join { survey, peers: join.peer })?;
             output.show(&joined, |joined, paint| {
                 render::joined(joined, matches!(node, Node::Daemon(_)), paint)
-            });
+            })?;
         }
         (JoinBy::Code(code), Some(relay)) => {
             check_address(&relay)?;
             let enrolled = enrol::join(folder, &code, &relay)?;
-            output.show(&enrolled, render::enrolled);
+            output.show(&enrolled, render::enrolled)?;
         }
         (JoinBy::Code(_), None) => {
             let remedy = "add --relay HOST:PORT, as it stands on the card";

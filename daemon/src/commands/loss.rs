@@ -11,21 +11,21 @@ pub(super) fn loss(verb: Loss, folder: &Folder, output: Output) -> Result<(), Ve
     match verb {
         Loss::Revoke { device, reason, yes, root } => {
             let loss = revoke(folder, &device, reason, yes, root)?;
-            output.show(&loss, render::revoked);
+            output.show(&loss, render::revoked)?;
         }
         Loss::SetAside { region } => {
             let region = region.map(|region| region.to_string());
             let aside: SetAsideShape = Node::open(folder)?.ask(Request::SetAside { region })?;
-            output.show(&aside, render::set_aside);
+            output.show(&aside, render::set_aside)?;
         }
         Loss::Uphold(settled) => settle(folder, settled, true, output)?,
         Loss::Dismiss(settled) => settle(folder, settled, false, output)?,
         Loss::Held { device, csv } => {
             let held: HeldShape = Node::open(folder)?.ask(Request::Held { device })?;
             if csv {
-                output.show(&held, |held, _| render::held_csv(held));
+                output.show(&held, |held, _| render::held_csv(held))?;
             } else {
-                output.show(&held, render::held);
+                output.show(&held, render::held)?;
             }
         }
     }
@@ -59,6 +59,6 @@ fn settle(folder: &Folder, settled: Settled, upheld: bool, output: Output) -> Re
     let region = region.map(|region| region.to_string());
     let request = Request::Settle { changes, device, region, upheld };
     let settled: SettledShape = Node::open(folder)?.ask(request)?;
-    output.show(&settled, |settled, _| render::settled(settled));
+    output.show(&settled, |settled, _| render::settled(settled))?;
     Ok(())
 }

@@ -11,6 +11,6 @@ use crate::verbs::{NetworkShape, Request, VerbError, no_daemon};
 pub(super) fn network(told: &Told, folder: &Folder, output: Output) -> Result<(), VerbError> {
     let client = Client::find(folder)?.ok_or_else(no_daemon)?;
     let known: NetworkShape = Node::Daemon(client).ask(Request::Network(told.news()))?;
-    output.show(&known, render::network);
+    output.show(&known, render::network)?;
     Ok(())
 }

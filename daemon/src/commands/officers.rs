@@ -32,11 +32,11 @@ pub(super) fn officers(
     match verb {
         None => {
             let officers: OfficersShape = Node::open(folder)?.ask(Request::Officers)?;
-            output.show(&officers, render::officers);
+            output.show(&officers, render::officers)?;
         }
         Some(Officers::Withdraw { who }) => {
             let withdrawn: OfficerShape = Node::open(folder)?.ask(Request::OfficersWithdraw { who })?;
-            output.show(&withdrawn, render::withdrawn);
+            output.show(&withdrawn, render::withdrawn)?;
         }
         Some(Officers::Import(import)) => return invite(&import, folder, output),
     }
@@ -70,7 +70,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
     if !output.is_json() {
         report.bad.iter().for_each(|row| eprintln!("{}", render::bad_row(row)));
     }
-    output.show(&report, render::invited);
+    output.show(&report, render::invited)?;
     Ok(if report.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })
 }
 

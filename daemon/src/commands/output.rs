@@ -1,6 +1,6 @@
 //! The terminal, or the script that reads us.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -24,14 +24,29 @@ impl Output {
     }
 
     /// Shows an answer: as JSON, one line of it unless a person is looking, or as text.
-    pub(super) fn show<T: Serialize>(self, answer: &T, text: impl FnOnce(&T, Paint) -> String) {
+    ///
+    /// # Errors
+    /// If it can't be written, as into a file on a full disk.
+    pub(super) fn show<T: Serialize>(
+        self,
+        answer: &T,
+        text: impl FnOnce(&T, Paint) -> String,
+    ) -> Result<(), VerbError> {
         let shown = match (self.json, std::io::stdout().is_terminal()) {
             (false, _) => text(answer, self.paint),
             (true, true) => serde_json::to_string_pretty(answer).expect("an answer is plain JSON") + "\n",
             (true, false) => serde_json::to_string(answer).expect("an answer is plain JSON") + "\n",
         };
-        // Whoever reads us may have stopped: `rukun log ... | head`.
-        let _ = std::io::stdout().write_all(shown.as_bytes());
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()) {
+            // Whoever reads us may have stopped: `rukun log ... | head`.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => {
+                let remedy = "what was asked for is done; what was shown of it is not whole";
+                Err(VerbError::new(format!("the answer can't be written: {error}"), remedy))
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Says why nothing was done, and what to do next.

@@ -9,7 +9,7 @@ use crate::verbs::VerbError;
 
 pub(super) fn repair(folder: &Folder, output: Output) -> Result<(), VerbError> {
     let repaired = repair::repair(folder)?;
-    output.show(&repaired, |repaired, _| text(repaired.as_ref()));
+    output.show(&repaired, |repaired, _| text(repaired.as_ref()))?;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ pub(super) fn root(verb: Root, folder: &Folder, output: Output) -> Result<(), Ve
                     split.shares.join("\n"),
                     folder.root_path().display()
                 )
-            });
+            })?;
         }
         Root::Succeed { folder: into } => {
             let followed = succeed(folder, &into)?;
@@ -46,7 +46,7 @@ pub(super) fn root(verb: Root, folder: &Folder, output: Output) -> Result<(), Ve
                     followed.kept,
                     folder.root_path().display()
                 )
-            });
+            })?;
         }
         Root::Join { shares } => {
             let root = folder.join_root(&shares)?.to_string();
@@ -56,7 +56,7 @@ pub(super) fn root(verb: Root, folder: &Folder, output: Output) -> Result<(), Ve
                     "the root key {} is in {}\nremove it when it has been used\n",
                     joined.root, joined.path
                 )
-            });
+            })?;
         }
     }
     Ok(())

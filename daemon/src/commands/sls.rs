@@ -20,12 +20,12 @@ pub(super) fn sls(verb: Sls, folder: &Folder, output: Output) -> Result<(), Verb
         }
         Sls::List => {
             let list: RedrawnListShape = Node::open(folder)?.ask(Request::SlsList)?;
-            output.show(&list, render::redrawn_list);
+            output.show(&list, render::redrawn_list)?;
             return Ok(());
         }
     };
     let redrawn: RedrawnShape = Node::open(folder)?.ask(request)?;
-    output.show(&redrawn, render::redrawn);
+    output.show(&redrawn, render::redrawn)?;
     Ok(())
 }
 

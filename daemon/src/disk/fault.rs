@@ -147,7 +147,10 @@ impl DiskError {
                  has it: --passphrase-file FILE"
                     .into(),
             ),
-            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::Exposed { path, .. } => Some(format!(
+                "chmod 600 {path} (a FAT stick keeps no permissions: name a copy made by `install -m 600 {path} .`)",
+                path = path.display()
+            )),
             Self::NoKey { .. } => Some("put back the file as it was made, from a backup".into()),
             Self::OtherShares { .. } | Self::FewShares { .. } | Self::SpoiltShares => {
                 Some("name two shares that were made together; the third will do for one that is spoilt".into())

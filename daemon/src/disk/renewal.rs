@@ -2,8 +2,8 @@
 //! another key file, so that an old copy of the folder's store shows nothing of what was erased to whoever
 //! has today's keys. Cut off at any moment, the folder has a store and what opens it.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use rukun_replica::{Invitation, OpenError, Store};
 use zeroize::Zeroizing;
@@ -63,7 +63,11 @@ impl Folder {
 
     fn put_key_in_place(&self) -> Result<(), DiskError> {
         let path = self.key_path();
-        fs::rename(self.new_key_path(), &path).map_err(|error| io_error(&path, error))?;
+        match fs::rename(self.new_key_path(), &path) {
+            // Whoever opened the new store meanwhile, which nobody holds for a moment, has put it there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.has_key_file() => {}
+            renamed => renamed.map_err(|error| io_error(&path, error))?,
+        }
         sync_folder(self.path())
     }
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rukun_replica::Unlock;
 use zeroize::Zeroizing;
@@ -29,6 +30,39 @@ pub enum PassphraseFrom {
     Terminal,
     /// The first line of a file that its owner alone can read.
     File(PathBuf),
+}
+
+/// A passphrase that somebody typed and that opened a store: a process that opens it again does not ask again. Its
+/// clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Typed(Arc<OnceLock<Zeroizing<String>>>);
+
+impl Typed {
+    pub(super) fn get(&self) -> Option<Secret> {
+        self.0.get().cloned().map(Secret::Passphrase)
+    }
+
+    pub(super) fn keep(&self, secret: &Secret) {
+        if let Secret::Passphrase(text) = secret {
+            // The first one stays: another would have to open the same store.
+            let _ = self.0.set(text.clone());
+        }
+    }
+}
+
+/// What was typed makes no other folder.
+impl PartialEq for Typed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Typed {}
+
+impl std::fmt::Debug for Typed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Typed")
+    }
 }
 
 impl Secret {
