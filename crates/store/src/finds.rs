@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{StorageBackend, TableHandle};
-use rukun_change::{DeviceKey, RecordId, SurveyId};
+use rukun_change::{DeviceKey, RecordId, SIGNATURE_BYTES, SurveyId};
 use zeroize::Zeroizing;
 
 use crate::entry::RELEASED_ENTRY;
@@ -17,12 +17,16 @@ use crate::tables::{BLOB, HEADER, LOG, RECORD, SETTING, WAITING};
 
 const NAMED: Shape = Shape { key: None, value: None };
 const PLACED: Shape = sealed(8);
+/// All that the log holds is signed: no row of it is shorter than a signature with nonce and tag. The rows
+/// beside it, which have the same keys, all are.
+const LOGGED_BYTES_MIN: usize = 24 + SIGNATURE_BYTES + 16;
 
 const fn sealed(key: usize) -> Shape {
     Shape { key: Some(key), value: None }
 }
 
 /// Everything that was found.
+#[derive(Default)]
 pub(crate) struct Finds {
     /// The device's own, and those that it followed where old pages still have them.
     pub(crate) device_seeds: Vec<Zeroizing<[u8; 32]>>,
@@ -37,7 +41,8 @@ pub(crate) struct Finds {
     /// Digest -> offset -> piece.
     pub(crate) pieces: BTreeMap<[u8; 32], BTreeMap<u64, Vec<u8>>>,
     pub(crate) waiting: BTreeSet<(DeviceKey, Vec<u8>)>,
-    records: BTreeMap<[u8; 16], SealKey>,
+    /// More than one for a record: the row of a commit that never counted tells no other than itself.
+    records: BTreeMap<[u8; 16], Vec<SealKey>>,
     /// What the rows beside the log say: whose record stands at a place, zeros for a statement.
     hints: BTreeMap<u64, [u8; 16]>,
     /// Places whose content was released, as some page says.
@@ -67,19 +72,7 @@ impl Finds {
         }
         let surveys =
             rows("survey").filter_map(|row| Some(SurveyId::from_bytes(row.as_slice().try_into().ok()?)));
-        let mut finds = Self {
-            device_seeds,
-            surveys: surveys.collect(),
-            settings: BTreeMap::new(),
-            statements: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            stubs: BTreeMap::new(),
-            pieces: BTreeMap::new(),
-            waiting: BTreeSet::new(),
-            records: BTreeMap::new(),
-            hints: BTreeMap::new(),
-            released: BTreeSet::new(),
-        };
+        let mut finds = Self { device_seeds, surveys: surveys.collect(), ..Self::default() };
         visit(damaged, PLACED, |row| {
             if let Some(seq) = place(row.key).filter(|_| row.sound && row.value == [RELEASED_ENTRY]) {
                 finds.released.insert(seq);
@@ -106,7 +99,7 @@ impl Finds {
         visit(damaged, sealed(16), |row| {
             let key = keys.record.open_key(&RECORD, row.key, row.value).ok();
             let record = <[u8; 16]>::try_from(row.key).ok().filter(|row| RecordId::from_bytes(*row).is_ok());
-            key.zip(record).map(|(key, record)| self.records.insert(record, key)).is_some()
+            key.zip(record).map(|(key, record)| self.put_key(record, key)).is_some()
         })?;
         visit(damaged, sealed(64), |row| {
             let bytes = opened(&keys.waiting, &WAITING, &row);
@@ -128,10 +121,18 @@ impl Finds {
         })?)
     }
 
-    /// A row of the log opens under the statements' key, the stubs' or its record's. Where the hint at the
-    /// record is lost, every record's key is tried.
+    /// Old pages have most keys again and again.
+    fn put_key(&mut self, record: [u8; 16], key: SealKey) {
+        let keys = self.records.entry(record).or_default();
+        if keys.iter().all(|known| known.bytes() != key.bytes()) {
+            keys.push(key);
+        }
+    }
+
+    /// A row of the log opens under the statements' key, the stubs' or one of its record's. Where the hint
+    /// at the record is lost, every record's keys are tried.
     fn take_from_log(&mut self, row: &Row<'_>, keys: &Keys) -> bool {
-        let Some(seq) = place(row.key) else { return false };
+        let Some(seq) = place(row.key).filter(|_| row.value.len() >= LOGGED_BYTES_MIN) else { return false };
         let aad = seq.to_be_bytes();
         if let Ok(bytes) = keys.statement.open(&LOG, &aad, row.value) {
             self.statements.entry(seq).or_default().insert(bytes);
@@ -143,8 +144,8 @@ impl Finds {
         }
         let hinted = self.hints.get(&seq).and_then(|hint| self.records.get(hint));
         let under = |key: &SealKey| key.open(&LOG, &aad, row.value).ok();
-        let bytes = hinted.and_then(under).or_else(|| {
-            let all = self.records.values().filter(|_| row.sound);
+        let bytes = hinted.into_iter().flatten().find_map(under).or_else(|| {
+            let all = self.records.values().flatten().filter(|_| row.sound);
             { all }.find_map(under)
         });
         bytes.map(|bytes| self.changes.entry(seq).or_default().insert(bytes)).is_some()
@@ -186,4 +187,36 @@ fn opened(key: &SealKey, table: &impl TableHandle, row: &Row<'_>) -> Option<Vec<
 /// A place in the log, as redb writes numbers.
 fn place(key: &[u8]) -> Option<u64> {
     key.try_into().map(u64::from_le_bytes).ok().filter(|seq| (1..1 << 40).contains(seq))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    /// The longest value beside the log: kind, id, record, number of a device.
+    const ENTRY_BYTES_MAX: usize = 1 + 32 + 16 + 4;
+
+    #[test]
+    fn a_row_as_short_as_those_beside_the_log_is_tried_under_no_key() {
+        let mut entropy = ChaCha20Rng::from_seed([1; 32]);
+        let keys = Keys::derive(&SealKey::random(&mut entropy));
+        let (of_record, seq) = (SealKey::random(&mut entropy), 7_u64);
+        let mut taken = |sealing: &SealKey, sealed_bytes: usize| {
+            let plain = vec![0; sealed_bytes - 24 - 16];
+            let value = sealing.seal(&mut entropy, &LOG, &seq.to_be_bytes(), &plain);
+            assert_eq!(value.len(), sealed_bytes);
+            let row = Row { key: &seq.to_le_bytes(), value: &value, sound: true };
+            let mut finds = Finds::default();
+            finds.put_key([1; 16], SealKey::new(Zeroizing::new(*of_record.bytes())));
+            finds.take_from_log(&row, &keys)
+        };
+        // Each would open if it were tried under the key that sealed it.
+        for sealing in [&keys.statement, &keys.stub, &of_record] {
+            assert!(!taken(sealing, ENTRY_BYTES_MAX));
+            assert!(taken(sealing, 24 + SIGNATURE_BYTES + 16), "nothing in the log is as short as this");
+        }
+    }
 }

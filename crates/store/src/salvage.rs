@@ -12,7 +12,8 @@ use rukun_authority::{
     Keypair, Said, Statement, StatementVerdict, Trust, Verdict, VerifiedChange, VerifiedHeader,
 };
 use rukun_change::{
-    ChangeId, DeviceKey, Digest, Incarnation, RecordId, SignedChange, SignedHeader, SurveyId,
+    Author, CauseHash, ChangeId, DeviceKey, Digest, Incarnation, RecordId, SignedChange, SignedHeader,
+    SurveyId,
 };
 use zeroize::Zeroizing;
 
@@ -227,22 +228,30 @@ impl Filling {
         Ok(())
     }
 
-    /// Of two changes that this device made under one number, the earlier was never committed: its page
-    /// outlived a loss of power. To bring it back would be to fork. A stub is the later one: it tells no
-    /// time, and its change was committed long before its record was erased.
+    /// Of two changes that this device made under one number, one was never committed: its page outlived a
+    /// loss of power. To bring it back would be to fork. A stub stands: its change was committed long before
+    /// its record was erased.
     fn superseded(&self, changes: &[VerifiedChange], stubs: &[VerifiedHeader]) -> BTreeSet<ChangeId> {
-        let own = stubs.iter().filter(|stub| stub.header().author.device == self.own);
-        let number = |stub: &VerifiedHeader| (stub.header().author.incarnation, stub.header().n);
-        let mut latest: BTreeMap<_, (i64, ChangeId)> =
-            own.map(|stub| (number(stub), (i64::MAX, stub.id()))).collect();
-        let mut superseded = BTreeSet::new();
+        let own = stubs.iter().map(VerifiedHeader::header).filter(|stub| stub.author.device == self.own);
+        let stubs_at: BTreeSet<_> = own.map(|stub| (stub.author, stub.n)).collect();
+        let mut numbers: BTreeMap<(Author, u64), Vec<&VerifiedChange>> = BTreeMap::new();
         for change in changes.iter().filter(|change| change.change().author.device == self.own) {
-            let number = (change.change().author.incarnation, change.change().n);
-            let this = (change.body().time_ms, change.id());
-            let last = latest.entry(number).or_insert(this);
-            if last.1 != this.1 {
-                superseded.insert(this.min(*last).1);
-                *last = this.max(*last);
+            numbers.entry((change.change().author, change.change().n)).or_default().push(change);
+        }
+        let contested = numbers.iter().filter(|(at, rivals)| rivals.len() > 1 || stubs_at.contains(at));
+        let authors: BTreeSet<Author> = contested.map(|((author, _), _)| *author).collect();
+        let mut superseded = BTreeSet::new();
+        for author in authors {
+            let mut evidence = Evidence::of_others(&author, changes, stubs);
+            // The last first: what a change names that does not stand itself says nothing.
+            for (number, rivals) in numbers.range((author, 0)..=(author, u64::MAX)).rev() {
+                let change = rivals.iter().max_by_key(|change| evidence.weight(change));
+                let stands = change.filter(|_| !stubs_at.contains(number));
+                if let Some(change) = stands {
+                    evidence.own.extend(named(change));
+                }
+                let id = stands.map(|change| change.id());
+                superseded.extend(rivals.iter().map(|rival| rival.id()).filter(|rival| Some(*rival) != id));
             }
         }
         superseded
@@ -264,6 +273,40 @@ impl Filling {
         }
         Ok(())
     }
+}
+
+/// A change as those that follow it name it.
+type Name = (RecordId, CauseHash);
+
+/// What tells of an author's changes that they were committed.
+struct Evidence {
+    /// Named by another author, who had it only once it was durable; so had this device under its next
+    /// incarnation. And by a stub, which was committed.
+    others: BTreeSet<Name>,
+    /// Named by this author's later ones.
+    own: BTreeSet<Name>,
+}
+
+impl Evidence {
+    fn of_others(author: &Author, changes: &[VerifiedChange], stubs: &[VerifiedHeader]) -> Self {
+        let changes = changes.iter().filter(|change| change.change().author != *author).flat_map(named);
+        let stubs = stubs.iter().map(VerifiedHeader::header);
+        let stubs = stubs.flat_map(|stub| stub.seen.iter().map(|seen| (stub.record, *seen)));
+        Self { others: changes.chain(stubs).collect(), own: BTreeSet::new() }
+    }
+
+    /// Of two changes under one number, the heavier stands. A clock may have been set back, so the time
+    /// comes last.
+    fn weight(&self, change: &VerifiedChange) -> (bool, bool, i64, ChangeId) {
+        let (name, time_ms) = ((change.change().record, change.body().hash), change.body().time_ms);
+        (self.others.contains(&name), self.own.contains(&name), time_ms, change.id())
+    }
+}
+
+/// What a change follows and what its author saw.
+fn named(change: &VerifiedChange) -> impl Iterator<Item = Name> {
+    let record = change.change().record;
+    change.body().deps.iter().chain(&change.change().seen).map(move |cause| (record, *cause))
 }
 
 /// The seed of the key that no other has followed. Old pages may still have those of before.

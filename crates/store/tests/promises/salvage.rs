@@ -1,5 +1,8 @@
-//! A repair brings nothing back that was erased, whatever pages still have of it.
+//! A repair brings nothing back that was erased, whatever pages still have of it, and all that was
+//! committed, whatever a commit that never counted left on others.
 
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{AutoCommit, ROOT as FAMILY};
 use rukun_authority::{AdmittedChange, Charter, Erasure, Grant, Keypair, Role, Said, Statement, sign};
 use rukun_change::{Change, Digest, Incarnation, Ink, RecordId, StatementId, SurveyId};
 use rukun_store::{NewStore, Salvaged, Store, Unlock};
@@ -10,6 +13,8 @@ use crate::changes::{INCARNATION, KEY_FILE, NAME, author, body, device, entropy,
 const ROOT: u8 = 10;
 const OFFICE: u8 = 11;
 const PPL: u8 = 1;
+const OTHER_PPL: u8 = 2;
+const PAGE_BYTES: usize = 4096;
 
 /// A survey, and a store of it whose statements the gate lets in.
 struct Before {
@@ -75,8 +80,12 @@ impl Before {
 
     /// A change that this device makes.
     fn change(&self, n: u64, record: RecordId) -> AdmittedChange {
-        let (keypair, body) = (Keypair::from_seed(&[PPL; 32]), body(PPL, n, NAME));
-        let change = Change { author: author(PPL), n, record, ink: Ink::Pencil, seen: Vec::new(), body };
+        self.signed(PPL, n, record, body(PPL, n, NAME))
+    }
+
+    fn signed(&self, number: u8, n: u64, record: RecordId, body: Vec<u8>) -> AdmittedChange {
+        let keypair = Keypair::from_seed(&[number; 32]);
+        let change = Change { author: author(number), n, record, ink: Ink::Pencil, seen: Vec::new(), body };
         let signed = sign(&keypair, change, &self.survey).unwrap();
         AdmittedChange::recall(&signed.to_bytes(), &self.survey).unwrap()
     }
@@ -85,6 +94,27 @@ impl Before {
         let change = self.change(n, record);
         self.store.append_change(&change, None).unwrap().unwrap();
         change
+    }
+
+    /// A change that its author's clock gave this time, on top of these.
+    fn save(&mut self, number: u8, n: u64, time_ms: i64, above: &[&AdmittedChange]) -> AdmittedChange {
+        let mut document = AutoCommit::new();
+        for change in above {
+            document.load_incremental(&change.change().body).unwrap();
+        }
+        document.set_actor(author(number).actor().as_bytes().as_slice().into());
+        document.put(FAMILY, "r404", time_ms).unwrap();
+        document.commit_with(CommitOptions::default().with_time(time_ms));
+        let body = document.get_last_local_change().unwrap().raw_bytes().to_vec();
+        let change = self.signed(number, n, kept(), body);
+        self.store.append_change(&change, None).unwrap().unwrap();
+        change
+    }
+
+    /// Goes on from this file.
+    fn resume(&mut self, image: &[u8], seed: u64) {
+        self.disk = CrashBackend::with_image(image.to_vec());
+        self.store = Store::open(self.disk.clone(), Unlock::KeyFile(&KEY_FILE), entropy(seed)).unwrap();
     }
 
     /// A change that has come and waits.
@@ -191,4 +221,59 @@ fn a_number_of_a_change_that_was_erased_is_taken() {
     holds_only_headers(&store, &[&erased]);
     assert!(!store.has_change(&old.id()).unwrap());
     assert_eq!(store.same_number(&author(PPL), 1).unwrap(), [erased.id()]);
+}
+
+#[test]
+fn a_key_that_a_lost_commit_gave_a_record_hides_none_of_its_changes() {
+    let mut before = Before::new();
+    before.store.commit().unwrap();
+    let start = before.disk.image();
+    before.resume(&start, 8);
+    before.write(1, kept());
+    before.store.commit().unwrap();
+    let lost = before.disk.image();
+    before.resume(&start, 9);
+    let changes = [1, 2, 3].map(|n| before.write(n, kept()));
+    before.store.commit().unwrap();
+    // The pages that the lost commit wrote stand behind all others.
+    let mut image = before.disk.image();
+    for (at, page) in lost.chunks(PAGE_BYTES).enumerate().skip(1) {
+        if start.chunks(PAGE_BYTES).nth(at) != Some(page) {
+            image.extend(page);
+        }
+    }
+    before.disk = CrashBackend::with_image(image);
+    let (store, salvaged) = before.salvaged();
+    assert_eq!(store.record_changes(&kept()).unwrap(), changes);
+    assert_eq!((salvaged.changes, salvaged.lost), (3, 0), "{salvaged:?}");
+}
+
+#[test]
+fn of_one_number_the_change_that_another_author_follows_stands_whatever_the_clock_said() {
+    let mut before = Before::new();
+    let Said::Erasure(Erasure { parent, .. }) = before.erasure.said else { panic!("no erasure") };
+    let other = say(OFFICE, Some(&before.survey), grant(parent, OTHER_PPL, Role::Enumerator));
+    before.take(&other);
+    let delivered = before.save(PPL, 1, 10, &[]);
+    // The clock was wrong, power went, and the clock was set.
+    let lost = before.save(PPL, 1, 99, &[]);
+    let follower = before.save(OTHER_PPL, 1, 20, &[&delivered]);
+    let (store, salvaged) = before.salvaged();
+    assert!(!store.has_change(&lost.id()).unwrap());
+    assert_eq!(store.record_changes(&kept()).unwrap(), [delivered, follower]);
+    assert_eq!((salvaged.changes, salvaged.own, salvaged.waiting), (2, 1, 0), "{salvaged:?}");
+}
+
+#[test]
+fn of_one_number_the_change_that_later_ones_that_stand_follow_is_kept() {
+    let mut before = Before::new();
+    let committed = before.save(PPL, 1, 10, &[]);
+    let lost = before.save(PPL, 1, 99, &[]);
+    // Each has one above it. Of these the clock tells, and with that of those below.
+    let lost_above = before.save(PPL, 2, 5, &[&lost]);
+    let above = before.save(PPL, 2, 20, &[&committed]);
+    let (store, salvaged) = before.salvaged();
+    assert!([&lost, &lost_above].iter().all(|change| !store.has_change(&change.id()).unwrap()));
+    assert_eq!(store.record_changes(&kept()).unwrap(), [committed, above]);
+    assert_eq!((salvaged.changes, salvaged.waiting), (2, 0), "{salvaged:?}");
 }
