@@ -253,8 +253,13 @@ async fn nonsense(relay: &str) -> anyhow::Result<()> {
         // The relay may close before it was all sent.
         let _ = send.write_all(&said).await;
         send.finish().await;
+        // Its stream may end before its connection is seen to.
         let answered = recv.read_to_end(1).await;
-        ensure!(answered.is_err(), "{} bytes of nonsense were answered: {answered:?}", said.len());
+        ensure!(
+            answered.as_ref().map_or(true, Vec::is_empty),
+            "{} bytes of nonsense were answered: {answered:?}",
+            said.len()
+        );
         let closed = peer.connection.closed().await.to_string();
         ensure!(closed.contains("no enrolment"), "{} bytes of nonsense: {closed}", said.len());
     }

@@ -204,3 +204,26 @@ fn of_an_erased_record_a_bundle_brings_what_is_left_and_its_old_bundle_brings_no
     assert_eq!(held[0], held[1]);
     assert_eq!(records(&mut world, ani), 0);
 }
+
+#[test]
+fn whose_region_has_grown_gets_all_of_it_in_the_next_bundle() {
+    let (mut world, ani) = survey();
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    let now = world.now();
+    let other = "1811010005000400".parse().unwrap();
+    world.replicas[OFFICE.0].add_record(now, other, None, &json!({"r108": "Made"})).unwrap();
+    world.commit(OFFICE);
+    world.link(supervisor, OFFICE);
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    world.cut_all();
+    assert_eq!((records(&mut world, supervisor), records(&mut world, ani)), (1, 0));
+    // The office gives her that place, which her supervisor hears from her.
+    world.grant(OFFICE, ani, Role::Enumerator, &["18110100050003", "18110100050004"]);
+    carry(&mut world, OFFICE, ani);
+    carry(&mut world, ani, supervisor);
+    let recipient = world.key(ani);
+    let peers = world.replicas[supervisor.0].status().unwrap().peers;
+    assert!(peers.iter().any(|peer| peer.key == recipient && !peer.in_sync), "{peers:?}");
+    assert_eq!(world.replicas[supervisor.0].write_bundle(&recipient).unwrap().changes, 1);
+}

@@ -327,3 +327,46 @@ fn what_a_liar_began_keeps_no_bundle_from_coming() {
         assert_eq!(states(&world, siti), []);
     }
 }
+
+#[test]
+fn nobody_fills_the_list_by_beginning_one_parcel_after_another() {
+    let (mut world, _, siti) = survey();
+    let (sender, link) = mallory(&mut world, siti);
+    world.close_by_hand(siti, link);
+    let recipient = world.key(siti);
+    let mut told = Vec::new();
+    for at in 0..5_u8 {
+        let digest = Digest::of(&[at]);
+        told.push(Parcel { digest, sender, recipient, bytes: 9, is_answer: false });
+        told.sort_by_key(|parcel| parcel.digest);
+        let link = world.session_by_hand(siti, sender);
+        world.hear(siti, link);
+        world.say(siti, link, &Message::Parcels(told.clone()));
+        let heard = world.hear(siti, link);
+        assert!(matches!(&heard[..], [Message::BlobWant { offset: 0, .. }]), "{at}: {heard:?}");
+        world.close_by_hand(siti, link);
+        assert_eq!(states(&world, siti), [ParcelState::Coming { from: sender }]);
+    }
+}
+
+#[test]
+fn a_bundle_that_is_no_longer_carried_is_told_of_no_more() {
+    let (mut world, ani, siti) = survey();
+    let bundle = write(&mut world, ani, OFFICE);
+    let digest = carry(&mut world, siti, &bundle);
+    let office = world.key(OFFICE);
+    let link = world.session_by_hand(siti, office);
+    let told = |heard: Vec<Message>| {
+        let lists = heard.into_iter().filter_map(|message| match message {
+            Message::Parcels(parcels) => Some(parcels.len()),
+            _ => None,
+        });
+        lists.collect::<Vec<_>>()
+    };
+    world.hear(siti, link);
+    world.say(siti, link, &Message::Summary(Vec::new()));
+    assert_eq!(told(world.hear(siti, link)), [1]);
+    world.replicas[siti.0].drop_parcel(&digest).unwrap();
+    world.commit(siti);
+    assert_eq!(told(world.hear(siti, link)), [0]);
+}

@@ -4,7 +4,7 @@
 
 use rukun_authority::{Role, Standing};
 use rukun_change::{RecordId, Region};
-use rukun_replica::ActionError;
+use rukun_replica::{ActionError, Reached};
 use rukun_tests::by_hand::{Node, World};
 use serde_json::json;
 
@@ -192,4 +192,55 @@ fn late_work_stays_and_is_marked_until_the_district_itself_has_signed_for_it() {
     assert!(!holds(&world, ani, &record));
     assert_eq!(world.replicas[ani.0].status().unwrap().leaving, 0);
     assert!(holds(&world, OFFICE, &record) && holds(&world, budi, &record));
+}
+
+#[test]
+fn who_goes_on_under_another_key_keeps_what_was_delivered() {
+    let Team { mut world, ani, .. } = team();
+    let record = add(&mut world, ani, "Siti");
+    world.settle(STEPS);
+    let now = world.now();
+    world.replicas[ani.0].rotate(now, [21; 32]).unwrap();
+    world.commit(ani);
+    assert!(holds(&world, ani, &record));
+    assert_eq!(world.replicas[ani.0].released().unwrap(), []);
+}
+
+#[test]
+fn who_gets_a_place_back_writes_nothing_there_under_the_numbers_that_it_let_go_of() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let record = add(&mut world, ani, "Siti");
+    let edit = |world: &mut World, value: u64| {
+        let now = world.now();
+        world.replicas[ani.0].edit(now, &record, None, &json!({"r304": value})).unwrap().unwrap();
+        world.commit(ani);
+    };
+    edit(&mut world, 3);
+    world.settle(STEPS);
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.settle(STEPS);
+    assert!(!holds(&world, ani, &record));
+    world.cut_all();
+    assign(&mut world, supervisor, SLS, budi, ani).unwrap();
+    // Its grant comes, and then the link is cut before what is there does.
+    world.link(ani, supervisor);
+    while !world.replicas[ani.0].trust().unwrap().may_read(&world.key(ani), &HOME.parse().unwrap()) {
+        world.run(1);
+    }
+    world.cut_all();
+    assert!(!holds(&world, ani, &record));
+    edit(&mut world, 4);
+    edit(&mut world, 5);
+    world.link(ani, supervisor);
+    world.link(supervisor, OFFICE);
+    world.settle(STEPS);
+    for node in [OFFICE, supervisor, ani] {
+        let reading = world.replicas[node.0].reading(&record).unwrap();
+        let standings: Vec<_> = reading.log().iter().map(|logged| logged.standing).collect();
+        assert_eq!(standings, [Standing::Good; 4], "{node:?}");
+    }
+    // What it let go of and has again is known to be at the district, by the receipts of before or by new ones.
+    let custody = world.replicas[ani.0].status().unwrap().custody;
+    assert_eq!((custody.alone, custody.written.values().sum::<u64>()), (0, 4), "{custody:?}");
+    assert_eq!(custody.written.get(&Reached::District), Some(&4), "{custody:?}");
 }

@@ -7,7 +7,7 @@ use rukun_change::{ChangeId, Fingerprint};
 use rukun_replica::LinkId;
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::limits::FRAME_CHANGES_MAX;
-use rukun_wire::{Message, Short, Sketch};
+use rukun_wire::{Hello, Message, Short, Sketch, Symbol};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -168,4 +168,48 @@ fn a_grant_goes_before_what_it_lets_the_peer_read() {
     let grant = heard.iter().position(|message| matches!(message, Message::Statements { .. })).unwrap();
     let change = heard.iter().position(|message| matches!(message, Message::Changes(_))).unwrap();
     assert!(grant < change, "{:?}", heard.iter().map(Message::name).collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_sketches_a_place_that_it_may_not_read_learns_nothing_of_it() {
+    let (mut world, mallory) = scene();
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    hear_out(&mut world, link);
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    hear_out(&mut world, link);
+    for region in ["18110100050004", "1811", "1811010005"] {
+        for salt in [0, 7] {
+            let (regions, symbols) = (vec![region.parse().unwrap()], vec![Symbol::default()]);
+            let sketch = Sketch { regions, fingerprint: Fingerprint::default(), salt, symbols };
+            world.say(OFFICE, link, &Message::Sketch(sketch));
+            assert_eq!(hear_out(&mut world, link), [Message::Unclear { again: false }], "{region}");
+        }
+    }
+}
+
+#[test]
+fn what_a_stranger_brought_is_forgotten_with_him() {
+    let mut world = World::new(1);
+    let koseka = world.add(10, OFFICE, Role::Coordinator, &["1811010"]);
+    let link = |world: &mut World, from: Node, to: Node| {
+        world.link(from, to);
+        world.settle(STEPS);
+        world.cut_all();
+    };
+    link(&mut world, koseka, OFFICE);
+    let pml = world.add(20, koseka, Role::Supervisor, &["1811010005"]);
+    link(&mut world, pml, koseka);
+    let before = world.replicas[pml.0].statements_held().unwrap();
+    let ppl = world.add(30, pml, Role::Enumerator, &["18110100050003"]);
+    let mut grant = world.replicas[pml.0].statements_held().unwrap();
+    grant.retain(|held| !before.contains(held));
+    assert_eq!(grant.len(), 1);
+    // The office knows neither him nor who granted him anything, and tells him so.
+    let stranger = world.link_by_hand(OFFICE, world.key(ppl));
+    let hello = Hello { chain: grant, ..world.hello_by_hand() };
+    world.say(OFFICE, stranger, &Message::Hello(hello));
+    assert!(matches!(&hear_out(&mut world, stranger)[..], [Message::Close(_)]));
+    link(&mut world, koseka, OFFICE);
+    let trust = world.replicas[OFFICE.0].trust().unwrap();
+    assert!(trust.ever_granted(&world.key(pml)) && !trust.ever_granted(&world.key(ppl)));
 }

@@ -201,6 +201,7 @@ impl Replica {
         frames: Vec<Frame>,
     ) -> Result<(usize, BTreeSet<SubSls>), BundleError> {
         let before = self.store.peer(&sender).map_err(ReplicaError::from)?;
+        let scope = self.scopes.get(&sender).cloned();
         let told = self.staged_count();
         // Of the sender's log nothing is known here: each frame says itself up to where it goes.
         let state = PeerState { received: None, ..before.unwrap_or_default() };
@@ -220,6 +221,13 @@ impl Replica {
             Output::Send { link, .. } | Output::Close { link, .. } => *link == LinkId::BUNDLE,
             Output::Event(event) => event.is_of_session_with(&sender),
         });
+        // What it brought may have changed what its sender may read: then nothing is known of what that holds.
+        let before = match before {
+            Some(known) if self.scopes.get(&sender) != scope.as_ref() => {
+                Some(PeerState { acknowledged: 0, in_sync: false, ..known })
+            }
+            before => before,
+        };
         let Some(ended) = self.links.remove(&LinkId::BUNDLE) else {
             // It ended as a link does that was one. What sessions said of the sender stays.
             if let Some(before) = &before {

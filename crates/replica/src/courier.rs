@@ -17,7 +17,7 @@ use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome};
 
 impl Replica {
-    /// Tells a peer which parcels go to it, if it was not told of all.
+    /// Tells a peer which parcels go to it, if it was told otherwise.
     pub(crate) fn offer_parcels(&mut self, link: LinkId) {
         let Some(open) = self.links.get_mut(&link) else { return };
         let goes = |line: &&ParcelLine| match &line.state {
@@ -27,7 +27,7 @@ impl Replica {
         };
         let parcels: Vec<Parcel> = self.parcels.values().filter(goes).map(|line| line.parcel).collect();
         let digests: BTreeSet<Digest> = parcels.iter().map(|parcel| parcel.digest).collect();
-        if !digests.is_subset(&open.parcels_told) {
+        if digests != open.parcels_told {
             open.parcels_told = digests;
             self.send(link, &Message::Parcels(parcels));
         }
@@ -59,7 +59,9 @@ impl Replica {
         };
         let (taken, due): (Vec<Parcel>, VecDeque<Parcel>) = {
             let wanted = parcels.into_iter().filter(|parcel| self.wants(&peer, parcel));
-            let (taken, due): (Vec<Parcel>, Vec<Parcel>) = wanted.partition(answered);
+            let (taken, mut due): (Vec<Parcel>, Vec<Parcel>) = wanted.partition(answered);
+            // What has come in part goes on first.
+            due.sort_by_key(|parcel| !self.parcels.contains_key(&parcel.digest));
             (taken, due.into())
         };
         if let Some(open) = self.links.get_mut(&link) {
@@ -89,8 +91,17 @@ impl Replica {
                 self.forget_parcel(&parcel.digest)?;
                 told_ms
             }
-            None if self.has_room(parcel.bytes) => told_ms,
-            None => return Ok(()),
+            None => {
+                // One at a time from each, so that nobody fills the list by beginning one after another.
+                self.forget_begun(Some(&from))?;
+                if !self.has_room(parcel.bytes) {
+                    self.forget_begun(None)?;
+                }
+                if !self.has_room(parcel.bytes) {
+                    return Ok(());
+                }
+                told_ms
+            }
         };
         self.note_parcel(ParcelLine { parcel, since_ms, state: ParcelState::Coming { from } })?;
         let offset = self.store.blob_offset(&parcel.digest)?;
@@ -251,11 +262,29 @@ impl Replica {
 
     /// Gives up the oldest answer that its courier has not come back for.
     fn make_room(&mut self, bytes: u64) -> Result<bool, ReplicaError> {
+        self.forget_begun(None)?;
+        if self.has_room(bytes) {
+            return Ok(true);
+        }
         let waiting = self.parcels.values().filter(|line| matches!(line.state, ParcelState::Waiting { .. }));
         if let Some(oldest) = waiting.min_by_key(|line| line.since_ms).map(|line| line.parcel.digest) {
             self.forget_parcel(&oldest)?;
         }
         Ok(self.has_room(bytes))
+    }
+
+    /// Forgets the oldest parcel that has come in part and that no link is bringing, of this peer or of any.
+    fn forget_begun(&mut self, of: Option<&DeviceKey>) -> Result<(), ReplicaError> {
+        let is_begun = |line: &&ParcelLine| match &line.state {
+            ParcelState::Coming { from } => of.is_none_or(|of| of == from),
+            _ => false,
+        };
+        let begun = self.parcels.values().filter(is_begun).filter(|line| {
+            let digest = &line.parcel.digest;
+            !self.links.values().any(|link| link.is_bringing(digest))
+        });
+        let oldest = begun.min_by_key(|line| line.since_ms).map(|line| line.parcel.digest);
+        oldest.map_or(Ok(()), |digest| self.forget_parcel(&digest))
     }
 
     fn forget_waiting(&mut self, which: impl Fn(&ParcelLine) -> bool) -> Result<(), ReplicaError> {

@@ -278,7 +278,7 @@ fn holes(incarnation: Incarnation, mut runs: Vec<RangeInclusive<u64>>) -> Number
     runs.sort_unstable_by_key(|run| (*run.start(), *run.end()));
     let mut line = NumberLine { incarnation, last: 0, missing: Vec::new() };
     for run in runs {
-        if *run.start() > line.last + 1 {
+        if run.start().saturating_sub(1) > line.last {
             line.missing.push(line.last + 1..=*run.start() - 1);
         }
         line.last = line.last.max(*run.end());
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!((line.last, line.missing), (9, vec![1..=1, 4..=4, 7..=8]));
         let whole = holes(Incarnation::from_bytes([1; 4]), vec![3..=4, 1..=2]);
         assert_eq!((whole.last, whole.missing), (4, vec![]));
-        let most = holes(Incarnation::from_bytes([1; 4]), vec![u64::MAX..=u64::MAX]);
+        let most = holes(Incarnation::from_bytes([1; 4]), vec![u64::MAX..=u64::MAX; 2]);
         assert_eq!(most.missing, [1..=u64::MAX - 1]);
     }
 }

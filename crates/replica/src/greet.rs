@@ -101,10 +101,11 @@ impl Replica {
             self.statements_changed()?;
         }
         if let Err(fault) = self.check_granted(link, &peer) {
+            self.forget_stranger(&peer);
             return Ok(Err(fault));
         }
         if let Some(claimed) = self.claimed_beyond(&hello) {
-            return self.draw_incarnation(now, link, claimed);
+            return self.go_on_after_restore(now, link, claimed);
         }
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         if !open.dialed {
@@ -234,7 +235,13 @@ impl Replica {
         let scopes = self.peer_scopes()?;
         let before = std::mem::replace(&mut self.scopes, scopes);
         let Some(trust) = &self.trust else { return Ok(()) };
-        for link in self.links.values_mut().filter(|link| link.is_live()) {
+        for link in self.links.values_mut() {
+            if !link.is_live() {
+                if before.get(&link.peer) != self.scopes.get(&link.peer) {
+                    (link.state.acknowledged, link.state.in_sync) = (0, false);
+                }
+                continue;
+            }
             let reads = trust.reads(&link.peer);
             if reads != link.reads && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
@@ -336,33 +343,6 @@ impl Replica {
             open.state.knows_us = false;
             open.state_is_news = true;
         }
-    }
-
-    /// The place past the end of our log, in its present incarnation, up to which a peer says it has it.
-    fn claimed_beyond(&self, hello: &Hello) -> Option<u64> {
-        let head = if cfg!(planted = "restore-unnoticed") { u64::MAX } else { self.store.head() };
-        let cursor = hello.received.filter(|cursor| cursor.epoch == self.store.incarnation())?;
-        (cursor.seq > head).then_some(cursor.seq)
-    }
-
-    /// A peer that has more of our log than there is got it before we lost it: going on under the same
-    /// incarnation would use numbers twice. It is believed without proof, since to doubt it would cost
-    /// work and to believe it costs a comparison; but once only. A store is not restored under a running
-    /// process, so of an incarnation drawn since the start nobody honest has more than there is.
-    fn draw_incarnation(&mut self, now: Moment, link: LinkId, claimed: u64) -> Result<Outcome, ReplicaError> {
-        if self.incarnation_is_new {
-            return Ok(Err(Violation::CursorBeyond { claimed, head: self.store.head() }.into()));
-        }
-        let incarnation = Incarnation::from_bytes(self.random());
-        self.store.set_incarnation(incarnation)?;
-        self.incarnation_is_new = true;
-        let text = "this store was restored from a backup; it greets anew under another incarnation";
-        // Whoever was greeted under the old one would take our places in the log for places in that one's.
-        let others: Vec<LinkId> = self.links.keys().copied().filter(|other| *other != link).collect();
-        for other in others {
-            self.close(now, other, CloseCode::Done, text)?;
-        }
-        Ok(Err(Fault { code: CloseCode::Done, text: text.into() }))
     }
 
     fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {

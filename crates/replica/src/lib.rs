@@ -50,6 +50,8 @@ mod hand_over;
 
 mod held;
 
+mod incarnation;
+
 mod local;
 pub use local::{ActionError, Choice};
 

@@ -142,18 +142,19 @@ impl Replica {
             }
             Choice::Value(value) => value.clone(),
         };
-        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let mut named: Vec<String> = among.iter().map(|candidate| candidate.change.to_string()).collect();
         named.sort_unstable();
         named.dedup();
         let writer = self.writer(now, record, ink)?;
+        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let message = format!("resolve {}", named.join(","));
         let draft = write(&reading, &held, questionnaire, &writer, &[(place.clone(), value)], &message)?;
         self.sign_and_admit(record, &writer, draft.ok_or(ActionError::Empty)?)
     }
 
     /// Who writes there, in the ink asked for or the usual one of this device's role there.
-    fn writer(&self, now: Moment, record: &RecordId, ink: Option<Ink>) -> Result<Writer, ActionError> {
+    fn writer(&mut self, now: Moment, record: &RecordId, ink: Option<Ink>) -> Result<Writer, ActionError> {
+        self.renew_incarnation(now)?;
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let home = record.home();
         let roles = trust.roles_at(&self.device(), &home);

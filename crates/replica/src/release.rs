@@ -83,6 +83,7 @@ impl Replica {
 
     fn release(&mut self, home: SubSls) -> Result<(), ReplicaError> {
         let words = self.store.statements_about(&home)?;
+        self.note_released_work(&home)?;
         let records: Vec<_> = self.store.release(&home)?.iter().map(|line| line.record).collect();
         self.outgrown.remove(&home);
         self.unproved.remove(&home);

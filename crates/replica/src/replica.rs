@@ -117,6 +117,8 @@ impl Replica {
         replica.load_questionnaire()?;
         replica.find_outgrown()?;
         replica.recall_parcels()?;
+        // What a repair saved stands there without what it proved.
+        replica.unproved = replica.store.unproved()?;
         Ok(replica)
     }
 
@@ -360,6 +362,15 @@ impl Replica {
                 waiting.push((*from, statement.clone()));
             }
         }
+    }
+
+    /// Nothing stays in memory of who was never granted anything: keys are free.
+    pub(crate) fn forget_stranger(&mut self, peer: &DeviceKey) {
+        self.waiting_statements.retain(|_, waiting| {
+            waiting.retain(|(from, _)| from != peer);
+            !waiting.is_empty()
+        });
+        self.refused.remove(peer);
     }
 
     fn place_what_waits_for(&mut self, parent: StatementId) -> Result<(), ReplicaError> {

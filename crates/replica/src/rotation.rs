@@ -35,6 +35,8 @@ impl Replica {
         self.store.set_device(&seed, incarnation).map_err(ReplicaError::from)?;
         self.keypair = new;
         self.incarnation_is_new = true;
+        // While the old key said who follows it, it had outgrown all that the new one holds.
+        self.find_outgrown()?;
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.close(now, link, CloseCode::Done, "this device goes on under another key")?;

@@ -218,8 +218,10 @@ impl Replica {
         };
         let is_early = open.incoming.is_greeting();
         open.incoming.sketched();
-        let reads = trust.reads(&device);
-        if !sketch.regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
+        // Who sketches what it may not read must not learn how much is held there, nor have it all summed.
+        let (reads, theirs) = (trust.reads(&device), &open.reads);
+        let covered = |by: &[Region], region: &Region| by.iter().any(|read| read.covers(region));
+        if !sketch.regions.iter().all(|region| covered(&reads, region) && covered(theirs, region)) {
             self.send(link, &Message::Unclear { again: false });
             return Ok(());
         }

@@ -2,12 +2,14 @@
 //! the log, where they go to peers from, and are no part of any fingerprint: a receipt would change
 //! what it attests. One that another takes the place of is left in the log and found no more.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{DeviceKey, Region, StatementId, SubSls};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
-use crate::rows::{all_in, key_in, place_of};
+use crate::rows::{all_in, home_of, key_in, place_of};
 use crate::store::Store;
 use crate::tables::{ABOUT, CAUSE, ENTRY, LOG, PROOF, RECEIPT};
 
@@ -200,6 +202,25 @@ impl Store {
                 Ok(Proof { issuer: issuer_of(key.value()), seq, upto, own_upto })
             })
             .collect()
+        })
+    }
+
+    /// The places of which there are receipts that prove nothing so far.
+    ///
+    /// # Errors
+    /// If the medium fails or a row is damaged.
+    pub fn unproved(&self) -> Result<BTreeSet<SubSls>, StoreError> {
+        self.read(|txn| {
+            let proofs = txn.open_table(PROOF)?;
+            let mut places = BTreeSet::new();
+            for row in txn.open_table(RECEIPT)?.iter()? {
+                let (key, seq) = row?;
+                let (home, issuer) = (home_of(&RECEIPT, key.value())?, issuer_of(key.value()));
+                if proofs.get(&proof_key(&home, &issuer, seq.value()))?.is_none() {
+                    places.insert(home);
+                }
+            }
+            Ok(places)
         })
     }
 

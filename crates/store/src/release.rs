@@ -17,8 +17,8 @@ use crate::receipts::HeldItem;
 use crate::rows::all_in;
 use crate::store::{Memory, Store};
 use crate::tables::{
-    ABOUT, ALONE, AUTHOR, CAUSE, CHANGE, DERIVED, ENTRY, ERASED, FINGERPRINT, LOG, RECORD, RELEASED, STALE,
-    STATEMENT,
+    ABOUT, ALONE, AUTHOR, CAUSE, CHANGE, DERIVED, ENTRY, ERASED, FINGERPRINT, LOG, PROOF, RECORD, RELEASED,
+    STALE, STATEMENT,
 };
 
 /// A record that was released.
@@ -149,6 +149,9 @@ fn take_indexes(txn: &WriteTransaction, home: &SubSls) -> Result<(), StoreError>
     txn.open_table(CAUSE)?.retain_in::<&[u8; 57], _>(causes.start()..=causes.end(), |_, ()| false)?;
     txn.open_table(ABOUT)?.retain_in::<&[u8; 40], _>(about.start()..=about.end(), |_, _| false)?;
     txn.open_table(ALONE)?.retain_in::<&[u8; 16], _>(alone.start()..=alone.end(), |_, ()| false)?;
+    // A proof says up to which place in the log; what comes again lies behind all of them.
+    let proofs = all_in::<48>(home);
+    txn.open_table(PROOF)?.retain_in::<&[u8; 48], _>(proofs.start()..=proofs.end(), |_, _| false)?;
     txn.open_table(FINGERPRINT)?.remove(home.as_bytes())?;
     Ok(())
 }

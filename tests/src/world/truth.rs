@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rukun_change::{
-    Author, ChangeId, DeviceKey, Fingerprint, RecordId, SignedChange, StatementId, SubSls, SurveyId,
+    Author, ChangeId, DeviceKey, Fingerprint, Ink, RecordId, SignedChange, StatementId, SubSls, SurveyId,
 };
 
 use super::model::compare::Facts;
@@ -37,6 +37,8 @@ pub(super) struct Truth {
     /// Which honest change has a number. A device may use one twice only if its store was put back
     /// behind its back.
     numbers: BTreeMap<(Author, u64), ChangeId>,
+    /// And which has a place among its author's in a record and ink.
+    sequences: BTreeMap<(Author, (RecordId, Ink, u64)), ChangeId>,
     covered: HashMap<(DeviceKey, SubSls), bool>,
     pub(super) points: Points,
     records: BTreeMap<RecordId, usize>,
@@ -59,6 +61,7 @@ impl Truth {
             signed: Vec::new(),
             by_signature: HashMap::new(),
             numbers: BTreeMap::new(),
+            sequences: BTreeMap::new(),
             covered: HashMap::new(),
             points: Points::default(),
             records: BTreeMap::new(),
@@ -72,6 +75,7 @@ impl Truth {
     pub(super) fn made(&mut self, id: ChangeId, signed: &SignedChange, honest: bool) -> Result<(), String> {
         let fact = Fact::of(signed, id).map_err(|error| format!("change {id:.12} is none: {error:?}"))?;
         let (number, record) = ((fact.author, fact.n), fact.record);
+        let place = (fact.author, (record, fact.ink, fact.seq));
         self.by_signature.insert(signed.signature, id);
         if self.facts.insert(id, Arc::new(fact)).is_none() {
             *self.records.entry(record).or_default() += 1;
@@ -82,6 +86,10 @@ impl Truth {
         if honest && self.numbers.insert(number, id).is_some_and(|other| other != id) {
             return Err(format!("{} used the number {} for two changes", number.0.device.short(), number.1));
         }
+        if honest && self.sequences.insert(place, id).is_some_and(|other| other != id) {
+            let (author, (record, ink, seq)) = place;
+            return Err(format!("{} made change {seq} of {record} in {ink} twice", author.device.short()));
+        }
         Ok(())
     }
 
@@ -89,6 +97,7 @@ impl Truth {
     pub(super) fn forget_numbers(&mut self, device: &DeviceKey, node: usize) {
         let held = &self.held[node];
         self.numbers.retain(|(author, _), id| author.device != *device || held.contains(id));
+        self.sequences.retain(|(author, _), id| author.device != *device || held.contains(id));
     }
 
     /// Statements are held by somebody.

@@ -14,7 +14,7 @@ use super::sim::{Checked, World};
 use super::tally::Fault;
 
 /// What honest nodes may say when they end a link. Everything else accuses the peer.
-const HONEST_REASONS: [&str; 8] = [
+const HONEST_REASONS: [&str; 9] = [
     "cut",
     "a newer link takes its place",
     "already linked",
@@ -23,6 +23,7 @@ const HONEST_REASONS: [&str; 8] = [
     "no grant is known for device",
     "no greeting in time",
     "this device goes on under another key",
+    "goes on under another incarnation, since it released its work",
 ];
 /// Why an honest node may not take what another sends: it does not know yet what the sender knows.
 const HONEST_REFUSALS: [&str; 2] =
