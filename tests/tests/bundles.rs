@@ -214,6 +214,7 @@ fn whose_region_has_grown_gets_all_of_it_in_the_next_bundle() {
     world.replicas[OFFICE.0].add_record(now, other, None, &json!({"r108": "Made"})).unwrap();
     world.commit(OFFICE);
     world.link(supervisor, OFFICE);
+    world.settle(STEPS);
     world.link(ani, supervisor);
     world.settle(STEPS);
     world.cut_all();
