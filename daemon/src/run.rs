@@ -143,7 +143,10 @@ async fn begin(options: &RunOptions, is_anew: bool) -> anyhow::Result<Begun> {
     let store = within(store_max, || folder.open_store(), is_in_use).await?;
     let keypair = Keypair::from_seed(store.device_seed());
     let replica = Replica::open(store, *random()?)?;
-    let is_taken = |error: &ConnectError| matches!(error, ConnectError::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
+    let is_taken = |error: &ConnectError| match error {
+        ConnectError::Bind { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
+        _ => false,
+    };
     let endpoint = within(bind_max, || Endpoint::bind(*listen, &keypair), is_taken).await;
     let endpoint = match endpoint {
         Err(error) if is_taken(&error) => {

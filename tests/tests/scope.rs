@@ -45,6 +45,14 @@ fn hear_out(world: &mut World, link: LinkId) -> Vec<Message> {
     }
 }
 
+/// A session of mallory's with the office that has come to comparing: it lists nothing of what it holds.
+fn compared(world: &mut World, mallory: Node) -> LinkId {
+    let link = world.session_by_hand(OFFICE, world.key(mallory));
+    hear_out(world, link);
+    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    link
+}
+
 fn listed(heard: &[Message]) -> Vec<ChangeId> {
     let ids = heard.iter().filter_map(|message| match message {
         Message::Ids { ids, .. } => Some(ids.clone()),
@@ -84,9 +92,7 @@ fn whoever_summarises_a_place_that_it_may_not_read_learns_nothing_of_it() {
 #[test]
 fn a_change_that_was_wanted_stays_here_once_the_peer_may_no_longer_read_it() {
     let (mut world, mallory) = scene();
-    let link = world.session_by_hand(OFFICE, world.key(mallory));
-    hear_out(&mut world, link);
-    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    let link = compared(&mut world, mallory);
     let sketches = [0, 1].map(|_| {
         let heard = hear_out(&mut world, link);
         world.say(OFFICE, link, &Message::Unclear { again: true });
@@ -130,9 +136,7 @@ fn a_sketch_of_what_this_device_may_not_read_is_not_answered() {
 #[test]
 fn what_a_sketch_showed_to_be_lacking_stays_here_once_the_peer_may_no_longer_read_it() {
     let (mut world, mallory) = scene();
-    let link = world.session_by_hand(OFFICE, world.key(mallory));
-    hear_out(&mut world, link);
-    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    let link = compared(&mut world, mallory);
     let heard = hear_out(&mut world, link);
     let [Message::Sketch(sketch)] = &heard[..] else { panic!("{heard:?}") };
     // Of a set of one, each symbol that holds anything holds that one.
@@ -173,9 +177,7 @@ fn a_grant_goes_before_what_it_lets_the_peer_read() {
 #[test]
 fn whoever_sketches_a_place_that_it_may_not_read_learns_nothing_of_it() {
     let (mut world, mallory) = scene();
-    let link = world.session_by_hand(OFFICE, world.key(mallory));
-    hear_out(&mut world, link);
-    world.say(OFFICE, link, &Message::Summary(Vec::new()));
+    let link = compared(&mut world, mallory);
     hear_out(&mut world, link);
     for region in ["18110100050004", "1811", "1811010005"] {
         for salt in [0, 7] {
