@@ -112,7 +112,7 @@ impl Replica {
             changes,
             changes_new: after.changes - before.changes,
             statements_new: after.statements - before.statements,
-            waiting: self.store.waiting_count(&sender),
+            waiting: self.store.waits_of(&sender).changes,
             refused: after.refused - before.refused,
         })
     }

@@ -13,6 +13,8 @@ use crate::session::{Fault, Outcome};
 
 /// The most changes of one peer that may wait.
 const WAITING_MAX: usize = 1_024;
+/// How much of one peer may wait: all of it is read again whenever something comes that it may have waited for.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Replica {
     pub(crate) fn take_changes(
@@ -69,7 +71,9 @@ impl Replica {
                 Admission::Waits if cfg!(planted = "waiting-counted-as-held") => {}
                 Admission::Waits => exceptions.push((id, Exception::Waiting)),
                 Admission::NoRoom => {
-                    let why = format!("more than {WAITING_MAX} changes of this peer wait already");
+                    let why = format!(
+                        "more than {WAITING_MAX} changes or {WAITING_BYTES_MAX} bytes of this peer wait already"
+                    );
                     exceptions.push((id, Exception::Refused(why)));
                 }
                 Admission::NoStub => {
@@ -146,7 +150,8 @@ impl Replica {
             }
             Some(Verdict::Wait(change, _)) => {
                 let from = from.copied().unwrap_or(self.device());
-                if self.store.waiting_count(&from) >= WAITING_MAX {
+                let waits = self.store.waits_of(&from);
+                if waits.changes >= WAITING_MAX || waits.bytes >= WAITING_BYTES_MAX {
                     return Ok(Admission::NoRoom);
                 }
                 self.store.put_waiting(&from, &id, &change.signed().to_bytes())?;

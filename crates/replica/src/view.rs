@@ -16,6 +16,9 @@ const NAME_FIELD: &str = "r108";
 /// How many records are made up at a time.
 const REFRESH_RECORDS_MAX: usize = 512;
 const NAME_BYTES_MAX: usize = 4_096;
+/// Of the records that have a number too, so many are named. A number of zeros, typed wherever there was no
+/// card, may stand in thousands: each of them is a conflict by itself, so that the list of them names all.
+const OTHER_RECORDS_MAX: usize = 16;
 
 /// A record in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +162,11 @@ impl Replica {
         let mut conflicts = reading.conflicts(self.questionnaire.as_ref());
         if let Some(questionnaire) = &self.questionnaire {
             for (identity, number, place) in reading.identities(questionnaire) {
-                let same =
-                    self.store.same_identity(kind_of(identity), &number).map_err(ReplicaError::from)?;
-                let other: Vec<RecordId> = same.into_iter().filter(|other| other != record).collect();
+                // Itself among them, and one by which it is seen that there are more.
+                let limit = OTHER_RECORDS_MAX + 2;
+                let same = self.store.same_identity(kind_of(identity), &number, limit);
+                let same = same.map_err(ReplicaError::from)?.into_iter();
+                let other: Vec<RecordId> = same.filter(|other| other != record).collect();
                 if !other.is_empty() {
                     conflicts.push(duplicate(&reading, identity, place, other));
                 }
@@ -239,14 +244,22 @@ fn kind_of(identity: Identity) -> IdentityKind {
     }
 }
 
-fn duplicate(reading: &Reading, identity: Identity, place: Place, other: Vec<RecordId>) -> Conflict {
+fn duplicate(reading: &Reading, identity: Identity, place: Place, mut other: Vec<RecordId>) -> Conflict {
     let called = match identity {
         Identity::Nik => "NIK",
         Identity::Kk => "KK number",
     };
     let candidates =
         reading.answer(&place).map(|answer| vec![answer.effective().clone()]).unwrap_or_default();
-    let cause = format!("the same {called} stands in {} other record(s)", other.len());
+    let cause = if other.len() > OTHER_RECORDS_MAX {
+        format!(
+            "the same {called} stands in more than {OTHER_RECORDS_MAX} other records, so it may mean \"unknown\"; \
+             each of them is listed as a conflict"
+        )
+    } else {
+        format!("the same {called} stands in {} other record(s)", other.len())
+    };
+    other.truncate(OTHER_RECORDS_MAX);
     let member = place.member;
     Conflict { kind: ConflictKind::Duplicate, place: Some(place), member, candidates, cause, other }
 }

@@ -138,13 +138,18 @@ impl Store {
         })
     }
 
-    /// The records in whose views this number is, ascending.
+    /// The records in whose views this number is, ascending, at most so many.
     ///
     /// # Errors
     /// If the medium fails or a row is damaged.
-    pub fn same_identity(&self, kind: IdentityKind, number: &str) -> Result<Vec<RecordId>, StoreError> {
+    pub fn same_identity(
+        &self,
+        kind: IdentityKind,
+        number: &str,
+        limit: usize,
+    ) -> Result<Vec<RecordId>, StoreError> {
         let tag = self.vault.keys.identity_tag(kind as u8, number);
-        self.read(|txn| records_with(&txn.open_table(IDENTITY)?, &tag, usize::MAX))
+        self.read(|txn| records_with(&txn.open_table(IDENTITY)?, &tag, limit))
     }
 
     /// Every identity number that two or more records have.

@@ -62,6 +62,7 @@ mod peer;
 pub use peer::PeerState;
 
 mod waiting;
+pub use waiting::Waits;
 
 mod invitation;
 

@@ -22,6 +22,7 @@ use crate::tables::{
     ABOUT, CHANGE, COUNTER, DEVICE, ENTRY, FINGERPRINT, HEADER, HEADER_COPY, RECEIPT, RECORD, SETTING, STALE,
     STATEMENT, SUM, WAITING,
 };
+use crate::waiting::Waiting;
 
 /// The name of the counter of this device's own numbers.
 const N: &str = "n";
@@ -74,7 +75,7 @@ pub(crate) struct Memory {
     pub(crate) receipts: BTreeMap<u64, SubSls>,
     /// How many changes nobody else is known to hold, by sub-SLS.
     pub(crate) alone: BTreeMap<SubSls, u64>,
-    pub(crate) waiting: BTreeMap<DeviceKey, usize>,
+    pub(crate) waiting: Waiting,
     /// The records that were erased, and by which statement.
     pub(crate) erased: BTreeMap<RecordId, StatementId>,
     /// Number and sum of statements as they were last written. Each table that a commit touches costs
@@ -377,9 +378,9 @@ impl Memory {
             memory.statement_head = memory.statement_head.max(row?.1.value());
         }
         for row in txn.open_table(WAITING)?.iter()? {
-            let (key, _) = row?;
+            let (key, sealed) = row?;
             let (device, _) = key.value().split_first_chunk().expect("64 bytes hold 32");
-            *memory.waiting.entry(DeviceKey::from_bytes(*device)).or_default() += 1;
+            memory.waiting.note(&DeviceKey::from_bytes(*device), sealed.value().len());
         }
         Ok(memory)
     }

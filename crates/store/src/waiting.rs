@@ -1,12 +1,27 @@
 //! Changes that wait for a grant or a cause: outside the set, in no index and no fingerprint, kept
 //! by the peer that sent them. How many one peer may leave here is the caller's to bound.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SignedChange};
 
 use crate::fault::StoreError;
 use crate::store::{Memory, Store};
 use crate::tables::WAITING;
+
+/// How much waits, by who brought it.
+#[derive(Default)]
+pub(crate) struct Waiting(BTreeMap<DeviceKey, Waits>);
+
+/// What one peer has left here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How many changes.
+    pub changes: usize,
+    /// How many bytes they take, sealed.
+    pub bytes: usize,
+}
 
 impl Store {
     /// Keeps a change that waits.
@@ -17,9 +32,12 @@ impl Store {
         let row = key(from, id);
         self.write(|txn, vault, memory| {
             let sealed = vault.keys.waiting.seal(&mut vault.entropy, &WAITING, &row, bytes);
-            if txn.open_table(WAITING)?.insert(&row, sealed.as_slice())?.is_none() {
-                *memory.waiting.entry(*from).or_default() += 1;
+            let mut table = txn.open_table(WAITING)?;
+            let before = table.insert(&row, sealed.as_slice())?;
+            if let Some(before) = before {
+                memory.waiting.forget(from, before.value().len());
             }
+            memory.waiting.note(from, sealed.len());
             Ok(())
         })
     }
@@ -56,15 +74,33 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn remove_waiting(&mut self, from: &DeviceKey, id: &ChangeId) -> Result<bool, StoreError> {
-        if self.waiting_count(from) == 0 {
+        if self.waits_of(from).changes == 0 {
             return Ok(false);
         }
         self.write(|txn, _, memory| memory.forget_waiting(txn, from, id))
     }
 
-    /// How many changes from this peer wait.
-    pub fn waiting_count(&self, from: &DeviceKey) -> usize {
-        self.memory.waiting.get(from).copied().unwrap_or_default()
+    /// What this peer has left here.
+    pub fn waits_of(&self, from: &DeviceKey) -> Waits {
+        self.memory.waiting.0.get(from).copied().unwrap_or_default()
+    }
+}
+
+impl Waiting {
+    /// One more change that waits.
+    pub(crate) fn note(&mut self, from: &DeviceKey, bytes: usize) {
+        let waits = self.0.entry(*from).or_default();
+        waits.changes += 1;
+        waits.bytes += bytes;
+    }
+
+    fn forget(&mut self, from: &DeviceKey, bytes: usize) {
+        let Some(waits) = self.0.get_mut(from) else { return };
+        waits.changes -= 1;
+        waits.bytes -= bytes;
+        if waits.changes == 0 {
+            self.0.remove(from);
+        }
     }
 }
 
@@ -75,14 +111,12 @@ impl Memory {
         from: &DeviceKey,
         id: &ChangeId,
     ) -> Result<bool, StoreError> {
-        let removed = txn.open_table(WAITING)?.remove(&key(from, id))?.is_some();
-        if let Some(count) = self.waiting.get_mut(from).filter(|_| removed) {
-            *count -= 1;
-            if *count == 0 {
-                self.waiting.remove(from);
-            }
+        let mut table = txn.open_table(WAITING)?;
+        let removed = table.remove(&key(from, id))?.map(|sealed| sealed.value().len());
+        if let Some(bytes) = removed {
+            self.waiting.forget(from, bytes);
         }
-        Ok(removed)
+        Ok(removed.is_some())
     }
 }
 

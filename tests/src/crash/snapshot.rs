@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, RecordId, StatementId, SubSls};
-use rukun_store::{Duplicate, LogEntry, PeerState, Store, StoreError};
+use rukun_store::{Duplicate, LogEntry, PeerState, Store, StoreError, Waits};
 
 use super::changes::device;
 
@@ -24,7 +24,7 @@ pub(super) struct Snapshot {
     alone: Vec<Vec<u64>>,
     peers: Vec<(DeviceKey, PeerState)>,
     waiting: Vec<(DeviceKey, ChangeId)>,
-    waiting_counts: Vec<usize>,
+    waits: Vec<Waits>,
     views: Vec<(RecordId, Vec<u8>)>,
     stale: Vec<RecordId>,
     duplicates: Vec<Duplicate>,
@@ -51,7 +51,7 @@ impl Snapshot {
             peers: store.peers()?,
             waiting: store.waiting()?.into_iter().map(|(from, id, _)| (from, id)).collect(),
             views: store.derived_range(None, None, usize::MAX)?,
-            waiting_counts: DEVICES.iter().map(|device| store.waiting_count(device)).collect(),
+            waits: DEVICES.iter().map(|device| store.waits_of(device)).collect(),
             stale: store.stale_records(None, usize::MAX)?,
             duplicates: store.duplicates()?,
             settings: (0..3u8).map(|name| store.setting(&name.to_string())).collect::<Result<_, _>>()?,

@@ -253,6 +253,6 @@ fn serves_only_what_was_written(store: &mut Store) {
         store.blob(&Digest::of(b"[[variable]]\nname = \"r402\"\n")),
         store.blob_offset(&Digest::of(b"more")),
     ));
-    drop(store.same_identity(IdentityKind::Nik, "1811014107850001"));
+    drop(store.same_identity(IdentityKind::Nik, "1811014107850001", 99));
     drop((store.next_n(), store.set_setting("relay", Some(b"other")), store.commit()));
 }

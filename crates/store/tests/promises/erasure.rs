@@ -115,7 +115,7 @@ fn an_erased_record_is_in_no_listing_for_good_and_its_numbers_are_nobodys() {
     let views = store.derived_range(None, None, usize::MAX).unwrap();
     assert!(views.iter().map(|(record, _)| record).eq(&left));
     for kind in KINDS {
-        assert_eq!(store.same_identity(kind, NIK).unwrap(), left);
+        assert_eq!(store.same_identity(kind, NIK, usize::MAX).unwrap(), left);
     }
     let refused = store.put_derived(&gone(), b"", &[]);
     assert!(matches!(refused, Err(StoreError::UnknownRecord(record)) if record == gone()), "{refused:?}");
@@ -125,7 +125,7 @@ fn an_erased_record_is_in_no_listing_for_good_and_its_numbers_are_nobodys() {
         assert!(store.erase(record, &by()).unwrap());
     }
     assert_eq!(store.duplicates().unwrap(), []);
-    assert_eq!(store.same_identity(IdentityKind::Kk, NIK).unwrap(), left[..1]);
+    assert_eq!(store.same_identity(IdentityKind::Kk, NIK, usize::MAX).unwrap(), left[..1]);
     store.commit().unwrap();
 }
 
@@ -207,7 +207,7 @@ fn what_waits_for_a_record_is_forgotten_with_it_and_nothing_else_is() {
     let mut expected = vec![(device(3), other.id()), (device(2), of_the_gone()[2].id())];
     expected.sort_unstable();
     assert_eq!(left, expected);
-    assert_eq!((store.waiting_count(&device(2)), store.waiting_count(&device(3))), (1, 1));
+    assert_eq!((store.waits_of(&device(2)).changes, store.waits_of(&device(3)).changes), (1, 1));
     assert_eq!((store.erased(&gone()), store.renewal_due().unwrap()), (Some(by()), true));
 }
 
@@ -241,8 +241,8 @@ fn power_loss_at_any_write_erases_all_of_a_record_or_nothing() {
                 of_the_gone().into_iter().filter(|change| store.change(&change.id()).unwrap().is_some());
             let (whole, waiting, numbers) = if erased { (0, 0, 3) } else { (of_the_gone().len(), 3, 4) };
             assert_eq!(opening.count(), whole, "at write {at}, seed {seed}");
-            assert_eq!(store.waiting_count(&device(1)), waiting);
-            assert_eq!(store.same_identity(IdentityKind::Nik, NIK).unwrap().len(), numbers);
+            assert_eq!(store.waits_of(&device(1)).changes, waiting);
+            assert_eq!(store.same_identity(IdentityKind::Nik, NIK, usize::MAX).unwrap().len(), numbers);
             assert_eq!(store.record_headers(&gone()).unwrap().len(), of_the_gone().len());
             assert_eq!(store.renewal_due().unwrap(), erased);
             *found.entry(erased).or_insert(0) += 1;

@@ -83,7 +83,10 @@ fn holds_what_was_put_into_it(image: Vec<u8>) {
     assert_eq!(store.setting("relay").unwrap().as_deref(), Some(&b"relay.example"[..]));
     assert_eq!(store.derived(&record(0, 0)).unwrap().as_deref(), Some(VIEW));
     assert_eq!(store.stale_records(None, 9).unwrap(), [record(0, 1)]);
-    assert_eq!(store.same_identity(IdentityKind::Nik, NIK).unwrap(), [record(0, 0), record(0, 1)]);
+    assert_eq!(
+        store.same_identity(IdentityKind::Nik, NIK, usize::MAX).unwrap(),
+        [record(0, 0), record(0, 1)]
+    );
     assert_eq!(store.duplicates().unwrap().len(), 1);
     assert_eq!(store.next_n().unwrap(), 2);
     store.commit().unwrap();

@@ -246,7 +246,7 @@ impl Model {
         assert_eq!(store.waiting().unwrap(), waiting);
         for number in 1..4 {
             let count = waiting.iter().filter(|(from, ..)| *from == device(number)).count();
-            assert_eq!(store.waiting_count(&device(number)), count);
+            assert_eq!(store.waits_of(&device(number)).changes, count);
         }
         self.derived_agrees(store);
         for file in 0..2u8 {
@@ -374,7 +374,10 @@ impl Model {
         for number in 0..3u8 {
             let having = self.derived.iter().filter(|(_, numbers)| numbers.contains(&number));
             let having: Vec<_> = having.map(|(record, _)| *record).collect();
-            assert_eq!(store.same_identity(IdentityKind::Nik, &number.to_string()).unwrap(), having);
+            assert_eq!(
+                store.same_identity(IdentityKind::Nik, &number.to_string(), usize::MAX).unwrap(),
+                having
+            );
             if having.len() > 1 {
                 duplicates.push(Duplicate { kind: IdentityKind::Nik, records: having });
             }
