@@ -9,7 +9,6 @@ use quinn::ConnectionError;
 use rukun_change::DeviceKey;
 use rukun_replica::Session;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::OwnedSemaphorePermit;
 
 mod answer;
 pub use answer::Answer;
@@ -17,6 +16,8 @@ pub(crate) use answer::Answered;
 mod socket;
 pub use socket::{Counted, Stream, Tcp};
 pub(crate) use socket::{Counts, state};
+
+use crate::places::Place;
 
 /// After how long without a packet a connection is given up.
 pub const IDLE_MAX: Duration = Duration::from_secs(130);
@@ -49,7 +50,7 @@ pub struct Peer {
     pub connection: Connection,
     pub(crate) answer: Answer,
     /// Its place among the connections, given back when it is dropped.
-    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) _place: Place,
 }
 
 /// Why a connection was closed, as the number that QUIC carries beside the text.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 
-use crate::attempt::{ConnectError, Places};
+use crate::attempt::ConnectError;
 use crate::connection::{CloseCode, Peer};
+use crate::places::Places;
 use crate::{quic, tcp};
 
 mod race;

@@ -24,6 +24,7 @@ pub mod node;
 mod notice;
 pub mod officers;
 pub mod people;
+pub mod places;
 pub mod prelist;
 pub mod qr;
 pub mod quic;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn::{
@@ -17,11 +17,12 @@ use ring::hmac;
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::attempt::{ATTEMPT_MAX, ConnectError, HANDSHAKES_MAX, Places, within_deadline};
+use crate::attempt::{ATTEMPT_MAX, ConnectError, within_deadline};
 use crate::connection::{self, Answer, Answered, CloseCode, IDLE_MAX, KEEP_ALIVE_MAX, Peer};
+use crate::places::{HANDSHAKES_MAX, Place, Places};
 use crate::tls;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -60,8 +61,8 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Arriving {
     incoming: Incoming,
-    place: OwnedSemaphorePermit,
-    handshake: OwnedSemaphorePermit,
+    place: Place,
+    handshake: Place,
 }
 
 impl Endpoint {
@@ -169,7 +170,7 @@ impl Endpoint {
         &self,
         address: SocketAddr,
         connect: impl FnOnce(&str) -> Result<quinn::Connecting, quinn::ConnectError>,
-    ) -> Result<(quinn::Connecting, OwnedSemaphorePermit), ConnectError> {
+    ) -> Result<(quinn::Connecting, Place), ConnectError> {
         let place = self.places.one()?;
         let name = format!("{}.at-{}", address.ip().to_string().replace([':', '.'], "-"), address.port());
         let connecting = connect(&name).map_err(|source| ConnectError::Address { address, source })?;
@@ -182,7 +183,8 @@ impl Endpoint {
     pub async fn arriving(&self) -> Option<Arriving> {
         loop {
             let incoming = self.quinn.accept().await?;
-            if self.places.are_handshakes_scarce()
+            let from = incoming.remote_address();
+            if self.places.are_handshakes_scarce(from.ip())
                 && !incoming.remote_address_validated()
                 && incoming.may_retry()
             {
@@ -190,8 +192,8 @@ impl Endpoint {
                 let _ = incoming.retry();
                 continue;
             }
-            let Some((place, handshake)) = self.places.for_arriving() else {
-                tracing::warn!(from = %incoming.remote_address(), "turned a connection away: at the limit");
+            let Some((place, handshake)) = self.places.for_arriving(from.ip(), Instant::now()) else {
+                tracing::warn!(%from, "turned a connection away: at the limit");
                 incoming.refuse();
                 continue;
             };
@@ -262,7 +264,7 @@ fn runtime() -> Arc<dyn quinn::Runtime> {
 }
 
 /// One whose handshake is complete, or who is known by a ticket.
-fn peer(connection: Connection, dialed: bool, place: OwnedSemaphorePermit) -> Result<Peer, ConnectError> {
+fn peer(connection: Connection, dialed: bool, place: Place) -> Result<Peer, ConnectError> {
     let key = device_at(&connection).ok_or(ConnectError::NoKey)?;
     let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
@@ -271,12 +273,7 @@ fn peer(connection: Connection, dialed: bool, place: OwnedSemaphorePermit) -> Re
 }
 
 /// One that is dialed with a ticket that this device gave.
-fn early_peer(
-    key: DeviceKey,
-    connection: Connection,
-    taken: ZeroRttAccepted,
-    place: OwnedSemaphorePermit,
-) -> Peer {
+fn early_peer(key: DeviceKey, connection: Connection, taken: ZeroRttAccepted, place: Place) -> Peer {
     let (told, answer) = watch::channel(None);
     let began = connection.clone();
     tokio::spawn(async move {

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rukun_authority::Keypair;
 use rukun_change::DeviceKey;
@@ -11,14 +11,14 @@ use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::server::NoServerSessionStorage;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::attempt::{ConnectError, Places, within_deadline};
+use crate::attempt::{ConnectError, within_deadline};
 use crate::connection::{
     Answer, Answered, Connection, Counted, Counts, IDLE_MAX, KEEP_ALIVE_MAX, Peer, Stream, Tcp, state,
 };
+use crate::places::{Place, Places};
 use crate::tls;
 
 /// How long to wait where the operating system has no room for another connection.
@@ -42,8 +42,8 @@ pub(crate) struct Arriving {
     stream: TcpStream,
     from: SocketAddr,
     acceptor: Acceptor,
-    place: OwnedSemaphorePermit,
-    _handshake: OwnedSemaphorePermit,
+    place: Place,
+    _handshake: Place,
 }
 
 /// TLS of this device, for who is dialed.
@@ -143,7 +143,7 @@ impl Endpoint {
                     continue;
                 }
             };
-            let Some((place, handshake)) = self.places.for_arriving() else {
+            let Some((place, handshake)) = self.places.for_arriving(from.ip(), Instant::now()) else {
                 tracing::warn!(%from, "turned a connection over tcp away: at the limit");
                 continue;
             };
@@ -184,12 +184,7 @@ impl std::fmt::Debug for Acceptor {
     }
 }
 
-fn peer(
-    stream: Stream,
-    counts: Arc<Counts>,
-    dialed: bool,
-    place: OwnedSemaphorePermit,
-) -> Result<Peer, ConnectError> {
+fn peer(stream: Stream, counts: Arc<Counts>, dialed: bool, place: Place) -> Result<Peer, ConnectError> {
     let state = state(&stream);
     let key: Option<DeviceKey> =
         state.peer_certificates().and_then(|keys| keys.first()).and_then(tls::device_of);

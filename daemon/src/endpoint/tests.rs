@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::race::RACE_AFTER;
 use super::*;
-use crate::attempt::HANDSHAKES_MAX;
 use crate::connection::Connection;
+use crate::places::{HANDSHAKES_MAX, Places};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 

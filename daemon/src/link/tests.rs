@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use rukun_authority::Keypair;
 
 use super::*;
-use crate::attempt::{ConnectError, Places};
+use crate::attempt::ConnectError;
+use crate::places::Places;
 use crate::quic;
 use crate::tcp;
 

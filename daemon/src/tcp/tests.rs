@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::connection::Lost;
+use crate::places::Places;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
