@@ -17,7 +17,7 @@ use rukun_tests::crash::{self, Loss, Tally};
 
 /// Stores, tried at every point, make and drop small things without end, on every core.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[derive(Parser)]
 struct Args {

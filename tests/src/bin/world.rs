@@ -18,7 +18,7 @@ use rukun_tests::world::{Plan, Report, Tally, run, shrink};
 
 /// Worlds make and drop small things without end, on every core.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Runs seeded worlds and says what they saw.
 ///

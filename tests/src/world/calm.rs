@@ -10,6 +10,8 @@ use super::{NODES, OFFICE, RELAY, TIERS};
 pub const CONVERGE_MS_MAX: u64 = 300_000;
 const RETRY_MS_MIN: u64 = 500;
 const RETRY_MS_MAX: u64 = 30_000;
+/// When those meet that have no hurry: the others have come to agree by then, mostly.
+const VISIT_MS: u64 = 30_000;
 
 impl World {
     /// Faults end.
@@ -58,9 +60,11 @@ impl World {
         let mut dials: Vec<(u64, u64, (usize, usize))> = TIERS
             .iter()
             .map(|(lower, upper)| {
-                // Where officers meet, the superior's device may be the one that dials.
+                // Where officers meet, the superior's device may be the one that dials, also on a visit after
+                // all has come to it by the relay.
                 let pair = if self.chance.one_in(3) { (*upper, *lower) } else { (*lower, *upper) };
-                (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, pair)
+                let visit_ms = if self.chance.one_in(3) { VISIT_MS } else { 0 };
+                (began_ms + visit_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, pair)
             })
             .collect();
         while self.now_ms < began_ms + CONVERGE_MS_MAX {

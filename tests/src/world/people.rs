@@ -24,7 +24,7 @@ k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,co
 ";
 pub(super) const HOMES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
-const FIRST_FAMILIES: usize = 108;
+const FIRST_FAMILIES: usize = 72;
 /// More writes than frames may be in flight.
 const BURST: usize = 10;
 /// A record does not grow for ever: what is read of it is compared by the square of its changes.

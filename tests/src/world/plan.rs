@@ -208,25 +208,21 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() }));
     }
     // Of these some meet nobody: the disk does not get so far.
-    for _ in 0..15 {
-        let power = |chance: &mut Chance, fate| Act::PowerLoss {
-            node: any(chance),
-            after: chance.between(1, 12),
-            fate,
-            luck: chance.u64(),
-        };
+    for _ in 0..13 {
         let acts = [
             Act::KillInCommit { node: any(chance), after: chance.between(0, 12), luck: chance.u64() },
-            power(chance, Unsynced::Kept),
-            power(chance, Unsynced::Lost),
-            power(chance, Unsynced::Torn),
-            power(chance, Unsynced::Reordered),
             Act::Disk { node: any(chance), trouble: Trouble::SyncFails, luck: chance.u64() },
             Act::Disk { node: any(chance), trouble: Trouble::Full(chance.between(0, 6)), luck: chance.u64() },
-            Act::Flip { node: any(chance), luck: chance.u64() },
         ];
         deck.extend(acts.into_iter().map(Kind::Act));
     }
+    for _ in 0..14 {
+        deck.push(Kind::Act(Act::Flip { node: any(chance), luck: chance.u64() }));
+        for fate in [Unsynced::Kept, Unsynced::Lost, Unsynced::Reordered] {
+            deck.push(Kind::Act(power_loss(chance, fate)));
+        }
+    }
+    deck.extend((0..15).map(|_| Kind::Act(power_loss(chance, Unsynced::Torn))));
     for (_, lies) in CLASSES {
         for _ in 0..LIES_OF_KIND {
             let act = Act::Lie { victim: chance.below(NODES), lie: *chance.pick(lies), luck: chance.u64() };
@@ -239,6 +235,10 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.swap(at, chance.below(at + 1));
     }
     deck
+}
+
+fn power_loss(chance: &mut Chance, fate: Unsynced) -> Act {
+    Act::PowerLoss { node: chance.below(NODES), after: chance.between(1, 12), fate, luck: chance.u64() }
 }
 
 fn years(chance: &mut Chance) -> i64 {
