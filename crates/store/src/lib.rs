@@ -62,7 +62,9 @@ mod peer;
 pub use peer::PeerState;
 
 mod waiting;
-pub use waiting::Waits;
+
+mod waits;
+pub use waits::Waits;
 
 mod invitation;
 

@@ -22,7 +22,7 @@ use crate::tables::{
     ABOUT, CHANGE, COUNTER, DEVICE, ENTRY, FINGERPRINT, HEADER, HEADER_COPY, RECEIPT, RECORD, SETTING, STALE,
     STATEMENT, SUM, WAITING,
 };
-use crate::waiting::Waiting;
+use crate::waits::Waiting;
 
 /// The name of the counter of this device's own numbers.
 const N: &str = "n";

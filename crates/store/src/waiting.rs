@@ -1,27 +1,13 @@
 //! Changes that wait for a grant or a cause: outside the set, in no index and no fingerprint, kept
 //! by the peer that sent them. How many one peer may leave here is the caller's to bound.
 
-use std::collections::BTreeMap;
-
 use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SignedChange};
 
 use crate::fault::StoreError;
 use crate::store::{Memory, Store};
 use crate::tables::WAITING;
-
-/// How much waits, by who brought it.
-#[derive(Default)]
-pub(crate) struct Waiting(BTreeMap<DeviceKey, Waits>);
-
-/// What one peer has left here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waits {
-    /// How many changes.
-    pub changes: usize,
-    /// How many bytes they take, sealed.
-    pub bytes: usize,
-}
+use crate::waits::Waits;
 
 impl Store {
     /// Keeps a change that waits.
@@ -82,25 +68,7 @@ impl Store {
 
     /// What this peer has left here.
     pub fn waits_of(&self, from: &DeviceKey) -> Waits {
-        self.memory.waiting.0.get(from).copied().unwrap_or_default()
-    }
-}
-
-impl Waiting {
-    /// One more change that waits.
-    pub(crate) fn note(&mut self, from: &DeviceKey, bytes: usize) {
-        let waits = self.0.entry(*from).or_default();
-        waits.changes += 1;
-        waits.bytes += bytes;
-    }
-
-    fn forget(&mut self, from: &DeviceKey, bytes: usize) {
-        let Some(waits) = self.0.get_mut(from) else { return };
-        waits.changes -= 1;
-        waits.bytes -= bytes;
-        if waits.changes == 0 {
-            self.0.remove(from);
-        }
+        self.memory.waiting.of(from)
     }
 }
 
