@@ -187,7 +187,8 @@ fn live(plan: &Plan, print: bool, world: &mut Option<sim::World>, step: &mut usi
     }
     world.heal()?;
     world.converge()?;
-    world.judge()
+    world.judge()?;
+    world.deliver_and_be_cut_off()
 }
 
 /// A survey in which everyone is granted and knows it.

@@ -2,16 +2,20 @@
 //! to come to agree. They dial as the program does: again and again, ever more rarely while it fails.
 
 use rukun_authority::Trust;
+use rukun_change::SubSls;
+use serde_json::json;
 
+use super::model::Receipt;
+use super::people::HOMES;
 use super::sim::{Checked, World};
-use super::{NODES, OFFICE, RELAY, TIERS};
+use super::{ENUMERATORS, NODES, OFFICE, RELAY, TIERS};
 
 /// How long nodes may take to agree once faults have ended. Simulated, under this world's delays.
 pub const CONVERGE_MS_MAX: u64 = 300_000;
 const RETRY_MS_MIN: u64 = 500;
 const RETRY_MS_MAX: u64 = 30_000;
-/// When those meet that have no hurry: the others have come to agree by then, mostly.
-const VISIT_MS: u64 = 30_000;
+/// How long two nodes alone may take, and how long it takes until a cut is known at both ends.
+const ALONE_MS_MAX: u64 = 60_000;
 
 impl World {
     /// Faults end.
@@ -27,10 +31,7 @@ impl World {
             self.come_up(node)?;
         }
         // Links from before carry on or are known to be dead: here they are known.
-        for (near, far, _) in self.links.all() {
-            self.cut(near, far, 0)?;
-        }
-        self.run_until(self.now_ms + 60_000)?;
+        self.part_all()?;
         self.replace_the_lost()?;
         self.grant_the_forgotten()
     }
@@ -60,11 +61,9 @@ impl World {
         let mut dials: Vec<(u64, u64, (usize, usize))> = TIERS
             .iter()
             .map(|(lower, upper)| {
-                // Where officers meet, the superior's device may be the one that dials, also on a visit after
-                // all has come to it by the relay.
+                // Where officers meet, the superior's device may be the one that dials.
                 let pair = if self.chance.one_in(3) { (*upper, *lower) } else { (*lower, *upper) };
-                let visit_ms = if self.chance.one_in(3) { VISIT_MS } else { 0 };
-                (began_ms + visit_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, pair)
+                (began_ms + self.chance.between(0, RETRY_MS_MIN), RETRY_MS_MIN, pair)
             })
             .collect();
         while self.now_ms < began_ms + CONVERGE_MS_MAX {
@@ -98,6 +97,86 @@ impl World {
             return Err(format!("{CONVERGE_MS_MAX} ms after the faults ended the nodes still talk"));
         }
         self.tally.converged_ms_max = self.news_ms - began_ms;
+        Ok(())
+    }
+
+    /// An officer delivers, and the link breaks off before her superior knows that it was all. The superior, who
+    /// has no news, dials her next: she still gets the receipt.
+    pub(super) fn deliver_and_be_cut_off(&mut self) -> Checked {
+        let Some((lower, upper, home)) = self.who_gets_receipts()? else { return Ok(()) };
+        self.part_all()?;
+        self.link(lower, upper)?;
+        self.fall_silent()?;
+        let now = self.nodes[lower].clock(self.now_ms);
+        let Some(replica) = self.nodes[lower].replica.as_mut() else { return Ok(()) };
+        // The keyboard says no where the place was redrawn or its clock stands wrong.
+        let Ok((record, change)) = replica.add_record(now, home, None, &json!({"r108": "Terakhir"})) else {
+            return Ok(());
+        };
+        self.made(lower, &record)?;
+        self.commit(lower)?;
+        let until_ms = self.now_ms + ALONE_MS_MAX;
+        while !self.truth.held[upper].contains(&change) {
+            if self.now_ms > until_ms {
+                return Err(format!("{lower} does not deliver to {upper} within {ALONE_MS_MAX} ms"));
+            }
+            // A device that goes on under another incarnation ends its links first.
+            if !self.links.are_linked(lower, upper) && !self.links.are_linked(upper, lower) {
+                self.link(lower, upper)?;
+            }
+            self.run_until(self.now_ms + 20)?;
+        }
+        self.part_all()?;
+        self.link(upper, lower)?;
+        self.fall_silent()?;
+        if self.has_receipt(lower, upper, &home)? {
+            return Ok(());
+        }
+        Err(format!("{lower} has delivered to {upper} in {home} and gets no receipt for it"))
+    }
+
+    /// An enumerator, who she reports to, and a place for whose state now she has that one's receipt.
+    fn who_gets_receipts(&mut self) -> Result<Option<(usize, usize, SubSls)>, String> {
+        let start = self.chance.below(ENUMERATORS.len());
+        for lower in ENUMERATORS.into_iter().cycle().skip(start).take(ENUMERATORS.len()) {
+            let upper = self.nodes[lower].upstream;
+            for home in HOMES.map(|home| home.parse().expect("a sub-SLS of this world")) {
+                let trust = self.nodes[upper].replica.as_ref().and_then(|replica| replica.trust());
+                let (own, superior) = (self.nodes[lower].key, self.nodes[upper].key);
+                let both = |trust: &Trust| trust.may_read(&own, &home) && trust.may_read(&superior, &home);
+                if trust.is_some_and(both) && self.has_receipt(lower, upper, &home)? {
+                    return Ok(Some((lower, upper, home)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a node has another's receipt for just what it holds in a place.
+    fn has_receipt(&self, node: usize, issuer: usize, home: &SubSls) -> Result<bool, String> {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(false) };
+        let held = replica.fingerprints(Some(&home.region())).map_err(|error| error.to_string())?;
+        let Some(held) = held.get(home) else { return Ok(false) };
+        let receipts = replica.receipts_held(Some(home)).map_err(|error| error.to_string())?;
+        let receipts = receipts.iter().filter_map(|bytes| Receipt::of(bytes, &self.truth.survey));
+        let key = self.nodes[issuer].key;
+        Ok(receipts.into_iter().any(|receipt| receipt.issuer == key && receipt.set == held.to_bytes()))
+    }
+
+    /// All links are cut, and both ends know it.
+    fn part_all(&mut self) -> Checked {
+        for (near, far, _) in self.links.all() {
+            self.cut(near, far, 0)?;
+        }
+        self.run_until(self.now_ms + ALONE_MS_MAX)
+    }
+
+    /// Those who are linked say all that they have to say.
+    fn fall_silent(&mut self) -> Checked {
+        let until_ms = self.now_ms + ALONE_MS_MAX;
+        while self.links.chunks() > 0 && self.now_ms < until_ms {
+            self.run_until(self.now_ms + 200)?;
+        }
         Ok(())
     }
 }
