@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use rukun_authority::{Charter, Keypair, Role, Verifier};
-use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region};
+use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, SignedChange};
 use rukun_replica::{
     Body, Deframer, Event, Frame, InMemoryBackend, Input, LinkId, NewGrant, NewStore, Output, Replica, Store,
     Unlock,
@@ -232,6 +232,26 @@ impl World {
     /// What the node has said on such a link since it was last asked.
     pub fn hear(&mut self, node: Node, link: LinkId) -> Vec<Message> {
         self.heard.get_mut(&(node, link)).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What a node would send to this peer: taken off the wire, acknowledged frame by frame.
+    pub fn signed_by(&mut self, node: Node, peer: DeviceKey) -> Vec<SignedChange> {
+        let link = self.session_by_hand(node, peer);
+        let mut signed = Vec::new();
+        loop {
+            let mut came = false;
+            for message in self.hear(node, link) {
+                if let Message::Changes(changes) = message {
+                    came = true;
+                    signed.extend(changes.items);
+                    let (frame, exceptions) = (changes.frame, Vec::new());
+                    self.say(node, link, &Message::Ack { frame, exceptions });
+                }
+            }
+            if !came {
+                return signed;
+            }
+        }
     }
 
     /// Whether the link still stands at this end.

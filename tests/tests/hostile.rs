@@ -107,26 +107,6 @@ impl Scene {
         self.world.commit(node);
     }
 
-    /// What a node would send to this peer: taken off the wire, acknowledged frame by frame.
-    fn signed_by(&mut self, node: Node, peer: DeviceKey) -> Vec<SignedChange> {
-        let link = self.world.session_by_hand(node, peer);
-        let mut signed = Vec::new();
-        loop {
-            let mut came = false;
-            for message in self.world.hear(node, link) {
-                if let Message::Changes(changes) = message {
-                    came = true;
-                    signed.extend(changes.items);
-                    let (frame, exceptions) = (changes.frame, Vec::new());
-                    self.world.say(node, link, &Message::Ack { frame, exceptions });
-                }
-            }
-            if !came {
-                return signed;
-            }
-        }
-    }
-
     /// Mallory's key, in the hands of the test.
     fn session_as_mallory(&mut self) -> LinkId {
         let key = self.world.key(self.mallory);
@@ -308,7 +288,7 @@ fn nothing_is_taken_or_told_before_a_greeting() {
     scene.write(scene.ani, HOME);
     scene.world.settle(STEPS);
     let (before, mallory) = (scene.held(scene.supervisor), scene.world.key(scene.mallory));
-    let signed = scene.signed_by(scene.ani, mallory);
+    let signed = scene.world.signed_by(scene.ani, mallory);
     assert_eq!(signed.len(), 1);
     let early = [
         changes(1, signed),
@@ -347,7 +327,7 @@ fn a_forged_signature_is_skipped_counted_and_reported_and_what_is_good_beside_it
     let (supervisor, mallory) = (scene.world.key(scene.supervisor), scene.world.key(scene.mallory));
     scene.world.link(scene.ani, scene.supervisor);
     scene.world.settle(STEPS);
-    let mut signed = scene.signed_by(scene.mallory, supervisor);
+    let mut signed = scene.world.signed_by(scene.mallory, supervisor);
     assert_eq!(signed.len(), 3);
     signed[1].signature[5] ^= 1;
     let before = scene.held(scene.supervisor);
@@ -374,7 +354,7 @@ fn a_change_from_where_the_receiver_was_never_granted_anything_ends_the_link() {
     scene.write(scene.ani, HOME);
     scene.write(far, FAR_HOME);
     let (office, mallory) = (scene.world.key(scene.office), scene.world.key(scene.mallory));
-    let signed = scene.signed_by(far, office);
+    let signed = scene.world.signed_by(far, office);
     assert_eq!(signed.len(), 1);
     scene.world.settle(STEPS);
     let before = scene.held(scene.supervisor);
@@ -403,7 +383,7 @@ fn a_change_by_an_author_whose_grant_is_unknown_waits_bounded_and_is_admitted_wi
     let count = WAITING_MAX + 10;
     (0..count).for_each(|_| scene.write(new, HOME));
     let key = scene.world.key(supervisor);
-    let signed = scene.signed_by(new, key);
+    let signed = scene.world.signed_by(new, key);
     assert_eq!(signed.len(), count);
     let before = scene.held(supervisor);
     let link = scene.session_as_mallory();

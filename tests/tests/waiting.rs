@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use rukun_authority::Role;
-use rukun_change::SignedChange;
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::{Changes, Message};
 use serde_json::{Map, json};
@@ -13,25 +12,6 @@ use serde_json::{Map, json};
 const STEPS: usize = 20_000;
 /// The most bytes of one peer that may wait.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// What a node would send to this peer, and sends no more.
-fn signed_by(world: &mut World, node: Node, peer: Node) -> Vec<SignedChange> {
-    let key = world.key(peer);
-    let link = world.session_by_hand(node, key);
-    let mut signed = Vec::new();
-    loop {
-        let before = signed.len();
-        for message in world.hear(node, link) {
-            if let Message::Changes(changes) = message {
-                signed.extend(changes.items);
-                world.say(node, link, &Message::Ack { frame: changes.frame, exceptions: Vec::new() });
-            }
-        }
-        if signed.len() == before {
-            return signed;
-        }
-    }
-}
 
 #[test]
 fn what_waits_of_one_peer_is_bounded_in_bytes() {
@@ -53,7 +33,8 @@ fn what_waits_of_one_peer_is_bounded_in_bytes() {
         world.replicas[new.0].add_record(now, home, None, &patch).unwrap();
     }
     world.commit(new);
-    let signed = signed_by(&mut world, new, supervisor);
+    let key = world.key(supervisor);
+    let signed = world.signed_by(new, key);
     let each = signed.iter().map(|change| change.to_bytes().len()).max().unwrap();
     assert!(signed.len() == 70 && each * 60 > WAITING_BYTES_MAX, "{} of at most {each} bytes", signed.len());
 

@@ -72,7 +72,8 @@ impl Replica {
                 Admission::Waits => exceptions.push((id, Exception::Waiting)),
                 Admission::NoRoom => {
                     let why = format!(
-                        "more than {WAITING_MAX} changes or {WAITING_BYTES_MAX} bytes of this peer wait already"
+                        "more than {WAITING_MAX} changes or {} MiB of this peer wait already",
+                        WAITING_BYTES_MAX >> 20
                     );
                     exceptions.push((id, Exception::Refused(why)));
                 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::model::Receipt;
 use super::people::HOMES;
 use super::sim::{Checked, World};
-use super::{ENUMERATORS, NODES, OFFICE, RELAY, TIERS};
+use super::{ENUMERATORS, Fault, NODES, OFFICE, RELAY, TIERS};
 
 /// How long nodes may take to agree once faults have ended. Simulated, under this world's delays.
 pub const CONVERGE_MS_MAX: u64 = 300_000;
@@ -127,6 +127,7 @@ impl World {
             self.run_until(self.now_ms + 20)?;
         }
         self.part_all()?;
+        self.tally.hit(Fault::CutOffDelivered);
         self.link(upper, lower)?;
         self.fall_silent()?;
         if self.has_receipt(lower, upper, &home)? {
@@ -176,6 +177,9 @@ impl World {
         let until_ms = self.now_ms + ALONE_MS_MAX;
         while self.links.chunks() > 0 && self.now_ms < until_ms {
             self.run_until(self.now_ms + 200)?;
+        }
+        if self.links.chunks() > 0 {
+            return Err(format!("{ALONE_MS_MAX} ms after they were linked two nodes alone still talk"));
         }
         Ok(())
     }

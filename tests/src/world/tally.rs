@@ -62,6 +62,8 @@ pub enum Fault {
     TakenAlong,
     /// A courier's device brought one.
     BroughtByCourier,
+    /// An officer who had delivered was cut off, and her superior dialed her next.
+    CutOffDelivered,
     /// A bundle was brought to whom it was for.
     Carried,
     /// A bundle had been changed on its way.
@@ -96,7 +98,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -135,6 +137,7 @@ impl Fault {
         Self::Away1Day,
         Self::Away30Days,
         Self::Away400Days,
+        Self::CutOffDelivered,
     ];
 
     /// What it is called in reports.
@@ -167,6 +170,7 @@ impl Fault {
             Self::HandedOver => "place handed over",
             Self::TakenAlong => "bundle taken along",
             Self::BroughtByCourier => "bundle brought by a courier",
+            Self::CutOffDelivered => "cut off when all was delivered",
             Self::Carried => "bundle brought",
             Self::CarriedChanged => "bundle changed on its way",
             Self::HandedOverAll => "last place handed over",
