@@ -60,8 +60,9 @@ struct Found {
 fn main() -> ExitCode {
     let args = Args::parse();
     let table = bugs();
-    for name in &args.names {
-        assert!(table.iter().any(|bug| bug.name == *name), "{name} is no planted bug");
+    if let Some(name) = args.names.iter().find(|name| table.iter().all(|bug| bug.name != **name)) {
+        eprintln!("planted: {name} is no planted bug; tests/planted/bugs.toml has their names");
+        return ExitCode::from(2);
     }
     let bugs = chosen(&table, &args);
     let bar = ProgressBar::new(bugs.len() as u64)
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
         println!("nothing is planted and yet, seed {seed}: {said}");
         return ExitCode::from(2);
     }
-    let head = ["bug", "promise", "found at seed", &format!("of {} worlds", args.sample), "how"];
+    let head = ["bug", "promise", &format!("in, of {}", args.sample), "first at seed", "how"];
     bar.suspend(|| print_row(&args, &head.map(str::to_owned)));
     if args.markdown {
         println!("| --- | --- | --- | --- | --- |");
@@ -201,14 +202,14 @@ fn row(bug: &Bug, found: &Found) -> [String; 5] {
         None => ("-".into(), "not found".into()),
     };
     let name = bug.name.clone();
-    [name, bug.promise.to_string(), at, found.worlds.to_string(), how.replace('\n', " ")]
+    [name, bug.promise.to_string(), found.worlds.to_string(), at, how.replace('\n', " ")]
 }
 
 fn print_row(args: &Args, row: &[String; 5]) {
-    let [name, promise, at, worlds, how] = row;
+    let [name, promise, worlds, at, how] = row;
     if args.markdown {
-        println!("| `{name}` | {promise} | {at} | {worlds} | {how} |");
+        println!("| `{name}` | {promise} | {worlds} | {at} | {how} |");
     } else {
-        println!("{name:<30} {promise:>7} {at:>14} {worlds:>12}  {how}");
+        println!("{name:<30} {promise:>7} {worlds:>10} {at:>14}  {how}");
     }
 }
