@@ -135,6 +135,25 @@ fn what_a_bundle_has_brought_goes_over_no_link_again_and_the_other_way_round() {
 }
 
 #[test]
+fn who_was_set_back_since_it_wrote_a_bundle_gets_back_what_the_bundle_brings() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    let bundle = write(&mut world, ani, OFFICE);
+    // The same device from a backup of before it wrote anything.
+    let set_back = world.add_bare(20);
+    let survey = world.replicas[0].survey().unwrap();
+    world.replicas[set_back.0].join(survey).unwrap();
+    world.commit(set_back);
+    world.link(set_back, OFFICE);
+    world.settle(STEPS);
+    assert_eq!(records(&mut world, set_back), 0);
+    assert_eq!(take(&mut world, OFFICE, &bundle).unwrap().changes_new, 1);
+    world.settle(STEPS);
+    assert_eq!(records(&mut world, set_back), 1, "on the link that was open when the bundle came");
+}
+
+#[test]
 fn an_older_bundle_moves_no_place_back() {
     let (mut world, ani) = survey();
     carry(&mut world, OFFICE, ani);

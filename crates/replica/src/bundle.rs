@@ -217,6 +217,12 @@ impl Replica {
             }
             self.received(now, LinkId::BUNDLE, frame)?;
         }
+        // Its sender held it all when it wrote, which may be long ago.
+        for link in self.links.values_mut().filter(|link| link.peer == sender) {
+            for home in &homes {
+                link.outgoing.doubt(*home);
+            }
+        }
         let said = self.unstage(told, |output| match output {
             Output::Send { link, .. } | Output::Close { link, .. } => *link == LinkId::BUNDLE,
             Output::Event(event) => event.is_of_session_with(&sender),
