@@ -30,6 +30,8 @@ const ROUNDS_MAX: u32 = 3;
 const TOLD_BEHIND_MAX: u64 = 512;
 /// The most wanted changes that may wait to be sent.
 const WANTED_MAX: usize = 1 << 20;
+/// The most lists that wait for their answer: two full stores may differ in more than a link holds.
+const LISTS_IN_FLIGHT_MAX: usize = 16;
 
 /// What goes to one peer on one link.
 #[derive(Debug)]
@@ -158,12 +160,14 @@ impl Outgoing {
         if let Some((from, upto)) = self.symbols_due() {
             return Work::Symbols(from, upto);
         }
-        if let Some(sub_sls) = self.to_list.pop_front() {
-            return Work::List(sub_sls);
-        }
         if !self.wanted.is_empty() {
             let frame = self.wanted.len().min(self.frame_changes_max());
             return Work::Changes(self.wanted.drain(..frame).collect());
+        }
+        if self.listed.len() < LISTS_IN_FLIGHT_MAX
+            && let Some(sub_sls) = self.to_list.pop_front()
+        {
+            return Work::List(sub_sls);
         }
         if self.position < head {
             return Work::Log { after: self.position };

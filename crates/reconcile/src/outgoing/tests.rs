@@ -80,6 +80,26 @@ fn a_difference_is_listed_and_what_is_wanted_is_sent_and_compared_again() {
 }
 
 #[test]
+fn no_more_is_listed_than_is_answered_and_what_is_wanted_goes_first() {
+    let mut outgoing = Outgoing::new(0, 0);
+    assert_eq!(outgoing.next(0, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(0, true), Work::Sketch);
+    let places: Vec<SubSls> = (0..40).map(|at| format!("18110100050{at:03}00").parse().unwrap()).collect();
+    outgoing.summarised(&places);
+    outgoing.differs(&places).unwrap();
+    let mut listed = 0;
+    while let Work::List(place) = outgoing.next(0, true) {
+        outgoing.listed(place, [id(1)]);
+        listed += 1;
+    }
+    assert_eq!(listed, 16);
+    outgoing.wants(&[id(1)]).unwrap();
+    assert_eq!(outgoing.next(0, true), Work::Changes(vec![id(1)]));
+    outgoing.sent(None, [(id(1), places[0])]);
+    assert_eq!(outgoing.next(0, true), Work::List(places[16]));
+}
+
+#[test]
 fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
     let mut outgoing = Outgoing::new(0, 0);
     outgoing.summarised(&[place()]);
