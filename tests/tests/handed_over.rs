@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use rukun_authority::{Role, Standing};
-use rukun_change::{RecordId, Region};
+use rukun_change::{ChangeId, Fingerprint, RecordId, Region};
 use rukun_replica::{ActionError, Reached};
 use rukun_tests::by_hand::{Node, World};
+use rukun_wire::Message;
 use serde_json::json;
 
 const STEPS: usize = 10_000;
@@ -243,4 +244,67 @@ fn who_gets_a_place_back_writes_nothing_there_under_the_numbers_that_it_let_go_o
     let custody = world.replicas[ani.0].status().unwrap().custody;
     assert_eq!((custody.alone, custody.written.values().sum::<u64>()), (0, 4), "{custody:?}");
     assert_eq!(custody.written.get(&Reached::District), Some(&4), "{custody:?}");
+}
+
+#[test]
+fn who_goes_on_under_another_key_while_a_place_is_leaving_lets_go_of_it_as_well() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    world.cut_all();
+    let record = add(&mut world, ani, "Siti");
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.link(supervisor, OFFICE);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    add(&mut world, budi, "Wati");
+    world.settle(STEPS);
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    assert_eq!(world.replicas[ani.0].status().unwrap().leaving, 1);
+    let (now, was) = (world.now(), world.key(ani));
+    world.replicas[ani.0].rotate(now, [21; 32]).unwrap();
+    world.commit(ani);
+    world.cut_all();
+    world.link(ani, OFFICE);
+    world.settle(STEPS);
+    assert!(!holds(&world, ani, &record) && holds(&world, OFFICE, &record));
+    world.link(supervisor, OFFICE);
+    world.link(budi, OFFICE);
+    world.settle(STEPS);
+    // The place that went does not come back by the new key, and the old one has nothing.
+    for node in [OFFICE, supervisor, budi] {
+        let trust = world.replicas[node.0].trust().unwrap();
+        assert_eq!(trust.reads(&world.key(ani)), [region(OTHER)], "{node:?}");
+        assert_eq!(trust.reads(&was), [], "{node:?}");
+    }
+}
+
+#[test]
+fn a_list_with_one_id_twice_or_of_another_place_is_signed_for_by_nobody() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let record = add(&mut world, ani, "Siti");
+    let other = add_in(&mut world, ani, "1811010005000400", "Tono");
+    world.settle(STEPS);
+    let change = |record: &RecordId| world.replicas[OFFICE.0].reading(record).unwrap().log()[0].change;
+    let (here, there) = (change(&record), change(&other));
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.settle(STEPS);
+    let home = HOME.parse().unwrap();
+    let mut both = [here, there];
+    both.sort_unstable();
+    let mut signs_for = |ids: &[ChangeId]| {
+        let key = world.key(ani);
+        let link = world.session_by_hand(OFFICE, key);
+        world.say(OFFICE, link, &Message::Summary(Vec::new()));
+        let wrong: Fingerprint = [[7; 32]].iter().collect();
+        world.say(OFFICE, link, &Message::Summary(vec![(home, wrong)]));
+        world.hear(OFFICE, link);
+        world.say(OFFICE, link, &Message::Ids { sub_sls: home, ids: ids.to_vec(), last: true });
+        let heard = world.hear(OFFICE, link);
+        world.close_by_hand(OFFICE, link);
+        assert!(heard.contains(&Message::Want(Vec::new())), "{heard:?}");
+        heard.iter().any(|message| matches!(message, Message::Statements { .. }))
+    };
+    assert!(!signs_for(&[here, here]), "one id twice");
+    assert!(!signs_for(&both), "an id of another place");
+    assert!(signs_for(&[here]), "what is held there");
 }

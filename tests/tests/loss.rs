@@ -4,10 +4,12 @@
 // Test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use rukun_authority::{Reason, Role, Standing};
-use rukun_change::{ChangeId, RecordId};
+use rukun_authority::{Keypair, Reason, Role, Standing};
+use rukun_change::{ChangeId, Incarnation, Ink, RecordId, Scalar, SignedChange};
 use rukun_replica::ActionError;
 use rukun_tests::by_hand::{Node, World};
+use rukun_tests::world::liar::{Draft, Pen};
+use rukun_wire::{Changes, Message};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -177,7 +179,7 @@ fn nobody_settles_or_revokes_what_did_not_come_down_through_them() {
     supervisor.revoke(None, &ani, "x").unwrap();
     assert!(matches!(supervisor.revoke(None, &ani, "x"), Err(ActionError::RevokedBefore { .. })));
     let own = &mut scene.world.replicas[scene.ani.0];
-    assert!(matches!(own.decide(None, &[change], true), Err(ActionError::NotAbove { .. })));
+    assert!(matches!(own.decide(None, &[change], true), Err(ActionError::NotAboveWork { .. })));
     let report = scene.world.replicas[scene.supervisor.0].held_by(&ani).unwrap();
     assert_eq!(report.lines.iter().map(|line| line.own).collect::<Vec<_>>(), [1]);
 }
@@ -215,4 +217,35 @@ fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
     assert_eq!(scene.statements(budi), before + 1, "one proof travels to all");
     scene.settle(supervisor, honest, true);
     assert_eq!(scene.standing(supervisor, &record, &honest), Standing::Upheld);
+}
+
+#[test]
+fn who_makes_more_than_a_revocation_can_name_is_revoked_and_loses_only_what_came_last() {
+    let mut scene = Scene::new();
+    let (record, change) = scene.register(scene.ani);
+    scene.meet();
+    // A thief signs under an incarnation each, which costs nothing.
+    let (keypair, survey) = (Keypair::from_seed(&[20; 32]), scene.world.replicas[0].survey().unwrap());
+    let made = (0_u32..1_030).map(|at| {
+        let incarnation = Incarnation::from_bytes((0xf000_0000 + at).to_be_bytes());
+        let pen = Pen { keypair: keypair.clone(), incarnation, survey };
+        let id = u64::from(at).to_be_bytes();
+        let record = RecordId::new(HOME.parse().unwrap(), id);
+        pen.write(&Draft::new(1, record, Ink::Pencil, "r108", Scalar::Text("x".into())))
+    });
+    let made: Vec<SignedChange> = made.collect();
+    let (office, key) = (scene.office, scene.world.key(scene.ani));
+    let link = scene.world.session_by_hand(office, key);
+    for (frame, items) in (1..).zip(made.chunks(64)) {
+        let changes = Changes { frame, upto: Some(1_000 * frame), items: items.to_vec() };
+        scene.world.say(office, link, &Message::Changes(changes));
+    }
+    let loss = scene.world.replicas[office.0].revoke(None, &key, "dicuri").unwrap();
+    scene.world.commit(office);
+    // The honest incarnation is one of 1 024.
+    assert_eq!((loss.changes, loss.left_out), (1 + 1_023, 1_030 - 1_023));
+    assert_eq!(scene.world.replicas[office.0].trust().unwrap().reads(&key), []);
+    let reading = scene.world.replicas[office.0].reading(&record).unwrap();
+    let standing = reading.log().iter().find(|logged| logged.change == change).unwrap().standing;
+    assert_eq!(standing, Standing::Good);
 }

@@ -8,6 +8,7 @@ use rukun_change::{DeviceKey, StatementId};
 
 use crate::grants::{Footing, Grants, Held};
 use crate::losses::{By, Losses, Numbered};
+use crate::places::cover;
 use crate::role::Role;
 use crate::said::Decision;
 
@@ -69,10 +70,14 @@ impl Effects {
         self.speaks(grants, losses, &held.rests_on, id)
     }
 
-    /// Whether a grant went over to another key, by a word that counts.
-    pub(crate) fn is_followed(&self, grants: &Grants, losses: &Losses, grant: &StatementId) -> bool {
-        let mut words = grants.followed(grant);
-        words.any(|id| self.speaks(grants, losses, grant, id)) && !cfg!(planted = "old-key-goes-on")
+    /// Whether another key follows the one that has this grant, by a word that counts. What is granted to the old
+    /// key by the same path does not make it the current one again.
+    pub(crate) fn is_followed(&self, grants: &Grants, losses: &Losses, held: &Held) -> bool {
+        let by_path = grants.by_path(&held.grant.subject, &held.path);
+        let mut of_role = by_path.filter(|(_, one)| one.grant.role == held.grant.role);
+        let follows =
+            |grant: &StatementId| grants.followed(grant).any(|id| self.speaks(grants, losses, grant, id));
+        of_role.any(|(grant, _)| follows(grant)) && !cfg!(planted = "old-key-goes-on")
     }
 
     /// Whether a statement that rests on this grant, or on a root's seat, counts: wherever somebody on its path
@@ -117,13 +122,8 @@ impl Effects {
         for (id, by) in losses.decisions_on(&change.id) {
             let Some(footing) = known_footing(grants, &by.issuer, &by.said.parent) else { continue };
             let tier = TIERS.iter().position(|tier| *tier == footing.role()).unwrap_or(usize::MAX);
-            let above = path_of(grants, footing);
-            let below = |held: &Held| {
-                is_below(&held.path, &above) && crate::places::cover(&held.grant.regions, &change.home)
-            };
-            let on_path = grants.of(&change.author.device).any(|(_, held)| below(held));
             let speaks = by.said.sub_sls == change.home
-                && (on_path || cfg!(planted = "decision-by-anyone"))
+                && may_decide(grants, footing, change, by.said.upheld)
                 && self.speaks(grants, losses, &by.said.parent, id);
             if !speaks || tier > highest {
                 continue;
@@ -145,6 +145,19 @@ impl Effects {
 
 fn known_footing<'a>(grants: &'a Grants, issuer: &DeviceKey, parent: &StatementId) -> Option<Footing<'a>> {
     grants.footing(issuer, parent).ok().flatten()
+}
+
+/// Whether who speaks by this footing stands above the work: on the path of a grant that entitled its author to
+/// this ink there. Any other grant of the author's would do for whoever hands out small roles to have a say over
+/// those above. Where none entitles it, anybody above the author there may speak, but lift no ink over the own.
+pub(crate) fn may_decide(grants: &Grants, footing: Footing<'_>, change: &Numbered, upheld: bool) -> bool {
+    let (author, home, ink) = (&change.author.device, &change.home, change.ink);
+    let is_entitled = grants.ever_wrote(author, home, ink) && !cfg!(planted = "small-role-decides");
+    let above = path_of(grants, footing);
+    let lifts = upheld && !is_entitled && footing.role() > Some(Role::of_ink(ink));
+    let mut below = grants.of(author).filter(|(_, held)| is_below(&held.path, &above));
+    let entitles = |held: &Held| held.writes(home, ink) || !is_entitled && cover(&held.grant.regions, home);
+    !lifts && below.any(|(_, held)| entitles(held)) || cfg!(planted = "decision-by-anyone")
 }
 
 /// The devices from the root down to the one that speaks.

@@ -185,6 +185,12 @@ impl Grants {
         self.take(id, held);
     }
 
+    /// The grant that went over to the key which has this one; none if this one was said for its own subject.
+    pub(crate) fn followed_by(&self, follower: &Held) -> Option<&Held> {
+        // Who grants stands one step higher.
+        self.all.get(&follower.rests_on).filter(|old| old.path == follower.path)
+    }
+
     /// Who said a grant: by its path, unless it rests on a root's seat, whose key may be a later one.
     pub(crate) fn issuer_of(&self, held: &Held) -> DeviceKey {
         let seated = self.roots.key(&held.rests_on);

@@ -33,6 +33,16 @@ impl Role {
         }
     }
 
+    /// The role that writes this ink.
+    pub fn of_ink(ink: Ink) -> Self {
+        match ink {
+            Ink::Black | Ink::Printed => Self::District,
+            Ink::Green => Self::Coordinator,
+            Ink::Red => Self::Supervisor,
+            Ink::Pencil => Self::Enumerator,
+        }
+    }
+
     /// Whether this role may grant the other: any tier below its own. Districts come from the
     /// root alone.
     pub fn may_grant(self, other: Self) -> bool {
@@ -111,7 +121,8 @@ mod tests {
     #[test]
     fn every_ink_has_exactly_one_role_that_writes_it() {
         for ink in Ink::ALL {
-            assert_eq!(Role::ALL.iter().filter(|role| role.inks().contains(&ink)).count(), 1, "{ink}");
+            let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| role.inks().contains(&ink)).collect();
+            assert_eq!(roles, [Role::of_ink(ink)], "{ink}");
         }
     }
 }

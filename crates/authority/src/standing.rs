@@ -97,7 +97,7 @@ impl Trust {
     }
 }
 
-fn numbered(change: &AdmittedChange) -> Numbered {
+pub(crate) fn numbered(change: &AdmittedChange) -> Numbered {
     let made = change.change();
     Numbered { id: change.id(), author: made.author, n: made.n, home: made.record.home(), ink: made.ink }
 }

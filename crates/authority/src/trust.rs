@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use rukun_change::{Author, ChangeId, DeviceKey, Ink, RecordId, Region, StatementId, SubSls, SurveyId};
+use rukun_change::{DeviceKey, Ink, RecordId, Region, StatementId, SubSls, SurveyId};
 
 use crate::effects::Effects;
 use crate::erasures::Erasures;
@@ -19,6 +19,8 @@ use crate::said::{Charter, Grant, Said};
 use crate::statement::{Statement, VerifiedStatement};
 use crate::transfers::Transfers;
 use crate::verdict::{StatementRefusal, StatementVerdict, TrustError};
+
+mod judged;
 
 mod place;
 
@@ -335,55 +337,6 @@ impl Trust {
         grants.find(|(_, held)| rests(held)).map(|(id, _)| *id)
     }
 
-    /// The statement on which the device can rest a word about another's work, there or anywhere: the
-    /// seat for a root, else a grant in force that stands above one of the other's.
-    pub fn grant_above(
-        &self,
-        device: &DeviceKey,
-        other: &DeviceKey,
-        home: Option<&SubSls>,
-    ) -> Option<StatementId> {
-        let below = |above: &[DeviceKey]| {
-            let covers = |held: &Held| home.is_none_or(|home| cover(&held.grant.regions, home));
-            self.grants.of(other).any(|(_, held)| held.path.starts_with(above) && covers(held))
-        };
-        if let Some(seat) = self.root_seat(device).filter(|_| below(&[*self.root()])) {
-            return Some(seat);
-        }
-        let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
-        own.find(|(_, held)| below(&held.path_below())).map(|(id, _)| *id)
-    }
-
-    /// The revocations held of a device, whatever they come to.
-    pub fn revocations_of(&self, device: &DeviceKey) -> Vec<RevocationView> {
-        let of = self.losses.revocations.iter().filter(|(_, by)| by.said.subject == *device);
-        let hits = |id: &StatementId| {
-            self.grants.of(device).any(|(grant, _)| self.effects().hits(grant).any(|hit| hit == id))
-        };
-        let view = |(id, by): (&StatementId, &crate::losses::By<crate::said::Revocation>)| RevocationView {
-            id: *id,
-            issuer: by.issuer,
-            reason: by.said.reason.clone(),
-            counts: hits(id),
-        };
-        of.map(view).collect()
-    }
-
-    /// The decisions held about a change, whatever they come to.
-    pub fn decisions_on(&self, change: &ChangeId) -> Vec<StatementId> {
-        self.losses.decisions_on(change).map(|(id, _)| *id).collect()
-    }
-
-    /// Whether a fork of this number is proved already.
-    pub fn is_proved(&self, author: &Author, n: u64) -> bool {
-        self.losses.proved(author, n).next().is_some()
-    }
-
-    /// How many numbers of a device are proved to have been used twice.
-    pub fn forks_of(&self, device: &DeviceKey) -> usize {
-        self.losses.forks_of(device)
-    }
-
     /// The serial with which a new grant for this subject that rests on `parent` replaces those
     /// before by the same path.
     pub fn next_serial_on(&self, parent: &StatementId, subject: &DeviceKey) -> u64 {
@@ -398,7 +351,7 @@ impl Trust {
     /// Where a grant is in force: nowhere once it is replaced or revoked, or another key has it.
     pub(crate) fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
         match self.current(&held.grant.subject, &held.path) {
-            Some((current, _)) if current == id && self.is_with_its_key(id) => self.narrowed(held),
+            Some((current, _)) if current == id && self.is_with_its_key(id, held) => self.narrowed(held),
             _ => Vec::new(),
         }
     }
@@ -406,7 +359,7 @@ impl Trust {
     /// What is left of a grant after what those it came down through may still grant, or might before
     /// they were revoked.
     fn narrowed(&self, held: &Held) -> Vec<Region> {
-        let (mut places, mut role) = (held.grant.regions.clone(), held.grant.role);
+        let (mut places, mut role) = (self.left_to_its_key(held), held.grant.role);
         let mut path = held.path.as_slice();
         while let Some((issuer, above)) = path.split_last().filter(|(_, above)| !above.is_empty()) {
             match self.current(issuer, above) {
@@ -416,6 +369,24 @@ impl Trust {
                 }
                 _ => return Vec::new(),
             }
+        }
+        places
+    }
+
+    /// The regions of a grant; of one that another key had, what that one would have now. A key can't be given
+    /// what was taken from the one that it follows.
+    fn left_to_its_key(&self, held: &Held) -> Vec<Region> {
+        let (mut places, mut follower) = (held.grant.regions.clone(), held);
+        while let Some(old) =
+            self.grants.followed_by(follower).filter(|_| !cfg!(planted = "follower-keeps-all"))
+        {
+            match self.current(&old.grant.subject, &old.path) {
+                Some((_, current)) if current.grant.role == held.grant.role => {
+                    places = intersection(&places, &current.grant.regions);
+                }
+                _ => return Vec::new(),
+            }
+            follower = old;
         }
         places
     }
@@ -440,13 +411,13 @@ impl Trust {
     fn current_grants<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
         let device = *device;
         let current = self.grants.paths(&device).filter_map(move |path| self.current(&device, path));
-        current.filter(|(id, _)| self.is_with_its_key(id))
+        current.filter(|(id, held)| self.is_with_its_key(id, held))
     }
 
     /// Whether a grant is neither revoked nor gone over to another key.
-    fn is_with_its_key(&self, id: &StatementId) -> bool {
+    fn is_with_its_key(&self, id: &StatementId, held: &Held) -> bool {
         let revoked = self.effects().is_revoked(id) && !cfg!(planted = "revoked-reads-on");
-        !revoked && !self.effects().is_followed(&self.grants, &self.losses, id)
+        !revoked && !self.effects().is_followed(&self.grants, &self.losses, held)
     }
 
     pub(crate) fn grants_held(&self) -> &Grants {

@@ -24,6 +24,8 @@ mod greet;
 
 mod blob;
 
+mod awaited;
+
 mod batch;
 
 mod bundle;
@@ -51,6 +53,8 @@ mod hand_over;
 mod held;
 
 mod incarnation;
+
+mod keeping;
 
 mod local;
 pub use local::{ActionError, Choice};

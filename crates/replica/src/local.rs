@@ -407,6 +407,17 @@ pub enum ActionError {
         /// The device.
         device: DeviceKey,
     },
+    /// Somebody else's work to judge.
+    #[error(
+        "no grant by which device {device} may write {ink} there came down through this one; \
+         ask the office that granted it"
+    )]
+    NotAboveWork {
+        /// The author.
+        device: DeviceKey,
+        /// The ink of the work.
+        ink: Ink,
+    },
     /// A root key that is none here, or is followed by another.
     #[error(
         "{device} is not the root key of this survey, or is root no more; rukun status shows which one is"

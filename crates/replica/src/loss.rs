@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::{Decision, ForkProof, Kept, KeptList, Keypair, Revocation, Said, Statement};
+use rukun_authority::{Decision, ForkProof, KeptList, Keypair, Revocation, Said, Statement};
 use rukun_change::{ChangeId, DeviceKey, Incarnation, RecordId, Region, StatementId, SubSls};
 use rukun_document::{ConflictKind, Logged};
 use rukun_store::EntryKind;
 
+use crate::keeping::Keeping;
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
 
@@ -23,12 +24,14 @@ pub struct Loss {
     pub device: DeviceKey,
     /// The revocation, once it is made.
     pub revocation: Option<StatementId>,
-    /// Its changes that are kept: all that this node holds.
+    /// Its changes that are kept: all that this node holds, as far as a revocation holds them.
     pub changes: u64,
     /// In so many sub-SLS.
     pub sub_sls: u64,
     /// Its own statements that are kept.
     pub statements: u64,
+    /// Changes and statements of it that are held and not kept: they came after more than a revocation holds.
+    pub left_out: u64,
     /// The devices above it that this node does not speak for: by their grants it goes on.
     pub others: Vec<DeviceKey>,
 }
@@ -99,7 +102,8 @@ impl Replica {
         device: &DeviceKey,
         reason: &str,
     ) -> Result<Loss, ActionError> {
-        let (mut loss, parent, (kept, lists, statements)) = self.weigh(root, device)?;
+        let (mut loss, parent, keeping) = self.weigh(root, device)?;
+        let Keeping { kept, lists, statements, .. } = keeping;
         let by = root.map_or(self.device(), Keypair::key);
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         if trust.revocations_of(device).iter().any(|held| held.issuer == by) {
@@ -152,8 +156,9 @@ impl Replica {
             let change = change.ok_or(ActionError::NoChange { change: *id })?;
             let (author, home) = (change.change().author.device, change.change().record.home());
             let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
-            let parent = trust.grant_above(&by, &author, Some(&home));
-            let parent = parent.ok_or(ActionError::NotAbove { device: author })?;
+            let parent = trust.grant_to_decide_on(&by, &change, upheld);
+            let parent =
+                parent.ok_or(ActionError::NotAboveWork { device: author, ink: change.change().ink })?;
             let part = parts.entry((home, parent)).or_default();
             part.0.insert(*id);
             part.1.extend(trust.decisions_on(id));
@@ -252,30 +257,11 @@ impl Replica {
         if !trust.ever_granted(device) {
             return Err(ActionError::UnknownDevice { device: *device });
         }
-        let parent = trust.grant_above(&by, device, None).ok_or(ActionError::NotAbove { device: *device })?;
-        let mut kept: BTreeMap<Incarnation, u64> = BTreeMap::new();
-        let mut lists: BTreeMap<SubSls, Vec<ChangeId>> = BTreeMap::new();
-        let mut changes = 0;
-        for (incarnation, n, id, record) in self.store.changes_by(device).map_err(ReplicaError::from)? {
-            let n_max = kept.entry(incarnation).or_default();
-            *n_max = n.max(*n_max);
-            lists.entry(record.home()).or_default().push(id);
-            changes += 1;
-        }
-        for ids in lists.values_mut() {
-            ids.sort_unstable();
-        }
-        let mut statements = Vec::new();
-        for (id, bytes) in self.store.statements().map_err(ReplicaError::from)? {
-            if Statement::from_bytes(&bytes).is_ok_and(|held| held.issuer.device == *device) {
-                statements.push(id);
-            }
-        }
-        statements.extend(self.store.receipts_by(device).map_err(ReplicaError::from)?);
-        statements.sort_unstable();
+        let parent = trust.grant_above(&by, device).ok_or(ActionError::NotAbove { device: *device })?;
+        let keeping = self.keeping(device)?;
         let goes_on = trust.grants_of(device).into_iter().filter(|grant| !grant.in_force.is_empty());
         let spoken_for = |issuer: &DeviceKey| {
-            *issuer == by || trust.root_seat(&by).is_some() || trust.grant_above(&by, issuer, None).is_some()
+            *issuer == by || trust.root_seat(&by).is_some() || trust.grant_above(&by, issuer).is_some()
         };
         let mut others: Vec<DeviceKey> =
             goes_on.map(|grant| grant.issuer).filter(|issuer| !spoken_for(issuer)).collect();
@@ -284,13 +270,13 @@ impl Replica {
         let loss = Loss {
             device: *device,
             revocation: None,
-            changes,
-            sub_sls: lists.len() as u64,
-            statements: statements.len() as u64,
+            changes: keeping.lists.iter().map(|(_, ids)| ids.len() as u64).sum(),
+            sub_sls: keeping.lists.len() as u64,
+            statements: keeping.statements.len() as u64,
+            left_out: keeping.left_out,
             others,
         };
-        let kept = kept.into_iter().map(|(incarnation, n_max)| Kept { incarnation, n_max }).collect();
-        Ok((loss, parent, (kept, lists.into_iter().collect(), statements)))
+        Ok((loss, parent, keeping))
     }
 
     /// Says something, and takes it in.
@@ -317,6 +303,3 @@ impl Replica {
         Ok(Statement::sign(root.unwrap_or(&self.keypair), incarnation, n, survey.as_ref(), said))
     }
 }
-
-/// Highest numbers, lists by sub-SLS, statements.
-type Keeping = (Vec<Kept>, Vec<(SubSls, Vec<ChangeId>)>, Vec<StatementId>);

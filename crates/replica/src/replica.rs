@@ -7,13 +7,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rukun_authority::{AdmittedHeader, Keypair, Said, Statement, StatementVerdict, Trust, VerifiedStatement};
 use rukun_change::{
-    Author, DeviceKey, Digest, Fingerprint, Moment, RecordId, Region, StatementId, SubSls, SurveyId,
+    Author, ChangeId, DeviceKey, Digest, Fingerprint, Moment, RecordId, Region, StatementId, SubSls, SurveyId,
 };
 use rukun_document::Questionnaire;
 use rukun_enrolment::Tries;
 use rukun_reconcile::sketch::Prefix;
 use rukun_store::{Store, StoreError};
 
+use crate::awaited::Awaited;
 use crate::input::{Event, Input, LinkId, Output};
 use crate::parcels::{AnswerDue, ParcelLine};
 use crate::rank::ReceiptsRead;
@@ -59,6 +60,8 @@ pub struct Replica {
     pub(crate) receipts_declined: BTreeSet<StatementId>,
     /// Where in the log changes stand that peers have acknowledged since custody was last written down.
     pub(crate) elsewhere: BTreeSet<(SubSls, u64)>,
+    /// For what each change waits, by who brought it.
+    pub(crate) awaited: BTreeMap<(DeviceKey, ChangeId), Awaited>,
     /// The numbers that statements carry. Those of changes are in the store.
     pub(crate) statement_numbers: BTreeMap<Author, BTreeSet<u64>>,
     /// Whose last link ended before both had come to agree.
@@ -89,6 +92,7 @@ impl Replica {
             trust: None,
             questionnaire: None,
             waiting_statements: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             links: BTreeMap::new(),
             incarnation_is_new: false,
             scopes: BTreeMap::new(),
@@ -117,6 +121,7 @@ impl Replica {
         replica.load_questionnaire()?;
         replica.find_outgrown()?;
         replica.recall_parcels()?;
+        replica.recall_awaited()?;
         // What a repair saved stands there without what it proved.
         replica.unproved = replica.store.unproved()?;
         Ok(replica)

@@ -1,13 +1,14 @@
 //! A device goes on under a new key: the old one says so in each of its grants, the new one consents, and
 //! the store has it from the same commit on. What the old key made stays its own.
 
-use rukun_authority::{Keypair, Role, Said, Succession};
-use rukun_change::{DeviceKey, Incarnation, Moment};
+use rukun_authority::{GrantView, Keypair, Role, Said, Succession, Trust};
+use rukun_change::{DeviceKey, Incarnation, Moment, Region, SubSls};
 use rukun_wire::CloseCode;
 
 use crate::input::LinkId;
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
+use crate::send::covers;
 
 impl Replica {
     /// Goes on under the key of this seed. Whoever runs the node starts it anew: it is another peer now.
@@ -27,7 +28,8 @@ impl Replica {
         if grants.is_empty() {
             return Err(ActionError::NothingToRotate);
         }
-        for grant in grants {
+        let leaving = self.leaving_besides(trust, &grants);
+        for grant in grants.into_iter().chain(leaving) {
             let said = Succession::consented(grant.id, &new, &old, &survey);
             self.say(None, Said::Succession(said))?;
         }
@@ -42,5 +44,24 @@ impl Replica {
             self.close(now, link, CloseCode::Done, "this device goes on under another key")?;
         }
         Ok(old)
+    }
+
+    /// The replaced grants of this device under which it keeps what it has yet to deliver, where these others tell
+    /// nothing of it: by them the district knows that its follower may still bring it, and signs for it.
+    fn leaving_besides(&self, trust: &Trust, others: &[GrantView]) -> Vec<GrantView> {
+        let mut told: Vec<Region> = others.iter().flat_map(|grant| grant.regions.clone()).collect();
+        let mut replaced = trust.grants_of(&self.device());
+        replaced.retain(|grant| grant.in_force.is_empty() && !grant.revoked);
+        replaced.retain(|grant| grant.role == Role::Enumerator);
+        let mut leaving = Vec::new();
+        // The newest first.
+        for grant in replaced.into_iter().rev() {
+            let is_news = |home: &&SubSls| covers(&grant.regions, home) && !covers(&told, home);
+            if self.outgrown.iter().any(|home| is_news(&home)) {
+                told.extend(&grant.regions);
+                leaving.push(grant);
+            }
+        }
+        leaving
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rukun_change::{DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, SubSls};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
@@ -37,7 +37,7 @@ pub(crate) struct Link {
     pub(crate) receipts_sent: BTreeSet<u64>,
     /// The sum of what the peer has listed so far of places that it outgrew; nothing where it listed
     /// something that is not held.
-    pub(crate) listed: BTreeMap<SubSls, Option<Fingerprint>>,
+    pub(crate) listed: BTreeMap<SubSls, Option<Listed>>,
     /// The sketch that waits for the peer's answer.
     pub(crate) drawn: Option<Drawn>,
     /// Of which places it is, and how many symbols went, if it went with our greeting.
@@ -87,6 +87,24 @@ impl Phase {
             Self::Trust(_) => "before trust is settled",
             Self::Live => "after trust was settled",
         }
+    }
+}
+
+/// What a peer has listed so far of one place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Listed {
+    /// The sum of it.
+    pub(crate) set: Fingerprint,
+    last: Option<ChangeId>,
+}
+
+impl Listed {
+    /// With this id, which comes after all before.
+    pub(crate) fn and(mut self, id: &ChangeId) -> Option<Self> {
+        let is_next = self.last < Some(*id);
+        self.set.insert(id.as_bytes());
+        self.last = Some(*id);
+        is_next.then_some(self)
     }
 }
 

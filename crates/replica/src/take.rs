@@ -3,17 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use rukun_authority::{AdmittedChange, AdmittedHeader, Trust, Verdict, VerifiedChange};
-use rukun_change::{Author, Change, ChangeId, DeviceKey, Fingerprint, SignedChange, StatementId, SubSls};
+use rukun_authority::{AdmittedChange, AdmittedHeader, Verdict, VerifiedChange};
+use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, StatementId, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Arrived, Checked, Event, LinkId};
 use crate::replica::{Replica, ReplicaError};
-use crate::session::{Fault, Outcome};
+use crate::session::{Fault, Listed, Outcome};
 
 /// The most changes of one peer that may wait.
 const WAITING_MAX: usize = 1_024;
-/// How much of one peer may wait: all of it is read again whenever something comes that it may have waited for.
+/// How much of one peer may wait.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Replica {
@@ -101,36 +101,6 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// Judges once more what waits, until nothing more can be placed.
-    pub(crate) fn judge_waiting(&mut self) -> Result<(), ReplicaError> {
-        loop {
-            let mut placed = false;
-            for (from, id, bytes) in self.store.waiting()? {
-                let verdict = match SignedChange::from_bytes(&bytes) {
-                    Ok(claim) if !self.may_be_placed(&claim.change) => continue,
-                    Ok(claim) => self.judge_again(claim)?,
-                    Err(_) => None,
-                };
-                match verdict {
-                    Some(Verdict::Wait(..)) => continue,
-                    Some(Verdict::Admit(change)) => {
-                        self.append(&change, Some(&from))?;
-                        let home = change.change().record.home();
-                        for link in self.links.values_mut().filter(|link| link.peer == from) {
-                            link.outgoing.doubt(home);
-                        }
-                    }
-                    None => {}
-                }
-                self.store.remove_waiting(&from, &id)?;
-                placed = true;
-            }
-            if !placed {
-                return Ok(());
-            }
-        }
-    }
-
     /// The gate, for a stranger's change and our own alike.
     pub(crate) fn admit(
         &mut self,
@@ -149,20 +119,21 @@ impl Replica {
                 self.append(&change, from)?;
                 Ok(Admission::Done(true))
             }
-            Some(Verdict::Wait(change, _)) => {
+            Some(Verdict::Wait(change, missing)) => {
                 let from = from.copied().unwrap_or(self.device());
                 let waits = self.store.waits_of(&from);
                 if waits.changes >= WAITING_MAX || waits.bytes >= WAITING_BYTES_MAX {
                     return Ok(Admission::NoRoom);
                 }
                 self.store.put_waiting(&from, &id, &change.signed().to_bytes())?;
+                self.note_awaited(from, &change, missing)?;
                 Ok(Admission::Waits)
             }
         }
     }
 
     /// What the gate says of a change; nothing if it is held already, or no survey is known.
-    fn judge(&self, change: VerifiedChange) -> Result<Option<Verdict>, ReplicaError> {
+    pub(crate) fn judge(&self, change: VerifiedChange) -> Result<Option<Verdict>, ReplicaError> {
         let Some(trust) = &self.trust else { return Ok(None) };
         if self.store.has_change(&change.id())? {
             return Ok(None);
@@ -170,23 +141,6 @@ impl Replica {
         let record = change.change().record;
         let verdict = trust.judge(change, |ink, cause| self.store.has_cause(&record, ink, cause))?;
         Ok(Some(verdict))
-    }
-
-    /// The gate's cheapest question first: a peer may let a thousand changes wait whose authors nobody
-    /// has granted anything, and checking their signatures at each admission would keep a node busy.
-    fn may_be_placed(&self, change: &Change) -> bool {
-        let covers = |trust: &Trust| trust.ever_covered(&change.author.device, &change.record.home());
-        self.trust.as_ref().is_some_and(covers)
-    }
-
-    /// Its signature held when it came, and is checked again all the same: what waits has not passed
-    /// the gate.
-    fn judge_again(&self, claim: SignedChange) -> Result<Option<Verdict>, ReplicaError> {
-        let Some(trust) = &self.trust else { return Ok(None) };
-        match VerifiedChange::verify(claim, trust.survey()) {
-            Ok(change) => self.judge(change),
-            Err(_) => Ok(None),
-        }
     }
 
     /// A summary without rows says that the peer has nothing more to send; any other is compared.
@@ -217,7 +171,7 @@ impl Replica {
                 want.push(*id);
             }
         }
-        self.weigh_listing(link, sub_sls, ids, want.is_empty(), last);
+        self.weigh_listing(link, sub_sls, ids, last)?;
         if let Some(open) = self.links.get_mut(&link).filter(|_| !want.is_empty()) {
             open.incoming.asked_for();
         }
@@ -225,25 +179,31 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// A peer lists what it holds of a place where it may read nothing any more. Once we want nothing of the
-    /// whole list we hold all of it, and say so.
-    fn weigh_listing(&mut self, link: LinkId, home: SubSls, ids: &[ChangeId], all_held: bool, last: bool) {
-        let (Some(trust), Some(open)) = (&self.trust, self.links.get_mut(&link)) else { return };
+    /// A peer lists what it holds of a place where it may read nothing any more. Once all of the list is held here
+    /// we say so. Only what is of that place counts, and each id once: a receipt for more than is held there would
+    /// rank above every true one.
+    fn weigh_listing(
+        &mut self,
+        link: LinkId,
+        home: SubSls,
+        ids: &[ChangeId],
+        last: bool,
+    ) -> Result<(), ReplicaError> {
+        let (Some(trust), Some(open)) = (&self.trust, self.links.get_mut(&link)) else { return Ok(()) };
         if !trust.has_outgrown(&open.peer, &home) {
-            return;
+            return Ok(());
         }
-        let listed = open.listed.remove(&home).unwrap_or(Some(Fingerprint::default()));
-        let listed = listed.filter(|_| all_held).map(|mut set| {
-            for id in ids {
-                set.insert(id.as_bytes());
-            }
-            set
+        let listed = open.listed.remove(&home).unwrap_or(Some(Listed::default()));
+        let held: BTreeSet<ChangeId> = self.held_ids(&home)?.into_iter().collect();
+        let listed = listed.and_then(|listed| {
+            ids.iter().try_fold(listed, |listed, id| listed.and(id).filter(|_| held.contains(id)))
         });
-        match listed {
-            Some(set) if last => self.attest_outgrown(link, home, &set),
-            listed if !last => drop(open.listed.insert(home, listed)),
+        match (listed, self.links.get_mut(&link)) {
+            (Some(listed), _) if last => self.attest_outgrown(link, home, &listed.set),
+            (listed, Some(open)) if !last => drop(open.listed.insert(home, listed)),
             _ => {}
         }
+        Ok(())
     }
 
     pub(crate) fn append(

@@ -46,6 +46,19 @@ impl Store {
         })
     }
 
+    /// One that waits.
+    ///
+    /// # Errors
+    /// If the medium fails or the row is damaged.
+    pub fn waiting_change(&self, from: &DeviceKey, id: &ChangeId) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = key(from, id);
+        self.read(|txn| {
+            let table = txn.open_table(WAITING)?;
+            let sealed = table.get(&row)?;
+            sealed.map(|sealed| self.vault.keys.waiting.open(&WAITING, &row, sealed.value())).transpose()
+        })
+    }
+
     /// The changes of a record that wait. Only the values tell whose they are.
     pub(crate) fn waiting_of(&self, record: &RecordId) -> Result<Vec<(DeviceKey, ChangeId)>, StoreError> {
         let is_of_it =

@@ -21,6 +21,10 @@ pub fn losing(loss: &LossShape) -> String {
         counted(loss.sub_sls, "sub-SLS", "sub-SLS"),
         counted(loss.statements, "statement", "statements"),
     );
+    if loss.left_out > 0 {
+        let left_out = counted(loss.left_out, "change or statement", "changes and statements");
+        let _ = writeln!(text, "  not kept: {left_out}, which came after more than a revocation can name");
+    }
     let _ = writeln!(text, "  set aside: everything else that it made or will make");
     for other in &loss.others {
         let _ = writeln!(text, "  goes on by the grant of {}: ask there too", clean(other));

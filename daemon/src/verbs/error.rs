@@ -71,6 +71,7 @@ impl From<ActionError> for VerbError {
             | E::Ink { .. }
             | E::MayNotGrant { .. }
             | E::NotAbove { .. }
+            | E::NotAboveWork { .. }
             | E::NotTheRoot { .. }
             | E::NotTheDistrict { .. } => 403,
             E::Erased(_) => 410,

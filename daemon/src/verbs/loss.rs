@@ -146,6 +146,7 @@ fn tell_loss(replica: &Replica, loss: &Loss) -> LossShape {
         changes: loss.changes,
         sub_sls: loss.sub_sls,
         statements: loss.statements,
+        left_out: loss.left_out,
         others: loss.others.iter().map(|issuer| owner(replica, issuer)).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Devices are lost: a superior revokes one while its finder goes on with it, writes and grants; what
 //! comes of it later is upheld and dismissed, by one superior and another.
 
+use rukun_authority::{GrantView, Role};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SubSls};
 use rukun_replica::ActionError;
 
@@ -32,27 +33,54 @@ impl World {
         };
         let liar = chance.one_in(5).then(|| chance.pick(&self.mallories).liar.key());
         let key = liar.unwrap_or(self.nodes[node].key);
-        self.come_up(by)?;
         if as_root {
+            self.come_up(by)?;
             self.seat_roots()?;
         }
-        let root = as_root.then(|| self.root_at(by));
-        let Some(replica) = self.nodes[by].replica.as_mut() else { return Ok(()) };
-        let revoked = replica.revoke(root.as_ref(), &key, "dicuri");
-        self.trace.note((by, node, revoked.is_ok()), || format!("{by} revokes {}: {revoked:?}", key.short()));
-        match revoked {
-            Ok(loss) => {
-                self.tally.hit(Fault::Revoked);
-                self.truth.revocations.extend(loss.revocation);
-                if liar.is_none() {
-                    self.lost.insert(node);
-                }
+        if self.revoke(by, as_root, &key)? {
+            self.tally.hit(Fault::Revoked);
+            if liar.is_none() {
+                self.lost.insert(node);
             }
-            Err(ActionError::Replica(error)) => return self.disk_failed(by, &error.to_string()),
-            Err(_) => {}
+            if chance.one_in(2) {
+                self.revoke_again(by, node, &key)?;
+            }
         }
-        self.commit(by)?;
         self.go_on(node, &mut chance)
+    }
+
+    /// Another above the device, who has seen other work of it and keeps that, revokes it too.
+    fn revoke_again(&mut self, by: usize, node: usize, key: &DeviceKey) -> Checked {
+        let above = self.nodes[node].upstream;
+        for other in [above, self.nodes[above].upstream, OFFICE] {
+            if other != by && self.revoke(other, false, key)? {
+                self.tally.hit(Fault::RevokedTwice);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives whether there was something to take from it.
+    fn revoke(&mut self, by: usize, as_root: bool, key: &DeviceKey) -> Result<bool, String> {
+        self.come_up(by)?;
+        let root = as_root.then(|| self.root_at(by));
+        let Some(replica) = self.nodes[by].replica.as_mut() else { return Ok(false) };
+        let revoked = replica.revoke(root.as_ref(), key, "dicuri");
+        self.trace.note((by, revoked.is_ok()), || format!("{by} revokes {}: {revoked:?}", key.short()));
+        let is_revoked = match revoked {
+            Ok(loss) => {
+                self.truth.revocations.extend(loss.revocation);
+                loss.revocation.is_some()
+            }
+            Err(ActionError::Replica(error)) => {
+                self.disk_failed(by, &error.to_string())?;
+                return Ok(false);
+            }
+            Err(_) => false,
+        };
+        self.commit(by)?;
+        Ok(is_revoked)
     }
 
     /// A device goes on under another key, and its program starts anew.
@@ -111,7 +139,7 @@ impl World {
         for (granter, subject, region) in [(2, 3, "1811010005"), (3, 2, "1811040003")] {
             self.come_up(granter)?;
             let key = self.nodes[subject].key;
-            self.grant(granter, false, key, rukun_authority::Role::Supervisor, &[region])?;
+            self.grant(granter, false, key, Role::Supervisor, &[region])?;
         }
         let both = if chance.one_in(2) { &[(2, 3), (3, 2)][..] } else { &[(2, 3)][..] };
         for (by, subject) in both {
@@ -155,8 +183,11 @@ impl World {
         if !chance.one_in(6) {
             // Work that is this one's to settle, if there is any.
             let below = |(_, author, home): &Work| {
-                let trust = replica.trust();
-                trust.is_some_and(|trust| trust.grant_above(&replica.device(), author, Some(home)).is_some())
+                let Some(trust) = replica.trust() else { return false };
+                let covers =
+                    |grant: &GrantView| grant.regions.iter().any(|region| region.covers_sub_sls(home));
+                trust.grants_of(author).iter().any(covers)
+                    && trust.grant_above(&replica.device(), author).is_some()
             };
             aside.retain(below);
             good.retain(below);
@@ -180,11 +211,13 @@ impl World {
         let both: Vec<ChangeId> = ours.intersection(theirs).copied().collect();
         let Some(change) = chance.place(both.len()).map(|at| both[at]) else { return Ok(()) };
         let Some(fact) = self.truth.facts.get(&change).cloned() else { return Ok(()) };
-        let region = fact.record.home().region().to_string();
+        let (region, role) = (fact.record.home().region().to_string(), Role::of_ink(fact.ink));
+        if role == Role::District {
+            return Ok(());
+        }
         let upheld = chance.one_in(2);
         for (node, upheld) in [(OFFICE, upheld), (RELAY, !upheld)] {
             self.come_up(node)?;
-            let role = rukun_authority::Role::Enumerator;
             self.grant(node, false, fact.author.device, role, &[&region])?;
             self.decide(node, change, upheld)?;
         }

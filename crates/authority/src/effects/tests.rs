@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use rukun_change::{ChangeId, Incarnation, Ink, SignedHeader, StatementId, SubSls};
+use rukun_change::{ChangeId, Incarnation, Ink, SignedChange, SignedHeader, StatementId, SubSls};
 
 use crate::fixture::{Device, ROOT_SEED, admit, charter_id, founded, grant, key, keypair, record, survey};
 use crate::{
@@ -101,7 +101,10 @@ fn decide_over(
 }
 
 fn write(trust: &Trust, device: &mut Device, value: i64) -> AdmittedChange {
-    let signed = device.write(Ink::Pencil, "r301", value);
+    admitted(trust, device.write(Ink::Pencil, "r301", value))
+}
+
+fn admitted(trust: &Trust, signed: SignedChange) -> AdmittedChange {
     let verified = VerifiedChange::verify(signed, &survey()).unwrap();
     match trust.judge(verified, |_, _| Ok::<_, Infallible>(true)).unwrap() {
         Verdict::Admit(change) => *change,
@@ -373,4 +376,72 @@ proptest! {
         let sorted: Vec<usize> = (0..10).collect();
         prop_assert_eq!(standings(&order), standings(&sorted));
     }
+}
+
+#[test]
+fn who_grants_a_superior_a_small_role_decides_nothing_about_the_superiors_work() {
+    let Tiers { mut trust, pml, .. } = tiers();
+    let mut koseka_writes = Device::new(KOSEKA);
+    let green = admitted(&trust, koseka_writes.write(Ink::Green, "r301", 2));
+    admit(&mut trust, PML, grant(pml, KOSEKA, Role::Enumerator, &["18110100050003"], 1));
+    take(&mut trust, &decide(pml, PML, 7, false, &green));
+    assert_eq!(trust.standing(&green, &[]), Standing::Good);
+    assert_eq!(trust.grant_to_decide_on(&key(PML), &green, false), None);
+    // What the coordinator writes as her enumerator is hers to settle.
+    let pencil = write(&trust, &mut koseka_writes, 3);
+    assert_eq!(trust.grant_to_decide_on(&key(PML), &pencil, false), Some(pml));
+    take(&mut trust, &decide(pml, PML, 8, false, &pencil));
+    assert_eq!(trust.standing(&pencil, &[]), Standing::SetAside(Reason::Dismissed));
+    assert_eq!(trust.grant_to_decide_on(&key(KOSEKA), &green, false), None, "nobody decides about own work");
+}
+
+#[test]
+fn nobody_lifts_an_ink_that_its_author_never_had_over_the_own() {
+    let Tiers { mut trust, office, pml, .. } = tiers();
+    let black = admitted(&trust, Device::new(PPL).write(Ink::Black, "r301", 2));
+    assert_eq!(trust.standing(&black, &[]), Standing::SetAside(Reason::Ink));
+    take(&mut trust, &decide(pml, PML, 7, true, &black));
+    assert_eq!(trust.standing(&black, &[]), Standing::SetAside(Reason::Ink));
+    assert_eq!(trust.grant_to_decide_on(&key(PML), &black, true), None);
+    assert_eq!(trust.grant_to_decide_on(&key(PML), &black, false), Some(pml));
+    take(&mut trust, &decide(office, OFFICE, 8, true, &black));
+    assert_eq!(trust.standing(&black, &[]), Standing::Upheld);
+}
+
+#[test]
+fn a_decision_is_refused_where_its_grant_does_not_cover_the_place() {
+    let Tiers { mut trust, pml, .. } = tiers();
+    let sub_sls: SubSls = "1811040003000100".parse().unwrap();
+    let changes = vec![ChangeId::from_bytes([9; 32])];
+    let said = Decision { parent: pml, sub_sls, upheld: true, changes, supersedes: Vec::new() };
+    let refused = StatementRefusal::Wider { region: sub_sls.region() };
+    assert_eq!(trust.judge_statement(&say(PML, 7, Said::Decision(said))), StatementVerdict::Refuse(refused));
+}
+
+#[test]
+fn what_was_taken_from_a_key_does_not_come_back_by_its_follower_nor_does_the_key() {
+    let Tiers { mut trust, pml, ppl, .. } = tiers();
+    let (near, far) = ("18110100050003", "18110100050004");
+    let both = admit(&mut trust, PML, grant(pml, PPL, Role::Enumerator, &[near, far], 2));
+    let follow =
+        |parent| Said::Succession(Succession::consented(parent, &keypair(NEW_KEY), &key(PPL), &survey()));
+    let reads =
+        |trust: &Trust, seed| trust.reads(&key(seed)).iter().map(ToString::to_string).collect::<Vec<_>>();
+    // Handed over while the device, which has not heard of it, goes on under another key.
+    admit(&mut trust, PML, grant(pml, PPL, Role::Enumerator, &[near], 3));
+    take(&mut trust, &say(PPL, 1, follow(both)));
+    assert_eq!((reads(&trust, PPL), reads(&trust, NEW_KEY)), (vec![], vec![near.to_owned()]));
+    assert!(
+        trust.ever_covered(&key(NEW_KEY), &"1811010005000400".parse().unwrap()),
+        "it delivers what it had"
+    );
+    // The first grant, which knew less, gives no more either.
+    take(&mut trust, &say(PPL, 2, follow(ppl)));
+    assert_eq!(reads(&trust, NEW_KEY), [near]);
+    // Taken back altogether, after the word and for the old key alone.
+    admit(&mut trust, PML, grant(pml, PPL, Role::Enumerator, &[], 4));
+    assert_eq!((reads(&trust, PPL), reads(&trust, NEW_KEY)), (vec![], vec![]));
+    // Given again to the old key: whoever has that gave it up.
+    admit(&mut trust, PML, grant(pml, PPL, Role::Enumerator, &[near, far], 5));
+    assert_eq!((reads(&trust, PPL), reads(&trust, NEW_KEY)), (vec![], vec![near.to_owned(), far.to_owned()]));
 }

@@ -35,6 +35,11 @@ impl Trust {
                 if !self.may_judge(&issuer, &said.parent)? {
                     return Ok(Some(said.parent));
                 }
+                if let Some(Footing::Grant(held)) = self.grants.footing(&issuer, &said.parent)?
+                    && !cover(&held.grant.regions, &said.sub_sls)
+                {
+                    return Err(StatementRefusal::Wider { region: said.sub_sls.region() });
+                }
                 self.losses.decide(id, issuer, said.clone());
             }
             Said::KeptList(list) => return self.place_list(id, &issuer, list),

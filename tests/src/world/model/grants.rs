@@ -44,6 +44,9 @@ impl Role {
     }
 }
 
+/// All tiers.
+const ROLES: [Role; 4] = [Role::District, Role::Coordinator, Role::Supervisor, Role::Enumerator];
+
 /// One grant, as its issuer signed it. Whether it holds is for [`Grants`] to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
@@ -214,10 +217,21 @@ impl Grants {
         }
     }
 
-    /// Whether another key has this grant, by a word that counts.
+    /// Whether another key follows the subject in what it has by this path and role, by a word that counts.
     fn is_followed(&self, granted: &Granted) -> bool {
-        let words = self.all.values().filter(|one| one.follows && one.parent == granted.id);
-        { words }.any(|one| self.holds(one) && self.counts(&one.id, &one.parent))
+        let path = self.path(granted);
+        let same = |old: &Granted| {
+            old.subject == granted.subject && old.role == granted.role && self.path(old) == path
+        };
+        let mut words = self.all.values().filter(|one| one.follows && self.parent(one).is_some_and(&same));
+        words.any(|one| self.holds(one) && self.counts(&one.id, &one.parent))
+    }
+
+    /// Whether whoever a key follows would have this place still.
+    fn is_left(&self, granted: &Granted, place: &Region) -> bool {
+        let Some(old) = self.parent(granted).filter(|_| granted.follows) else { return true };
+        let now = self.current(&old.subject, &self.path(old));
+        now.is_some_and(|one| one.role == granted.role && one.covers(place)) && self.is_left(old, place)
     }
 
     /// The grant that counts for this subject by this path.
@@ -237,7 +251,7 @@ impl Grants {
                 .is_some_and(|own| own.role.may_grant(granted.role) && self.in_force(own, place)),
             _ => true,
         };
-        is_current && granted.covers(place) && given
+        is_current && granted.covers(place) && given && self.is_left(granted, place)
     }
 }
 
@@ -297,12 +311,26 @@ impl Grants {
             Loss::Decision(decision) => Some(decision),
             _ => None,
         });
+        let writes = |role: Role| role.inks().contains(&fact.ink);
+        let own =
+            |granted: &&Granted| granted.subject == fact.author.device && granted.covers(&home.region());
+        let entitled = self.good().filter(own).any(|granted| writes(granted.role));
         let above = |speaker: &Vec<DeviceKey>| {
-            let mut of = self.good().filter(|granted| granted.subject == fact.author.device);
-            of.any(|granted| granted.covers(&home.region()) && self.path(granted).starts_with(speaker))
+            let mut of = self.good().filter(own).filter(|granted| !entitled || writes(granted.role));
+            of.any(|granted| self.path(granted).starts_with(speaker))
         };
+        // Nobody lifts an ink that the author never had over the own.
+        let lifts = |one: &Decision| {
+            let role = self.grant(&one.parent).map(|granted| granted.role);
+            one.upheld
+                && !entitled
+                && role.is_some_and(|role| ROLES.into_iter().any(|ink| ink < role && writes(ink)))
+        };
+        let covers =
+            |one: &Decision| self.grant(&one.parent).is_none_or(|granted| granted.covers(&home.region()));
         let mut speak: Vec<&Decision> = all
             .filter(|one| one.changes.contains(&fact.id) && one.sub_sls == home)
+            .filter(|one| covers(one) && !lifts(one))
             .filter(|one| self.speaker(&one.issuer, &one.parent).is_some_and(|speaker| above(&speaker)))
             .filter(|one| self.counts(&one.id, &one.parent))
             .collect();
