@@ -219,6 +219,7 @@ fn begin(seed: u64, print: bool) -> Result<sim::World, String> {
         untold: Vec::new(),
         carried: Vec::new(),
         lost: BTreeSet::new(),
+        handed_over: None,
         news_ms: 0,
     };
     world.found()?;

@@ -12,29 +12,65 @@ use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::{Chance, ENUMERATORS, NODES, OFFICE};
 
+/// A place that went from one node to another, by the hand of a third.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandedOver {
+    granter: usize,
+    from: usize,
+    to: usize,
+    region: Region,
+}
+
 impl World {
-    /// An officer writes, one of its places goes to another, and both meet their superior.
+    /// An officer writes, one of its places goes to another, or the last one that did goes back, and both meet
+    /// their superior.
     pub(super) fn hand_over(&mut self, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);
+        let last = chance.one_in(3).then(|| self.handed_over.take()).flatten();
+        let Some(last) = last else {
+            let Some(over) = self.place_to_hand_over(&mut chance)? else { return Ok(()) };
+            self.handed_over = self.assign(over)?.then_some(over);
+            return self.meet_after(over, &mut chance);
+        };
+        let back = HandedOver { from: last.to, to: last.from, ..last };
+        self.write(back.from, chance.u64())?;
+        if self.assign(back)? {
+            self.tally.hit(Fault::HandedBack);
+        }
+        self.meet_after(back, &mut chance)?;
+        // Who has it again may have delivered, let go of it, or not even have heard that it was gone.
+        self.write(back.to, chance.u64())
+    }
+
+    fn place_to_hand_over(&mut self, chance: &mut Chance) -> Result<Option<HandedOver>, String> {
         let anyone = |chance: &mut Chance| 2 + chance.below(NODES - 2);
-        let from = if chance.one_in(6) { anyone(&mut chance) } else { *chance.pick(&ENUMERATORS) };
+        let from = if chance.one_in(6) { anyone(chance) } else { *chance.pick(&ENUMERATORS) };
         let team: Vec<usize> = (2..NODES)
             .filter(|other| *other != from && self.nodes[*other].upstream == self.nodes[from].upstream)
             .collect();
-        let to = if team.is_empty() || chance.one_in(5) { anyone(&mut chance) } else { *chance.pick(&team) };
+        let to = if team.is_empty() || chance.one_in(5) { anyone(chance) } else { *chance.pick(&team) };
         let granter = if chance.one_in(8) { OFFICE } else { self.granter_of(from) };
         self.write(from, chance.u64())?;
         self.come_up(granter)?;
-        let (giver, taker) = (self.nodes[from].key, self.nodes[to].key);
-        let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
-        let Some(trust) = replica.trust() else { return Ok(()) };
-        let held = trust.reads(&giver);
-        let Some(at) = chance.place(held.len()) else { return Ok(()) };
+        let trust = self.nodes[granter].replica.as_ref().and_then(|replica| replica.trust());
+        let held = trust.map(|trust| trust.reads(&self.nodes[from].key)).unwrap_or_default();
+        let Some(at) = chance.place(held.len()) else { return Ok(None) };
         let larger =
             ["1811", "1811010005", "1811040003"].map(|code| code.parse().expect("a region of this world"));
         let region = if chance.one_in(4) { *chance.pick(&larger) } else { held[at] };
+        Ok(Some(HandedOver { granter, from, to, region }))
+    }
+
+    /// Gives whether it went over.
+    fn assign(&mut self, over: HandedOver) -> Result<bool, String> {
+        let HandedOver { granter, from, to, region } = over;
+        self.come_up(granter)?;
+        let (giver, taker) = (self.nodes[from].key, self.nodes[to].key);
+        let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(false) };
+        let Some(trust) = replica.trust() else { return Ok(false) };
         let had = trust.reads(&taker);
         let assigned = replica.assign(&region, &giver, &taker);
+        let is_over = assigned.is_ok();
         let trust = replica.trust().cloned();
         let said = replica.statements_held().map_err(|error| error.to_string())?;
         self.trace.note((granter, from, to, assigned.is_ok()), || {
@@ -50,10 +86,18 @@ impl World {
                     self.tally.hit(Fault::HandedOverAll);
                 }
             }
-            (Err(ActionError::Replica(error)), _) => return self.disk_failed(granter, &error.to_string()),
+            (Err(ActionError::Replica(error)), _) => {
+                self.disk_failed(granter, &error.to_string())?;
+                return Ok(false);
+            }
             _ => {}
         }
         self.commit(granter)?;
+        Ok(is_over)
+    }
+
+    fn meet_after(&mut self, over: HandedOver, chance: &mut Chance) -> Checked {
+        let HandedOver { granter, from, to, .. } = over;
         self.link(to, granter)?;
         self.link(from, self.nodes[from].upstream)?;
         if chance.one_in(2) { self.link(from, OFFICE) } else { Ok(()) }

@@ -58,6 +58,8 @@ pub struct Telling {
     pub key: DeviceKey,
     /// Whether [`Liar::greeting`] goes first. If not, these frames are all that is said.
     pub greet: bool,
+    /// What brings the victim to where it can be lied to: said frame by frame, an answer waited for each time.
+    pub lead: Vec<Vec<u8>>,
     /// The frames with their lengths, one after the other; the last may be cut off.
     pub frames: Vec<Vec<u8>>,
     /// How the victim must react.
@@ -129,7 +131,7 @@ const NOBODY: DeviceKey = DeviceKey::from_bytes([0; 32]);
 impl Telling {
     /// Said after a greeting.
     fn greeted(frames: Vec<Vec<u8>>, expect: Expect) -> Self {
-        Self { key: NOBODY, greet: true, frames, expect, admitted: Vec::new() }
+        Self { key: NOBODY, greet: true, lead: Vec::new(), frames, expect, admitted: Vec::new() }
     }
 
     /// Said instead of one.

@@ -135,6 +135,9 @@ impl World {
                 lie.name()
             ));
         }
+        for frame in &telling.lead {
+            self.say(victim, link, frame)?;
+        }
         if let Some(heard) = self.heard.get_mut(&(victim, link)) {
             heard.clear();
         }

@@ -11,6 +11,7 @@ use rukun_wire::Message;
 
 use super::Chance;
 use super::disk::Trouble;
+use super::handing::HandedOver;
 use super::liar::Lie;
 use super::links::{Carried, End, Links};
 use super::mallory::Mallory;
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) carried: Vec<Carried>,
     /// Nodes whose devices were revoked, and whose officers have no other yet.
     pub(super) lost: BTreeSet<usize>,
+    /// The last place that went from one to another and has not gone back.
+    pub(super) handed_over: Option<HandedOver>,
     /// When something last arrived that was new to somebody.
     pub(super) news_ms: u64,
 }

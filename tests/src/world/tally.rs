@@ -68,10 +68,14 @@ pub enum Fault {
     Carried,
     /// A bundle had been changed on its way.
     CarriedChanged,
+    /// A place went back to who had it before.
+    HandedBack,
     /// An officer's last place went to another.
     HandedOverAll,
     /// A device was revoked by somebody above it.
     Revoked,
+    /// A second one above it revoked it, too.
+    RevokedTwice,
     /// A revoked device made a grant.
     GrantedOn,
     /// A device went on under another key.
@@ -98,7 +102,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 45] = [
         Self::CutInFlight,
         Self::CutInFrame,
         Self::Delayed,
@@ -124,8 +128,10 @@ impl Fault {
         Self::DeviceLost,
         Self::Enrolled,
         Self::HandedOver,
+        Self::HandedBack,
         Self::HandedOverAll,
         Self::Revoked,
+        Self::RevokedTwice,
         Self::GrantedOn,
         Self::Rotated,
         Self::RootFollowed,
@@ -138,6 +144,10 @@ impl Fault {
         Self::Away30Days,
         Self::Away400Days,
         Self::CutOffDelivered,
+        Self::Carried,
+        Self::CarriedChanged,
+        Self::TakenAlong,
+        Self::BroughtByCourier,
     ];
 
     /// What it is called in reports.
@@ -173,7 +183,9 @@ impl Fault {
             Self::CutOffDelivered => "cut off when all was delivered",
             Self::Carried => "bundle brought",
             Self::CarriedChanged => "bundle changed on its way",
+            Self::HandedBack => "place handed back",
             Self::HandedOverAll => "last place handed over",
+            Self::RevokedTwice => "device revoked by two",
             Self::Revoked => "device revoked",
             Self::GrantedOn => "revoked device grants on",
             Self::Rotated => "key rotated",

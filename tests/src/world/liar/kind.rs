@@ -83,7 +83,7 @@ pub enum Lie {
     BlindAck,
     /// A summary of what it does not hold.
     FalseFingerprint,
-    /// A difference where nothing was summarised.
+    /// A difference where nothing was summarised, or in another place than was.
     FalseDiffer,
     /// Ids without end after a false summary.
     EndlessIds,

@@ -50,7 +50,10 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
             let quiet = Message::Summary(Vec::new()).encode();
             Telling::greeted(vec![quiet, Message::Summary(rows).encode()], Expect::Harmless)
         }
-        Lie::FalseDiffer => closes(Message::Differ(vec![truth.far])),
+        Lie::FalseDiffer => {
+            let lead = if chance.one_in(3) { Vec::new() } else { summarised() };
+            Telling { lead, ..closes(Message::Differ(vec![truth.far])) }
+        }
         Lie::EndlessIds => Telling::greeted(endless_ids(chance, home), Expect::Harmless),
         Lie::UnwantedIds => {
             closes(Message::Ids { sub_sls: truth.far, ids: vec![no_change(chance)], last: true })
@@ -70,6 +73,12 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>) -> Option<T
         Lie::FalseParcel => Telling::greeted(false_parcels(chance, truth), Expect::Harmless),
         _ => return None,
     })
+}
+
+/// What a victim answers with a summary of where both may read.
+fn summarised() -> Vec<Vec<u8>> {
+    let quiet = Message::Summary(Vec::new());
+    [quiet, Message::Unclear { again: false }].iter().map(Message::encode).collect()
 }
 
 /// What must not come before a greeting.

@@ -44,7 +44,13 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
                 let (parent, changes, supersedes) = (one.id, changes.clone(), Vec::new());
                 say(Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes }))
             };
-            sent(own.iter().map(decide).collect(), Expect::StatementsRefused(refused))
+            // Whoever grants the author some small role there stands above nothing that was made before.
+            let small = own.iter().filter(|one| one.role == ModelRole::Supervisor && chance.one_in(2));
+            let grants = small.map(|one| {
+                say(grant(one.id, change.author.device, Role::Enumerator, sub_sls.region().as_str(), 1))
+            });
+            let items = grants.chain(own.iter().map(decide)).collect();
+            sent(items, Expect::StatementsRefused(refused))
         }
         Lie::FalseErasure => {
             let record = chance.pick(truth.honest).change.record;
