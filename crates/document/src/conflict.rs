@@ -113,9 +113,7 @@ impl Reading {
         for (place, answer) in self.answers() {
             conflicts.extend(overlay::field(self, place, answer));
         }
-        for (place, answer) in self.answers() {
-            conflicts.extend(overlay::stale(self, place, answer));
-        }
+        conflicts.extend(overlay::stale(self));
         if let Some(questionnaire) = questionnaire {
             conflicts.extend(rule::broken(self, questionnaire));
         }
@@ -162,5 +160,7 @@ fn named(places: &[String]) -> String {
     }
 }
 
+#[cfg(test)]
+mod by_definition;
 #[cfg(test)]
 mod tests;
