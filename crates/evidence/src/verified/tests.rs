@@ -1,6 +1,6 @@
 //! What is not as its authors signed it proves nothing, and what proves something says all of it.
 
-use rukun_authority::{Grant, Reason, Role, RootSuccession, Statement, Succession};
+use rukun_authority::{Decision, Grant, Reason, Role, RootSuccession, Statement, Succession};
 use rukun_change::{Incarnation, Scalar, StatementId};
 use rukun_document::Place;
 use serde_json::json;
@@ -170,6 +170,19 @@ fn a_statement_that_is_missing_is_missed() {
     });
     assert!(matches!(enumerators, Flaw::Missing { missing: Missing::Grant { .. }, .. }), "{enumerators}");
     assert_eq!(flaw(|evidence| evidence.statements.clear()), Flaw::Empty);
+}
+
+#[test]
+fn a_decision_bears_on_the_record_in_its_sub_sls_alone() {
+    for (sub_sls, statements) in [("1811010005000300", 6), ("1811010005000400", 5)] {
+        let mut node = Node::with_record();
+        let parent = node.trust.grants_of(&keypair(SUPERVISOR).key())[0].id;
+        let changes = vec![node.held[1].0.id()];
+        let (sub_sls, supersedes) = (sub_sls.parse().unwrap(), Vec::new());
+        let said = Decision { parent, sub_sls, upheld: true, changes, supersedes };
+        take(&mut node, SUPERVISOR, Said::Decision(said));
+        assert_eq!(verify(&node.file()).unwrap().statements(), statements, "{sub_sls}");
+    }
 }
 
 #[test]
