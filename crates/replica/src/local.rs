@@ -99,6 +99,8 @@ impl Replica {
     /// # Errors
     /// If there is no such record.
     pub fn show_conflicts(&mut self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
+        // Which other records have the same numbers is known from the views alone.
+        self.refresh(None, usize::MAX)?;
         let conflicts = self.conflicts_of(record)?;
         let shown = candidates(&conflicts);
         let shown: Vec<u8> = shown.iter().flat_map(|id| *id.as_bytes()).collect();
@@ -119,6 +121,7 @@ impl Replica {
         choice: &Choice,
         ink: Option<Ink>,
     ) -> Result<ChangeId, ActionError> {
+        self.refresh(None, usize::MAX)?;
         let (held, reading) = self.held_known(record)?;
         let conflicts = self.conflicts_of(record)?;
         let at_place = || conflicts.iter().filter(|conflict| conflict.place.as_ref() == Some(place));
@@ -437,3 +440,6 @@ pub enum ActionError {
     #[error(transparent)]
     Replica(#[from] ReplicaError),
 }
+
+#[cfg(test)]
+mod tests;
