@@ -16,6 +16,7 @@ use crate::reading::Reading;
 pub(crate) mod overlay;
 mod presence;
 mod rule;
+mod settle;
 
 /// How many places a sentence names before it only counts.
 const PLACES_NAMED_MAX: usize = 6;

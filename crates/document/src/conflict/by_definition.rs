@@ -1,5 +1,6 @@
 //! Conflicts as they are defined, found the slow way: each answer against each other. What is found in few
-//! steps must be the same, and a crowd of answers must not be asked about one by one.
+//! steps must be the same, and a crowd of answers must not be asked about one by one. And what is said to
+//! settle a conflict is written, to see whether it goes.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::{Conflict, ConflictKind, Reading};
 use crate::answer::{Answer, Candidate, is_contested};
-use crate::fixture::Device;
+use crate::fixture::{Device, IntoScalar};
 use crate::place::Place;
 
 fn is_settled(reading: &Reading, answer: &Answer, candidates: &[Candidate]) -> bool {
@@ -159,6 +160,42 @@ proptest! {
         let reading = after(&steps).reading();
         prop_assert_eq!(reading.conflicts(None), all(&reading));
     }
+
+    #[test]
+    fn what_is_said_to_settle_a_conflict_does_and_nothing_else(
+        steps in prop::collection::vec((0..7_usize, 0..7_usize, 0..8_usize, 1..4_i64), 6..28),
+        ink in prop::sample::select(Ink::ALL.to_vec()),
+        value in 1..4_i64,
+    ) {
+        let all = after(&steps);
+        let reading = all.reading();
+        for conflict in reading.conflicts(None) {
+            let mut settler = Device::new(50, ink);
+            settler.meet(&all);
+            let place = conflict.place.clone().unwrap();
+            let value = match (place.is_gone(), value) {
+                (false, value) => value.into_scalar(),
+                (true, 1) => ().into_scalar(),
+                (true, _) => "pindah".into_scalar(),
+            };
+            let written = settler.write(&place.to_string(), value.clone());
+            let stays = settler.conflicts().into_iter().any(|left| is_same(&conflict, &left, ink, written));
+            prop_assert_eq!(reading.can_settle(&conflict, ink, &value), !stays, "{:?} in {}", conflict, ink);
+        }
+    }
+}
+
+/// Whether a conflict is what is left of another. A correction may disagree anew with one above it: that is
+/// a new conflict.
+fn is_same(before: &Conflict, left: &Conflict, ink: Ink, written: rukun_change::ChangeId) -> bool {
+    let highest = |conflict: &Conflict| conflict.candidates.iter().map(|candidate| candidate.ink).max();
+    let is_new = left.candidates.iter().any(|candidate| candidate.change == written);
+    (&before.kind, &before.place) == (&left.kind, &left.place)
+        && match before.kind {
+            ConflictKind::Field => highest(before) == highest(left),
+            ConflictKind::Stale => !(is_new && highest(before) <= Some(ink)),
+            _ => true,
+        }
 }
 
 /// A thousand devices in each of three inks, none of which saw another. Asking who settled what for each

@@ -57,6 +57,14 @@ pub(crate) fn is_blind(reading: &Reading, answer: &Answer, correction: &Candidat
     correction.iter().any(|one| below.iter().any(|below| is_unseen(reading, *one, *below)))
 }
 
+/// The inks of each correction, and of each answer below that it did not see and that nobody put beside it
+/// since, in one place.
+pub(super) fn blind_inks(reading: &Reading, place: &Place, answer: &Answer) -> Vec<(Ink, Ink)> {
+    let blind = Blind::of(reading, place, answer);
+    let pairs = blind.map(|blind| blind.pairs).unwrap_or_default().into_iter();
+    pairs.map(|((correction, _), (unseen, _))| (correction.ink, unseen.ink)).collect()
+}
+
 /// What was corrected blindly in one place.
 struct Blind<'a> {
     place: &'a Place,
