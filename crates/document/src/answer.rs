@@ -38,6 +38,12 @@ impl Answer {
         is_contested(self.in_ink(self.effective().ink))
     }
 
+    /// The answers that stand in higher inks.
+    pub(crate) fn above(&self, ink: Ink) -> &[Candidate] {
+        let end = self.candidates.partition_point(|candidate| candidate.ink > ink);
+        self.candidates.get(..end).unwrap_or_default()
+    }
+
     /// The answers that stand in one ink.
     pub fn in_ink(&self, ink: Ink) -> &[Candidate] {
         let start = self.candidates.partition_point(|candidate| candidate.ink > ink);

@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 use rukun_authority::AdmittedChange;
 use rukun_change::{CauseHash, Ink};
 
+/// From how many changes on that are asked about together a set of bits beats a list.
+pub(crate) const MASK_FROM: usize = 64;
+
 const WORD_BITS: usize = u64::BITS as usize;
 
 /// A set of changes, by their place in the causal order.

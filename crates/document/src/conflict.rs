@@ -16,6 +16,7 @@ use crate::reading::Reading;
 pub(crate) mod overlay;
 mod presence;
 mod rule;
+mod settle;
 
 /// How many places a sentence names before it only counts.
 const PLACES_NAMED_MAX: usize = 6;
@@ -113,9 +114,7 @@ impl Reading {
         for (place, answer) in self.answers() {
             conflicts.extend(overlay::field(self, place, answer));
         }
-        for (place, answer) in self.answers() {
-            conflicts.extend(overlay::stale(self, place, answer));
-        }
+        conflicts.extend(overlay::stale(self));
         if let Some(questionnaire) = questionnaire {
             conflicts.extend(rule::broken(self, questionnaire));
         }
@@ -162,5 +161,7 @@ fn named(places: &[String]) -> String {
     }
 }
 
+#[cfg(test)]
+mod by_definition;
 #[cfg(test)]
 mod tests;

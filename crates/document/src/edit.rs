@@ -6,7 +6,7 @@ use rukun_authority::{AdmittedChange, Standing};
 use rukun_change::{Body, Ink, MemberId, Scalar};
 use serde_json::Value;
 
-use crate::conflict::overlay::unseen_below;
+use crate::conflict::overlay::is_blind;
 use crate::draft::{Draft, EditError, Writer};
 use crate::engine;
 use crate::held;
@@ -80,7 +80,7 @@ fn is_there(reading: &Reading, ink: Ink, place: &Place, value: &Scalar) -> bool 
         return *value == Scalar::Null;
     };
     match answer.in_ink(ink) {
-        [only] => only.value == *value && unseen_below(reading, answer, only).next().is_none(),
+        [only] => only.value == *value && !is_blind(reading, answer, only),
         [] => answer.candidates.iter().all(|other| other.value == Scalar::Null) && *value == Scalar::Null,
         _ => false,
     }
@@ -93,7 +93,7 @@ fn fault(
     value: &Scalar,
 ) -> Option<AnswerFault> {
     let known = reading.all_members();
-    if let Some(member) = place.member.filter(|member| !known.contains(member)) {
+    if let Some(member) = place.member.filter(|member| known.binary_search(member).is_err()) {
         return Some(AnswerFault::UnknownMember { member: member.to_string(), known: known.to_vec() });
     }
     if place.is_gone() {

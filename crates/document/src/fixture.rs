@@ -170,6 +170,12 @@ pub(crate) trait IntoScalar {
     fn into_scalar(self) -> Scalar;
 }
 
+impl IntoScalar for Scalar {
+    fn into_scalar(self) -> Scalar {
+        self
+    }
+}
+
 impl IntoScalar for i64 {
     fn into_scalar(self) -> Scalar {
         Scalar::Int(self)

@@ -94,20 +94,31 @@ impl<'a> Held<'a> {
     }
 
     /// Leaves heads for the next edit where there are more than one change can name. No honest
-    /// record has so many: what does not count goes first, never the writer's own.
+    /// record has so many: what does not count goes first, never the writer's own. Each round leaves out
+    /// all heads but the first, and then those that they hid are heads; nothing is looked up in each round
+    /// but these.
     fn drop_heads(&mut self, reading: &Reading, own: Option<usize>) {
-        loop {
-            let named: BTreeSet<CauseHash> =
-                self.changes.values().flat_map(|change| change.body().deps.iter().copied()).collect();
-            let heads = self.changes.iter().filter(|(_, change)| !named.contains(&change.body().hash));
-            let mut heads: Vec<usize> = heads.map(|(at, _)| *at).collect();
-            if heads.len() <= DEPS_MAX {
-                return;
-            }
-            let counts = |at: &usize| reading.log().get(*at).is_some_and(|logged| logged.standing.is_good());
-            heads.sort_by_key(|at| (Some(*at) != own, !counts(at), *at));
-            for head in heads.iter().skip(DEPS_MAX) {
-                self.changes.remove(head);
+        let counts = |at: usize| reading.log().get(at).is_some_and(|logged| logged.standing.is_good());
+        let rank = |at: usize| (Some(at) != own, !counts(at), at);
+        let by_hash: BTreeMap<CauseHash, usize> =
+            self.changes.iter().map(|(at, change)| (change.body().hash, *at)).collect();
+        let mut followers: BTreeMap<CauseHash, usize> = BTreeMap::new();
+        for dep in self.changes.values().flat_map(|change| &change.body().deps) {
+            *followers.entry(*dep).or_default() += 1;
+        }
+        let is_head = |change: &AdmittedChange| !followers.contains_key(&change.body().hash);
+        let heads = self.changes.iter().filter(|(_, change)| is_head(change));
+        let mut heads: BTreeSet<(bool, bool, usize)> = heads.map(|(at, _)| rank(*at)).collect();
+        while let Some(first) = heads.iter().nth(DEPS_MAX).copied() {
+            for (_, _, head) in heads.split_off(&first) {
+                let Some(change) = self.changes.remove(&head) else { continue };
+                for dep in &change.body().deps {
+                    let Some(left) = followers.get_mut(dep) else { continue };
+                    *left -= 1;
+                    if *left == 0 {
+                        heads.extend(by_hash.get(dep).map(|at| rank(*at)));
+                    }
+                }
             }
         }
     }

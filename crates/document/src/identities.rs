@@ -11,8 +11,12 @@ impl Reading {
     /// The NIK and KK numbers that the office reads, with where they stand; none of what is gone.
     /// Personal data: for the office's eyes, never for logs or keys.
     pub fn identities(&self, questionnaire: &Questionnaire) -> Vec<(Identity, String, Place)> {
+        if self.gone().is_some() {
+            return Vec::new();
+        }
         let present = |place: &Place| match &place.member {
-            Some(member) => self.members().contains(member),
+            // Ascending; whoever may write decides how many there are.
+            Some(member) => self.members().binary_search(member).is_ok(),
             None => true,
         };
         let asked = questionnaire.variables().filter_map(|variable| match variable.kind {
@@ -20,7 +24,7 @@ impl Reading {
             _ => None,
         });
         let asked: Vec<(&str, Identity)> = asked.collect();
-        let claimed = self.answers().iter().filter(|(place, _)| self.gone().is_none() && present(place));
+        let claimed = self.answers().iter().filter(|(place, _)| present(place));
         let number = |(place, answer): (&Place, &crate::answer::Answer)| {
             let (_, identity) = asked.iter().find(|(name, _)| *name == place.field)?;
             match &answer.effective().value {

@@ -119,13 +119,13 @@ impl PatchReader<'_> {
         let known = self.reading.all_members();
         if key.starts_with('+') {
             let member = new_members();
-            if known.contains(&member) || self.patch.new_members.contains(&member) {
+            if known.binary_search(&member).is_ok() || self.patch.new_members.contains(&member) {
                 return Err(AnswerFault::MemberTaken { member });
             }
             self.patch.new_members.push(member);
             return Ok(member);
         }
-        let found = key.parse().ok().filter(|member| known.contains(member));
+        let found = key.parse().ok().filter(|member| known.binary_search(member).is_ok());
         found.ok_or_else(|| AnswerFault::UnknownMember { member: key.into(), known: known.to_vec() })
     }
 

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 use rukun_authority::AdmittedChange;
 use rukun_change::{Ink, MapRef, MemberId, OpId, Scalar};
 
-use crate::causes::{Causes, first_common, put};
+use crate::causes::{Causes, MASK_FROM, first_common, put};
 use crate::place::Place;
-
-/// From how many makers of one map on a set of bits beats a list.
-const MASK_FROM: usize = 64;
 
 /// All member maps of a record, by the operation that made them. One that several changes claim is
 /// the work of a device that used one number twice.

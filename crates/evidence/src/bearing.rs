@@ -59,7 +59,10 @@ impl Taken {
                 let first = SignedHeader::from_bytes(&proof.first);
                 first.is_ok_and(|first| devices.contains(&first.header.author.device))
             }
-            Said::Decision(decision) => decision.changes.iter().any(|change| changes.contains(change)),
+            Said::Decision(decision) => {
+                decision.sub_sls == record.home()
+                    && decision.changes.iter().any(|change| changes.contains(change))
+            }
             Said::Transfer(transfer) => transfer.from == *record || transfer.to == *record,
             Said::Erasure(erasure) => erasure.record == *record,
             Said::Redrawing(redrawing) => redrawing.places().any(|place| place == record.home()),

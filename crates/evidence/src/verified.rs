@@ -55,9 +55,7 @@ impl VerifiedEvidence {
                 StatementVerdict::Refuse(refusal) => return Err(Flaw::Statement { at, refusal }),
             };
             ids.push(id);
-            if let Said::Grant(grant) = &statement.said {
-                parents.insert(id, grant.parent);
-            }
+            parents.extend(granted_under(&statement.said).map(|parent| (id, parent)));
         }
         if !trust.ever_covered(&evidence.exporter, &evidence.record.home()) {
             return Err(Flaw::Stranger { exporter: evidence.exporter, record: evidence.record });
@@ -109,7 +107,8 @@ impl VerifiedEvidence {
     }
 
     /// The grants that came down to a device, the root's first, by which it might write this ink in the
-    /// record; if none of its grants says so, those by which its work was let in.
+    /// record; if none of its grants says so, those by which its work was let in. Before a key that follows
+    /// another stands the grant of that one.
     pub fn path(&self, device: &DeviceKey, ink: Ink) -> Vec<&GrantView> {
         let home = self.reading.id().home();
         let here = |regions: &[Region]| regions.iter().any(|region| region.covers_sub_sls(&home));
@@ -123,6 +122,15 @@ impl VerifiedEvidence {
         let mut path: Vec<&GrantView> = steps.map(|(grant, _)| grant).collect();
         path.reverse();
         path
+    }
+}
+
+/// What a grant rests on: what its issuer rests its word on, or what the key had that this one follows.
+fn granted_under(said: &Said) -> Option<StatementId> {
+    match said {
+        Said::Grant(grant) => Some(grant.parent),
+        Said::Succession(succession) => Some(succession.parent),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use rukun_authority::{HandOverError, Role, StatementError, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
-use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Writer, edit, write};
+use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
 use rukun_evidence::ExportError;
 use serde_json::Value;
 
@@ -99,6 +99,8 @@ impl Replica {
     /// # Errors
     /// If there is no such record.
     pub fn show_conflicts(&mut self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
+        // Which other records have the same numbers is known from the views alone.
+        self.refresh(None, usize::MAX)?;
         let conflicts = self.conflicts_of(record)?;
         let shown = candidates(&conflicts);
         let shown: Vec<u8> = shown.iter().flat_map(|id| *id.as_bytes()).collect();
@@ -110,7 +112,7 @@ impl Replica {
     ///
     /// # Errors
     /// If the candidates were never shown or have changed since, if there is no conflict in that
-    /// place, or if this device may not write there.
+    /// place, if none there would end by it in that ink, or if this device may not write there.
     pub fn resolve(
         &mut self,
         now: Moment,
@@ -119,6 +121,7 @@ impl Replica {
         choice: &Choice,
         ink: Option<Ink>,
     ) -> Result<ChangeId, ActionError> {
+        self.refresh(None, usize::MAX)?;
         let (held, reading) = self.held_known(record)?;
         let conflicts = self.conflicts_of(record)?;
         let at_place = || conflicts.iter().filter(|conflict| conflict.place.as_ref() == Some(place));
@@ -133,22 +136,19 @@ impl Replica {
         {
             return Err(ActionError::NewCandidate { record: *record, change: news.change });
         }
-        let value = match choice {
-            Choice::Pick(change) => {
-                let picked = among.iter().find(|candidate| candidate.change == *change);
-                picked
-                    .map(|candidate| candidate.value.clone())
-                    .ok_or(ActionError::NoCandidate { change: *change })?
-            }
-            Choice::Value(value) => value.clone(),
-        };
+        let value = chosen(choice, &among)?;
         let mut named: Vec<String> = among.iter().map(|candidate| candidate.change.to_string()).collect();
         named.sort_unstable();
         named.dedup();
         let writer = self.writer(now, record, ink)?;
         let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let message = format!("resolve {}", named.join(","));
-        let draft = write(&reading, &held, questionnaire, &writer, &[(place.clone(), value)], &message)?;
+        let writes = [(place.clone(), value.clone())];
+        let draft = write(&reading, &held, questionnaire, &writer, &writes, &message)?;
+        if let Some(needed) = ink_needed(&reading, &at_place().collect::<Vec<_>>(), writer.ink, &value) {
+            let (record, place) = (*record, place.clone());
+            return Err(ActionError::SettlesNothing { record, place, ink: writer.ink, needed });
+        }
         self.sign_and_admit(record, &writer, draft.ok_or(ActionError::Empty)?)
     }
 
@@ -199,6 +199,28 @@ fn candidates(conflicts: &[Conflict]) -> Vec<ChangeId> {
     ids.sort_unstable();
     ids.dedup();
     ids
+}
+
+fn chosen(choice: &Choice, among: &[&Candidate]) -> Result<Scalar, ActionError> {
+    let change = match choice {
+        Choice::Value(value) => return Ok(value.clone()),
+        Choice::Pick(change) => *change,
+    };
+    let picked = among.iter().find(|candidate| candidate.change == change);
+    picked.map(|candidate| candidate.value.clone()).ok_or(ActionError::NoCandidate { change })
+}
+
+/// The lowest ink above this one in which the value would end any of the conflicts, if in this one it ends
+/// none: nobody is to be told that it is done where it all stays. What only a decision ends needs no ink.
+fn ink_needed(reading: &Reading, conflicts: &[&Conflict], ink: Ink, value: &Scalar) -> Option<Ink> {
+    let ends = |ink: &Ink| conflicts.iter().any(|conflict| reading.can_settle(conflict, *ink, value));
+    let mut above = Ink::ALL.into_iter().filter(|above| *above > ink);
+    if ends(&ink) { None } else { above.find(ends) }
+}
+
+fn who_writes(ink: Ink) -> Role {
+    let role = Role::ALL.into_iter().find(|role| role.inks().contains(&ink));
+    role.expect("each ink is some role's")
 }
 
 fn shown_name(record: &RecordId) -> String {
@@ -274,6 +296,21 @@ pub enum ActionError {
         roles: String,
         /// What they write.
         usual: Ink,
+    },
+    /// A resolution in an ink in which it would end no conflict there.
+    #[error(
+        "that answer in {ink} settles nothing in {place} of record {record}; settle it in {needed}, or leave it to the {}",
+        who_writes(*needed)
+    )]
+    SettlesNothing {
+        /// The record.
+        record: RecordId,
+        /// The place.
+        place: Place,
+        /// The ink.
+        ink: Ink,
+        /// The lowest ink that would do.
+        needed: Ink,
     },
     /// No such record.
     #[error("no record {text} is held here; rukun record list shows those that are")]
@@ -448,3 +485,6 @@ pub enum ActionError {
     #[error(transparent)]
     Replica(#[from] ReplicaError),
 }
+
+#[cfg(test)]
+mod tests;

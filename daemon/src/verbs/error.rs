@@ -69,6 +69,7 @@ impl From<ActionError> for VerbError {
             | E::UnknownDevice { .. } => 404,
             E::NotGranted { .. }
             | E::Ink { .. }
+            | E::SettlesNothing { .. }
             | E::MayNotGrant { .. }
             | E::NotAbove { .. }
             | E::NotAboveWork { .. }

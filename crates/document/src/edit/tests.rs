@@ -1,7 +1,10 @@
 //! What an edit writes and what it refuses, upon sound and broken work alike.
 
+use std::collections::BTreeSet;
+
 use rukun_authority::{AdmittedChange, Reason, Standing, sign};
-use rukun_change::{Author, Body, Change, Ink, Scalar};
+use rukun_change::limits::DEPS_MAX;
+use rukun_change::{Author, Body, CauseHash, Change, Ink, Scalar};
 use serde_json::json;
 
 use crate::fixture::{Device, IntoScalar, SURVEY, record};
@@ -206,6 +209,40 @@ fn more_heads_than_a_change_can_name_are_taken_in_turns() {
     }
     assert_eq!((crowd.conflicts(), crowd.value("r304")), (vec![], Some(Scalar::Int(3))));
     assert_eq!(crowd.reading().heads(Ink::Pencil).len(), 1);
+}
+
+/// The heads that a change can name, found the slow way: all but the first are left out, until no more are
+/// heads than it can name.
+fn heads_in_turns(device: &Device) -> BTreeSet<CauseHash> {
+    let mut left: Vec<Body> =
+        device.reading().log().iter().map(|logged| body(device, logged.change)).collect();
+    loop {
+        let named: BTreeSet<CauseHash> = left.iter().flat_map(|body| body.deps.clone()).collect();
+        let heads = left.iter().map(|body| body.hash).filter(|hash| !named.contains(hash));
+        let heads: Vec<CauseHash> = heads.collect();
+        let Some(beyond) = heads.get(DEPS_MAX..).filter(|beyond| !beyond.is_empty()) else {
+            return heads.into_iter().collect();
+        };
+        left.retain(|body| !beyond.contains(&body.hash));
+    }
+}
+
+#[test]
+fn heads_that_others_hid_are_taken_in_turns_too() {
+    let mut crowd = Device::new(2, Ink::Pencil);
+    for incarnation in 0..70 {
+        let mut one = Device::new(3, Ink::Pencil).incarnated(incarnation);
+        for value in 1..4 {
+            one.edit(&json!({"r304": value}));
+        }
+        crowd.meet(&one);
+    }
+    let expected = heads_in_turns(&crowd);
+    let first = crowd.edit(&json!({"r304": 5}));
+    assert_eq!(body(&crowd, first).deps, expected.into_iter().collect::<Vec<_>>());
+    assert_eq!(body(&crowd, first).deps.len(), DEPS_MAX);
+    crowd.edit(&json!({"r304": 6}));
+    assert_eq!((crowd.conflicts(), crowd.reading().heads(Ink::Pencil).len()), (vec![], 1));
 }
 
 #[test]

@@ -149,6 +149,30 @@ fn a_number_without_its_predecessor_is_set_aside() {
 }
 
 #[test]
+fn of_many_changes_with_one_number_one_that_was_known_is_enough_to_follow() {
+    for known in [true, false] {
+        let mut all = pencil();
+        for number in 0..200 {
+            let mut branch = pencil();
+            branch.edit(&json!({"r108": format!("Sari {number}")}));
+            all.meet(&branch);
+        }
+        let mut ppl = pencil();
+        let first = ppl.edit(&json!({"r305": 1}));
+        let second = ppl.edit(&json!({"r305": 2}));
+        all.meet(&ppl);
+        if !known {
+            all.held.remove(&first);
+        }
+        let follows = if known { Standing::Good } else { Standing::SetAside(Reason::Sequence) };
+        for logged in all.reading().log() {
+            let expected = if logged.change == second { follows } else { Standing::SetAside(Reason::Fork) };
+            assert_eq!(logged.standing, expected);
+        }
+    }
+}
+
+#[test]
 fn a_write_into_a_member_that_nobody_made_is_set_aside() {
     let (mut one, mut other) = (pencil(), Device::new(2, Ink::Pencil));
     let made = one.edit(&json!({"members": {"+": {"r402": "Sari"}}}));

@@ -1,6 +1,6 @@
 //! What is not as its authors signed it proves nothing, and what proves something says all of it.
 
-use rukun_authority::{Grant, Reason, Role, RootSuccession, Statement};
+use rukun_authority::{Decision, Grant, Reason, Role, RootSuccession, Statement, Succession};
 use rukun_change::{Incarnation, Scalar, StatementId};
 use rukun_document::Place;
 use serde_json::json;
@@ -63,6 +63,27 @@ fn a_path_leads_from_the_root_to_the_author() {
     assert_eq!(path(SUPERVISOR, Ink::Red), down[..2]);
     assert_eq!(path(OFFICE, Ink::Green), down[..1]);
     assert!(path(NEIGHBOUR, Ink::Pencil).is_empty());
+}
+
+/// The enumerator's key after it was rotated.
+const LATER_KEY: u8 = 32;
+
+#[test]
+fn the_path_to_a_key_that_follows_another_leads_through_the_one_it_follows() {
+    let mut node = Node::with_record();
+    let (old, new, survey) = (keypair(ENUMERATOR).key(), keypair(LATER_KEY), *node.trust.survey());
+    let in_force = node.trust.grants_of(&old).into_iter().find(|grant| !grant.in_force.is_empty());
+    let said = Succession::consented(in_force.unwrap().id, &new, &old, &survey);
+    take(&mut node, ENUMERATOR, Said::Succession(said));
+    node.write(5, LATER_KEY, 1, Ink::Pencil, &json!({"r304": 2}));
+    let verified = verify(&node.file()).unwrap();
+    assert_eq!(verified.reading(), &node.reading());
+    assert!(verified.reading().log().iter().all(|logged| logged.standing.is_good()));
+    let path = verified.path(&new.key(), Ink::Pencil);
+    let keys: Vec<_> = path.iter().map(|grant| grant.subject).collect();
+    assert_eq!(keys, [keypair(OFFICE).key(), keypair(SUPERVISOR).key(), old, new.key()]);
+    let old_path = verified.path(&old, Ink::Pencil);
+    assert_eq!((old_path.len(), old_path[2].subject), (3, old), "what the old key made stays its own");
 }
 
 #[test]
@@ -149,6 +170,19 @@ fn a_statement_that_is_missing_is_missed() {
     });
     assert!(matches!(enumerators, Flaw::Missing { missing: Missing::Grant { .. }, .. }), "{enumerators}");
     assert_eq!(flaw(|evidence| evidence.statements.clear()), Flaw::Empty);
+}
+
+#[test]
+fn a_decision_bears_on_the_record_in_its_sub_sls_alone() {
+    for (sub_sls, statements) in [("1811010005000300", 6), ("1811010005000400", 5)] {
+        let mut node = Node::with_record();
+        let parent = node.trust.grants_of(&keypair(SUPERVISOR).key())[0].id;
+        let changes = vec![node.held[1].0.id()];
+        let (sub_sls, supersedes) = (sub_sls.parse().unwrap(), Vec::new());
+        let said = Decision { parent, sub_sls, upheld: true, changes, supersedes };
+        take(&mut node, SUPERVISOR, Said::Decision(said));
+        assert_eq!(verify(&node.file()).unwrap().statements(), statements, "{sub_sls}");
+    }
 }
 
 #[test]
