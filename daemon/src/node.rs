@@ -46,7 +46,9 @@ impl Node {
         let answer = self.answer(request)?;
         serde_json::from_value(answer).map_err(|error| {
             let remedy = "run the daemon and the command line of one version";
+            // What was asked for may be done all the same.
             VerbError::new(format!("the answer has another shape than expected: {error}"), remedy)
+                .with_status(500)
         })
     }
 
@@ -223,6 +225,13 @@ pub(crate) mod tests {
         let made = add(&mut node, &["r108=Siti"]).change.unwrap();
         let error = node.answer(settle(&made[..8])).unwrap_err();
         assert_eq!(error.status, 403, "the office stands above nobody but those it granted: {error}");
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_is_no_refusal() {
+        let (_parent, mut node) = district();
+        let error = node.ask::<RecordsShape>(Request::Id).unwrap_err();
+        assert_eq!(error.status, 500, "{error}");
     }
 
     #[test]
