@@ -9,7 +9,7 @@ use rukun_replica::Code;
 use zeroize::Zeroizing;
 
 use super::SOME_ROWS_BAD;
-use super::output::Output;
+use super::output::{Output, say_aside};
 use crate::args::{Import, Officers};
 use crate::cards::{Card, Sheet, page};
 use crate::clock;
@@ -67,7 +67,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
     }
     report.bad.sort_by_key(|row| row.line);
     if !output.is_json() {
-        report.bad.iter().for_each(|row| eprintln!("{}", render::bad_row(row)));
+        report.bad.iter().for_each(|row| say_aside(&render::bad_row(row)));
     }
     output.show(&report, render::invited)?;
     Ok(if report.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })

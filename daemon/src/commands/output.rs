@@ -52,11 +52,16 @@ impl Output {
     /// Says why nothing was done, and what to do next.
     pub(super) fn fail(self, error: &VerbError) {
         if self.json {
-            eprintln!("{}", serde_json::to_string(error).expect("an error is plain JSON"));
+            say_aside(&serde_json::to_string(error).expect("an error is plain JSON"));
         } else {
-            eprintln!("rukun: {error}");
+            say_aside(&format!("rukun: {error}"));
         }
     }
+}
+
+/// Says something beside the answer, on standard error. Whoever reads it may have stopped, and that ends nothing.
+pub(super) fn say_aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Asks whoever sits there before something is done that nothing takes back; a script must say --yes.
@@ -65,7 +70,7 @@ pub(super) fn confirm(shown: &str, question: &str, noun: &str, done: &str) -> Re
     if !std::io::stdin().is_terminal() {
         return Err(VerbError::new(format!("{noun} can't be taken back, and nobody is here to ask"), remedy));
     }
-    eprint!("{shown}{question} It can't be taken back. [y/N] ");
+    let _ = write!(std::io::stderr(), "{shown}{question} It can't be taken back. [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
