@@ -3,11 +3,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use super::output::Output;
 use crate::args::Daemon;
 use crate::disk::{DiskError, Folder};
 use crate::run::{self, RunOptions};
 use crate::verbs::VerbError;
+
+/// How long is waited for threads that block. Looking up a name can't be called off, and may take half a minute.
+const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
 pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCode {
     let options = RunOptions {
@@ -22,7 +27,7 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
     // One thread for sockets and timers: the work is done on the core's and on those that check frames. Of two each wakes
     // the other, to look for work that is not there.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let ran = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::run(options)));
+    let ran = runtime.map_err(Into::into).and_then(|runtime| to_its_end(runtime, run::run(options)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -30,5 +35,27 @@ pub(super) fn daemon(daemon: Daemon, folder: &Folder, output: Output) -> ExitCod
             output.fail(&VerbError::new(run::last_words(&error), remedy));
             ExitCode::from(run::exit_code(&error))
         }
+    }
+}
+
+fn to_its_end<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKED_MAX);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_still_looked_up_does_not_hold_up_the_end() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let looking_up = || std::thread::sleep(Duration::from_secs(20));
+        let started = Instant::now();
+        to_its_end(runtime, async move { drop(tokio::task::spawn_blocking(looking_up)) });
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }
