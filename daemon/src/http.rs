@@ -4,13 +4,15 @@
 //! never logged.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request as HttpRequest, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,6 +20,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use rukun_change::DeviceKey;
 use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -25,6 +28,9 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use crate::drive::Core;
 use crate::network::Network;
 use crate::verbs::{Request, VerbError};
+
+mod visit;
+use visit::{Door, Guest, PATIENCE};
 
 /// The longest body of a request: a prelist of a whole district fits.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -37,8 +43,26 @@ struct Interface {
     token: String,
 }
 
-/// The interface of this node, for who shows this token.
-pub fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
+/// Answers for this node whoever comes to this listener and shows this token.
+///
+/// # Errors
+/// Never: it goes on until it is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    core: Core,
+    device: DeviceKey,
+    network: Network,
+    token: String,
+) -> io::Result<()> {
+    serve_patiently(listener, PATIENCE, router(core, device, network, token)).await
+}
+
+async fn serve_patiently(listener: TcpListener, patience: Duration, router: Router) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<Guest>();
+    axum::serve(Door::new(listener, patience), service).await
+}
+
+fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
     let interface = Arc::new(Interface { core, device, network, token });
     Router::new()
         .route("/v1/ping", get(ping))
@@ -50,9 +74,17 @@ pub fn router(core: Core, device: DeviceKey, network: Network, token: String) ->
         .with_state(interface)
 }
 
-async fn guard(State(interface): State<Arc<Interface>>, request: HttpRequest, next: Next) -> Response {
+async fn guard(
+    State(interface): State<Arc<Interface>>,
+    ConnectInfo(guest): ConnectInfo<Guest>,
+    request: HttpRequest,
+    next: Next,
+) -> Response {
     match admit(&interface.token, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            guest.welcome();
+            next.run(request).await
+        }
         Err(error) => refusal(error),
     }
 }
@@ -158,7 +190,6 @@ mod tests {
 
     use rukun_replica::Replica;
     use tempfile::TempDir;
-    use tokio::net::TcpListener;
 
     use super::*;
     use crate::client::{Client, ClientError};
@@ -175,6 +206,10 @@ mod tests {
     }
 
     async fn served() -> Served {
+        served_with(PATIENCE).await
+    }
+
+    async fn served_with(patience: Duration) -> Served {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::at(parent.path().join("data"));
         let replica = Replica::open(folder.create_store().unwrap(), [1; 32]).unwrap();
@@ -183,7 +218,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(driven.core.clone(), device, Network::default(), TOKEN.into());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(serve_patiently(listener, patience, router));
         let pid = std::process::id();
         let note = DaemonNote { pid, http: address, quic: address, token: TOKEN.into() };
         folder.write_note(&note).unwrap();
@@ -192,7 +227,7 @@ mod tests {
 
     async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         let done = tokio::task::spawn_blocking(work);
-        tokio::time::timeout(std::time::Duration::from_secs(15), done).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(15), done).await.unwrap().unwrap()
     }
 
     async fn client(served: &Served) -> Client {
@@ -289,6 +324,55 @@ mod tests {
             assert!(Client::find(&folder).unwrap().is_none(), "nobody listens");
             folder.write_note(&note(1, here)).unwrap();
             assert!(Client::find(&folder).unwrap().is_none(), "another process has the port");
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_connects_and_shows_no_token_keeps_nobody_out() {
+        let served = served_with(Duration::from_secs(1)).await;
+        let address = served.address;
+        let _flood = blocking(move || {
+            let idle = (0..100).map(|_| TcpStream::connect(address).unwrap());
+            let mut idle: Vec<TcpStream> = idle.collect();
+            // Of some half a request is there, and some ask without a token.
+            for half in idle.iter_mut().step_by(3) {
+                half.write_all(b"POST /v1/id HTTP/1.1\r\nhost:").unwrap();
+            }
+            let asking = post("localhost", "").replace("connection: close\r\n", "");
+            for asks in idle.iter_mut().skip(1).step_by(3) {
+                asks.write_all(asking.as_bytes()).unwrap();
+            }
+            idle
+        })
+        .await;
+        let right = raw(&served, post("localhost", TOKEN)).await;
+        assert!(right.starts_with("HTTP/1.1 200"), "{right}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_has_shown_the_token_may_be_slow() {
+        let patience = Duration::from_millis(500);
+        let served = served_with(patience).await;
+        let address = served.address;
+        blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let mut events = TcpStream::connect(address).unwrap();
+            let asking = post("localhost", TOKEN).replace("connection: close\r\n", "");
+            let listening = asking.replace("POST /v1/id", "GET /v1/events");
+            events.write_all(listening.as_bytes()).unwrap();
+            for _ in 0..2 {
+                stream.write_all(asking.as_bytes()).unwrap();
+                let mut answer = [0; 1024];
+                let read = stream.read(&mut answer).unwrap();
+                assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+                std::thread::sleep(patience * 3);
+            }
+            events.set_nonblocking(true).unwrap();
+            let mut heard = Vec::new();
+            let goes_on = events.read_to_end(&mut heard).unwrap_err();
+            assert_eq!(goes_on.kind(), io::ErrorKind::WouldBlock, "{}", String::from_utf8_lossy(&heard));
+            assert!(heard.starts_with(b"HTTP/1.1 200"));
         })
         .await;
     }

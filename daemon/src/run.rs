@@ -207,8 +207,8 @@ async fn run_once(
     if budget_bytes.is_some() {
         tasks.spawn(network.clone().keep(folder.clone()));
     }
-    let router = http::router(core, keypair.key(), network.clone(), token.into());
-    tasks.spawn(async move { drop(axum::serve(listener, router).await) });
+    let serving = http::serve(listener, core, keypair.key(), network.clone(), token.into());
+    tasks.spawn(async move { drop(serving.await) });
     folder.write_note(&note)?;
     (*listen, *http) = (note.quic, note.http);
     tracing::info!("listening on {} for peers and on {} for this device", note.quic, note.http);
