@@ -1,7 +1,7 @@
 //! The local HTTP interface: `POST /v1/<verb>` becomes a request to the core, and its answer JSON;
 //! `GET /v1/events` tells what happens as server-sent events. For programs of the same user on the
-//! same device: loopback only, a token always, no other web page's scripts. Tokens and bodies are
-//! never logged.
+//! same device: loopback only, a token for all but the proof that this is the daemon which has it, no other web
+//! page's scripts. Tokens and bodies are never logged.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use rukun_change::DeviceKey;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -27,6 +28,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::drive::Core;
 use crate::network::Network;
+use crate::proof::{self, NONCE_BYTES};
 use crate::verbs::{Request, VerbError};
 
 mod visit;
@@ -64,45 +66,56 @@ async fn serve_patiently(listener: TcpListener, patience: Duration, router: Rout
 
 fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
     let interface = Arc::new(Interface { core, device, network, token });
-    Router::new()
+    let behind_the_token = Router::new()
         .route("/v1/ping", get(ping))
         .route("/v1/events", get(events))
         .route("/v1/{verb}", post(verb))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard));
+    Router::new()
+        .route("/v1/proof/{nonce}", get(prove))
+        .merge(behind_the_token)
+        .layer(middleware::from_fn(keep_strangers_out))
         .with_state(interface)
 }
 
+/// Lets in who names a loopback host: a page that rebinds its own name to 127.0.0.1 names another.
+async fn keep_strangers_out(request: HttpRequest, next: Next) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    if request.uri().host().or(named).is_some_and(is_loopback) {
+        return next.run(request).await;
+    }
+    let error = VerbError::new("this interface is for programs on this device", "ask 127.0.0.1");
+    refusal(error.with_status(403))
+}
+
+/// Lets in who shows the token.
 async fn guard(
     State(interface): State<Arc<Interface>>,
     ConnectInfo(guest): ConnectInfo<Guest>,
     request: HttpRequest,
     next: Next,
 ) -> Response {
-    match admit(&interface.token, &request) {
-        Ok(()) => {
-            guest.welcome();
-            next.run(request).await
-        }
-        Err(error) => refusal(error),
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
+    if shown.is_some_and(|shown| same(shown.as_bytes(), interface.token.as_bytes())) {
+        guest.welcome();
+        return next.run(request).await;
     }
+    let remedy = "send Authorization: Bearer and the token in daemon.json";
+    refusal(VerbError::new("the token is missing or wrong", remedy).with_status(401))
 }
 
-/// Lets in who names a loopback host (a page that rebinds its own name to 127.0.0.1 names another)
-/// and shows the token.
-fn admit(token: &str, request: &HttpRequest) -> Result<(), VerbError> {
-    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if !request.uri().host().or_else(|| field(header::HOST)).is_some_and(is_loopback) {
-        let error = VerbError::new("this interface is for programs on this device", "ask 127.0.0.1");
-        return Err(error.with_status(403));
-    }
-    let shown = field(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    if !shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
-        let remedy = "send Authorization: Bearer and the token in daemon.json";
-        return Err(VerbError::new("the token is missing or wrong", remedy).with_status(401));
-    }
-    Ok(())
+/// Who has the note can tell by it that this is the daemon which wrote it, before he shows the token.
+async fn prove(State(interface): State<Arc<Interface>>, Path(nonce): Path<String>) -> Response {
+    let nonce = HEXLOWER_PERMISSIVE.decode(nonce.as_bytes()).ok().and_then(|nonce| nonce.try_into().ok());
+    let Some(nonce) = nonce else {
+        let message = format!("a proof is asked for with {} hexadecimal digits", 2 * NONCE_BYTES);
+        return refusal(VerbError::new(message, "draw them anew each time"));
+    };
+    let pid = std::process::id();
+    Json(json!({ "pid": pid, "proof": proof::prove(&interface.token, pid, &nonce) })).into_response()
 }
 
 async fn ping(State(interface): State<Arc<Interface>>) -> Json<Value> {
@@ -326,6 +339,62 @@ mod tests {
             assert!(Client::find(&folder).unwrap().is_none(), "another process has the port");
         })
         .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_took_a_dead_daemons_port_is_told_no_token_and_not_believed() {
+        let served = served().await;
+        let folder = served.folder.clone();
+        blocking(move || {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (pid, http) = (std::process::id(), taken.local_addr().unwrap());
+            folder.write_note(&DaemonNote { pid, http, quic: http, token: TOKEN.into() }).unwrap();
+            let liar = std::thread::spawn(move || {
+                let mut stream = taken.accept().unwrap().0;
+                let mut heard = vec![0; 4096];
+                let count = stream.read(&mut heard).unwrap();
+                let body = json!({ "pid": pid, "proof": "00".repeat(32) }).to_string();
+                let length = body.len();
+                let head =
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+                write!(stream, "{head} {length}\r\n\r\n{body}").unwrap();
+                heard.truncate(count);
+                String::from_utf8(heard).unwrap()
+            });
+            assert!(Client::find(&folder).unwrap().is_none());
+            let heard = liar.join().unwrap();
+            assert!(heard.starts_with("GET /v1/") && !heard.contains(TOKEN), "{heard}");
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_port_that_says_nothing_counts_as_no_daemon() {
+        let served = served().await;
+        let folder = served.folder.clone();
+        blocking(move || {
+            let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (pid, http) = (std::process::id(), mute.local_addr().unwrap());
+            folder.write_note(&DaemonNote { pid, http, quic: http, token: TOKEN.into() }).unwrap();
+            assert!(Client::find(&folder).unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_proof_is_given_to_who_has_no_token_and_names_a_loopback_host() {
+        let served = served().await;
+        let ask = |host: &str, nonce: &str| {
+            raw(
+                &served,
+                format!("GET /v1/proof/{nonce} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+            )
+        };
+        let given = ask("localhost", &"0a".repeat(32)).await;
+        let expected = proof::prove(TOKEN, std::process::id(), &[10; 32]);
+        assert!(given.starts_with("HTTP/1.1 200") && given.contains(&expected), "{given}");
+        assert!(ask("rebound.example", &"0a".repeat(32)).await.starts_with("HTTP/1.1 403"));
+        assert!(ask("localhost", "0a").await.starts_with("HTTP/1.1 422"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
