@@ -4,14 +4,18 @@
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::disk::{DaemonNote, DiskError, Folder};
+use crate::disk::{DaemonNote, DiskError, Folder, random};
+use crate::proof;
 
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-const PING_MAX: Duration = Duration::from_secs(10);
+const PROOF_MAX: Duration = Duration::from_secs(10);
+/// Whoever has the port may say anything, and as much as it likes.
+const PROOF_BYTES_MAX: u64 = 4096;
 /// An import of a whole district takes minutes.
 const ANSWER_MAX: Duration = Duration::from_hours(1);
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -25,10 +29,11 @@ pub struct Client {
 
 impl Client {
     /// The daemon that runs in this folder; nothing if none does. The note of one that was killed
-    /// counts as none.
+    /// counts as none, and so does one that does not prove that it is there: whether the store is in use then, its
+    /// lock says.
     ///
     /// # Errors
-    /// If one seems to run but does not answer.
+    /// If the note can't be read.
     pub fn find(folder: &Folder) -> Result<Option<Self>, ClientError> {
         let Some(note) = folder.note()? else { return Ok(None) };
         let config = Agent::config_builder()
@@ -52,7 +57,7 @@ impl Client {
     pub fn call(&self, verb: &str, body: &Value) -> Result<Value, ClientError> {
         let request = self.agent.post(self.url(verb)).header("authorization", self.bearer());
         let request = request.config().timeout_global(Some(ANSWER_MAX)).build();
-        answer(request.send_json(body)?)
+        answer(request.send_json(body)?, ANSWER_BYTES_MAX)
     }
 
     /// What happens at the node from now on, one JSON object an event, until the daemon stops.
@@ -62,21 +67,20 @@ impl Client {
     pub fn events(&self) -> Result<impl Iterator<Item = Result<Value, ClientError>> + use<>, ClientError> {
         let response = self.agent.get(self.url("events")).header("authorization", self.bearer()).call()?;
         if !response.status().is_success() {
-            return answer(response).map(|_| Events::new(Body::builder().data("")));
+            return answer(response, ANSWER_BYTES_MAX).map(|_| Events::new(Body::builder().data("")));
         }
         Ok(Events::new(response.into_body()))
     }
 
+    /// Whether the daemon of the note is there. Until that is proved the token is not shown, for another program may
+    /// have the port by now.
     fn lives(&self) -> Result<bool, ClientError> {
-        let request = self.agent.get(self.url("ping")).header("authorization", self.bearer());
-        match request.config().timeout_global(Some(PING_MAX)).build().call() {
-            // Another program may have the port by now: it does not know the token or the pid.
-            Ok(response) => {
-                Ok(answer(response).is_ok_and(|said| said.get("pid") == Some(&Value::from(self.note.pid))))
-            }
-            Err(ureq::Error::Timeout(_)) => Err(ClientError::Mute { pid: self.note.pid }),
-            Err(_) => Ok(false),
-        }
+        let nonce = random::<{ proof::NONCE_BYTES }>()?;
+        let request = self.agent.get(self.url(&format!("proof/{}", HEXLOWER.encode(&*nonce))));
+        let response = request.config().timeout_global(Some(PROOF_MAX)).build().call();
+        let said = response.map_err(Into::into).and_then(|response| answer(response, PROOF_BYTES_MAX));
+        let shown = said.as_ref().ok().and_then(|said| said.get("proof")).and_then(Value::as_str);
+        Ok(shown.is_some_and(|shown| proof::holds(shown, &self.note.token, self.note.pid, &nonce)))
     }
 
     fn url(&self, name: &str) -> String {
@@ -115,9 +119,9 @@ impl Iterator for Events {
     }
 }
 
-fn answer(mut response: Response<Body>) -> Result<Value, ClientError> {
+fn answer(mut response: Response<Body>, bytes_max: u64) -> Result<Value, ClientError> {
     let status = response.status().as_u16();
-    let read = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+    let read = response.body_mut().with_config().limit(bytes_max).read_to_vec()?;
     let said: Value = serde_json::from_slice(&read).map_err(|_| ClientError::Answer)?;
     if (200..300).contains(&status) {
         return Ok(said);
@@ -140,12 +144,6 @@ pub enum ClientError {
         /// The kind of no, as in HTTP.
         status: u16,
     },
-    /// The daemon runs, and says nothing.
-    #[error("the daemon (pid {pid}) does not answer")]
-    Mute {
-        /// Its process.
-        pid: u32,
-    },
     /// What speaks there is no daemon of rukun, or another version of it.
     #[error("the daemon's answer makes no sense; is it another version?")]
     Answer,
@@ -162,7 +160,6 @@ impl ClientError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Refused { remedy, .. } => remedy.clone(),
-            Self::Mute { .. } => Some("see its log, or stop it and start it again".into()),
             Self::Answer => Some("run the daemon and the command line of one version".into()),
             Self::Http(_) => Some("see whether the daemon still runs, and its log".into()),
             Self::Disk(error) => error.remedy(),

@@ -72,9 +72,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Init(init) => init::init(&init, folder, output)?,
         Verb::Join(join) => join::join(join, folder, output)?,
         Verb::Officers { verb } => return officers::officers(verb, folder, output),
-        Verb::Daemon(daemon) => {
-            return Ok(daemon::daemon(daemon, folder, output));
-        }
+        Verb::Daemon(daemon) => return daemon::daemon(daemon, folder, output),
         Verb::Id { qr } => {
             let id: IdShape = Node::open_or_make(folder)?.ask(Request::Id)?;
             output.show(&id, |id, paint| render::id(id, qr, paint))?;

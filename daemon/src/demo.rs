@@ -13,11 +13,13 @@ mod scene;
 mod script;
 mod verdict;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 use crate::render::Paint;
 use crate::verbs::VerbError;
@@ -61,7 +63,7 @@ pub fn run(story: Story, keep: Option<&Path>, json: bool) -> Result<bool, VerbEr
         return Err(VerbError::new(message, "name a new folder: --keep DIR"));
     }
     interrupt::watch().map_err(|error| VerbError::new(format!("no signals can be heard: {error}"), ""))?;
-    let narrator = Narrator::new(story.steps());
+    let narrator = Narrator::new(story.steps(), json);
     let mut scene = Scene::open(home, Stage::mesuji()?, &narrator)?;
     let played = match story {
         Story::Day => act::play(&mut scene, &narrator),
@@ -71,23 +73,25 @@ pub fn run(story: Story, keep: Option<&Path>, json: bool) -> Result<bool, VerbEr
     narrator.finish();
     verdict::tell(&scene, &verdict, keep, &narrator);
     if json {
-        narrator.line(&verdict.to_json(started.elapsed()).to_string());
+        narrator.answer(&verdict.to_json(started.elapsed()));
     }
     Ok(verdict.is_good())
 }
 
-/// Tells the story on standard output, under a bar if somebody is looking.
+/// Tells the story on standard output, or beside it where that is for a script, under a bar if somebody is looking.
 struct Narrator {
     bar: ProgressBar,
     paint: Paint,
+    is_aside: bool,
 }
 
 impl Narrator {
-    fn new(steps: u64) -> Self {
+    fn new(steps: u64, is_aside: bool) -> Self {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
         let bar = ProgressBar::new(steps).with_style(style.expect("the template is well formed"));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, paint: Paint::of_stdout() }
+        let paint = if is_aside { Paint::PLAIN } else { Paint::of_stdout() };
+        Self { bar, paint, is_aside }
     }
 
     /// The next step begins.
@@ -102,9 +106,19 @@ impl Narrator {
     }
 
     fn line(&self, text: &str) {
-        use std::io::Write as _;
         // Whoever reads us may have stopped.
-        self.bar.suspend(|| drop(writeln!(std::io::stdout(), "{text}")));
+        self.bar.suspend(|| {
+            drop(if self.is_aside {
+                writeln!(std::io::stderr(), "{text}")
+            } else {
+                writeln!(std::io::stdout(), "{text}")
+            });
+        });
+    }
+
+    /// What a script reads.
+    fn answer(&self, answer: &Value) {
+        self.bar.suspend(|| drop(writeln!(std::io::stdout(), "{answer}")));
     }
 
     fn finish(&self) {

@@ -43,6 +43,8 @@ const GOOD_LINK: Duration = Duration::from_secs(10);
 /// How long an address rests while the device behind it is linked by another way. The other way
 /// may be dead without anyone knowing.
 const LINKED_REST_MAX: Duration = Duration::from_mins(10);
+/// How long an address rests whose task has broken off: it may do so again.
+const BROKEN_REST: Duration = Duration::from_secs(5);
 /// The most addresses of one name that are tried in turn.
 const RESOLVED_MAX: usize = 4;
 
@@ -129,6 +131,11 @@ impl Dialer {
             tokio::select! {
                 changed = listed.changed() => if changed.is_err() { break },
                 Ok(()) = found.changed() => {}
+                // Taken out, so that what ended is not kept, and dialed anew if it is still wanted.
+                Some(ended) = tasks.join_next() => if let Err(error) = ended && error.is_panic() {
+                    tracing::error!("an address is dialed anew, since what dialed it broke off: {error}");
+                    sleep(BROKEN_REST).await;
+                },
             }
         }
     }
@@ -318,7 +325,40 @@ impl Drop for CloseWhenDropped {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rukun_authority::Keypair;
+    use rukun_replica::Replica;
+
     use super::*;
+    use crate::disk::Folder;
+    use crate::drive;
+
+    static DRAWN: AtomicUsize = AtomicUsize::new(0);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_address_whose_task_broke_off_is_dialed_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let store = Folder::at(parent.path().join("data")).create_store().unwrap();
+        let keypair = Keypair::from_seed(store.device_seed());
+        let driven = drive::start(Replica::open(store, [1; 32]).unwrap()).unwrap();
+        let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap(), &keypair).unwrap();
+        let breaks_off = || match DRAWN.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("no chance"),
+            _ => 0,
+        };
+        let dialer = Dialer::new(endpoint, driven.linker, &driven.core).by_chance(breaks_off);
+        let (_finding, found) = watch::channel(BTreeSet::new());
+        // Without a port, it fails at once.
+        let dialing = tokio::spawn(dialer.run(vec!["127.0.0.1".into()], driven.core.addresses(), found));
+        let again = async {
+            while DRAWN.load(Ordering::SeqCst) < 2 {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(BROKEN_REST * 4, again).await.expect("it is dialed again");
+        dialing.abort();
+    }
 
     #[test]
     fn waits_double_stay_within_bounds_and_spread() {

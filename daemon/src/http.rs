@@ -1,30 +1,38 @@
 //! The local HTTP interface: `POST /v1/<verb>` becomes a request to the core, and its answer JSON;
 //! `GET /v1/events` tells what happens as server-sent events. For programs of the same user on the
-//! same device: loopback only, a token always, no other web page's scripts. Tokens and bodies are
-//! never logged.
+//! same device: loopback only, a token for all but the proof that this is the daemon which has it, no other web
+//! page's scripts. Tokens and bodies are never logged.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request as HttpRequest, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request as HttpRequest, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use rukun_change::DeviceKey;
 use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::drive::Core;
 use crate::network::Network;
+use crate::proof::{self, NONCE_BYTES};
 use crate::verbs::{Request, VerbError};
+
+mod visit;
+use visit::{Door, Guest, PATIENCE};
 
 /// The longest body of a request: a prelist of a whole district fits.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -37,40 +45,77 @@ struct Interface {
     token: String,
 }
 
-/// The interface of this node, for who shows this token.
-pub fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
+/// Answers for this node whoever comes to this listener and shows this token.
+///
+/// # Errors
+/// Never: it goes on until it is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    core: Core,
+    device: DeviceKey,
+    network: Network,
+    token: String,
+) -> io::Result<()> {
+    serve_patiently(listener, PATIENCE, router(core, device, network, token)).await
+}
+
+async fn serve_patiently(listener: TcpListener, patience: Duration, router: Router) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<Guest>();
+    axum::serve(Door::new(listener, patience), service).await
+}
+
+fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Router {
     let interface = Arc::new(Interface { core, device, network, token });
-    Router::new()
+    let behind_the_token = Router::new()
         .route("/v1/ping", get(ping))
         .route("/v1/events", get(events))
         .route("/v1/{verb}", post(verb))
         .fallback(nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard));
+    Router::new()
+        .route("/v1/proof/{nonce}", get(prove))
+        .merge(behind_the_token)
+        .layer(middleware::from_fn(keep_strangers_out))
         .with_state(interface)
 }
 
-async fn guard(State(interface): State<Arc<Interface>>, request: HttpRequest, next: Next) -> Response {
-    match admit(&interface.token, &request) {
-        Ok(()) => next.run(request).await,
-        Err(error) => refusal(error),
+/// Lets in who names a loopback host: a page that rebinds its own name to 127.0.0.1 names another.
+async fn keep_strangers_out(request: HttpRequest, next: Next) -> Response {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    if request.uri().host().or(named).is_some_and(is_loopback) {
+        return next.run(request).await;
     }
+    let error = VerbError::new("this interface is for programs on this device", "ask 127.0.0.1");
+    refusal(error.with_status(403))
 }
 
-/// Lets in who names a loopback host (a page that rebinds its own name to 127.0.0.1 names another)
-/// and shows the token.
-fn admit(token: &str, request: &HttpRequest) -> Result<(), VerbError> {
-    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if !request.uri().host().or_else(|| field(header::HOST)).is_some_and(is_loopback) {
-        let error = VerbError::new("this interface is for programs on this device", "ask 127.0.0.1");
-        return Err(error.with_status(403));
+/// Lets in who shows the token.
+async fn guard(
+    State(interface): State<Arc<Interface>>,
+    ConnectInfo(guest): ConnectInfo<Guest>,
+    request: HttpRequest,
+    next: Next,
+) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
+    if shown.is_some_and(|shown| same(shown.as_bytes(), interface.token.as_bytes())) {
+        guest.welcome();
+        return next.run(request).await;
     }
-    let shown = field(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    if !shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
-        let remedy = "send Authorization: Bearer and the token in daemon.json";
-        return Err(VerbError::new("the token is missing or wrong", remedy).with_status(401));
-    }
-    Ok(())
+    let remedy = "send Authorization: Bearer and the token in daemon.json";
+    refusal(VerbError::new("the token is missing or wrong", remedy).with_status(401))
+}
+
+/// Who has the note can tell by it that this is the daemon which wrote it, before he shows the token.
+async fn prove(State(interface): State<Arc<Interface>>, Path(nonce): Path<String>) -> Response {
+    let nonce = HEXLOWER_PERMISSIVE.decode(nonce.as_bytes()).ok().and_then(|nonce| nonce.try_into().ok());
+    let Some(nonce) = nonce else {
+        let message = format!("a proof is asked for with {} hexadecimal digits", 2 * NONCE_BYTES);
+        return refusal(VerbError::new(message, "draw them anew each time"));
+    };
+    let pid = std::process::id();
+    Json(json!({ "pid": pid, "proof": proof::prove(&interface.token, pid, &nonce) })).into_response()
 }
 
 async fn ping(State(interface): State<Arc<Interface>>) -> Json<Value> {
@@ -158,7 +203,6 @@ mod tests {
 
     use rukun_replica::Replica;
     use tempfile::TempDir;
-    use tokio::net::TcpListener;
 
     use super::*;
     use crate::client::{Client, ClientError};
@@ -175,6 +219,10 @@ mod tests {
     }
 
     async fn served() -> Served {
+        served_with(PATIENCE).await
+    }
+
+    async fn served_with(patience: Duration) -> Served {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::at(parent.path().join("data"));
         let replica = Replica::open(folder.create_store().unwrap(), [1; 32]).unwrap();
@@ -183,7 +231,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(driven.core.clone(), device, Network::default(), TOKEN.into());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(serve_patiently(listener, patience, router));
         let pid = std::process::id();
         let note = DaemonNote { pid, http: address, quic: address, token: TOKEN.into() };
         folder.write_note(&note).unwrap();
@@ -192,7 +240,7 @@ mod tests {
 
     async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         let done = tokio::task::spawn_blocking(work);
-        tokio::time::timeout(std::time::Duration::from_secs(15), done).await.unwrap().unwrap()
+        tokio::time::timeout(Duration::from_secs(15), done).await.unwrap().unwrap()
     }
 
     async fn client(served: &Served) -> Client {
@@ -289,6 +337,111 @@ mod tests {
             assert!(Client::find(&folder).unwrap().is_none(), "nobody listens");
             folder.write_note(&note(1, here)).unwrap();
             assert!(Client::find(&folder).unwrap().is_none(), "another process has the port");
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_took_a_dead_daemons_port_is_told_no_token_and_not_believed() {
+        let served = served().await;
+        let folder = served.folder.clone();
+        blocking(move || {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (pid, http) = (std::process::id(), taken.local_addr().unwrap());
+            folder.write_note(&DaemonNote { pid, http, quic: http, token: TOKEN.into() }).unwrap();
+            let liar = std::thread::spawn(move || {
+                let mut stream = taken.accept().unwrap().0;
+                let mut heard = vec![0; 4096];
+                let count = stream.read(&mut heard).unwrap();
+                let body = json!({ "pid": pid, "proof": "00".repeat(32) }).to_string();
+                let length = body.len();
+                let head =
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+                write!(stream, "{head} {length}\r\n\r\n{body}").unwrap();
+                heard.truncate(count);
+                String::from_utf8(heard).unwrap()
+            });
+            assert!(Client::find(&folder).unwrap().is_none());
+            let heard = liar.join().unwrap();
+            assert!(heard.starts_with("GET /v1/") && !heard.contains(TOKEN), "{heard}");
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_port_that_says_nothing_counts_as_no_daemon() {
+        let served = served().await;
+        let folder = served.folder.clone();
+        blocking(move || {
+            let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let (pid, http) = (std::process::id(), mute.local_addr().unwrap());
+            folder.write_note(&DaemonNote { pid, http, quic: http, token: TOKEN.into() }).unwrap();
+            assert!(Client::find(&folder).unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_proof_is_given_to_who_has_no_token_and_names_a_loopback_host() {
+        let served = served().await;
+        let ask = |host: &str, nonce: &str| {
+            raw(
+                &served,
+                format!("GET /v1/proof/{nonce} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"),
+            )
+        };
+        let given = ask("localhost", &"0a".repeat(32)).await;
+        let expected = proof::prove(TOKEN, std::process::id(), &[10; 32]);
+        assert!(given.starts_with("HTTP/1.1 200") && given.contains(&expected), "{given}");
+        assert!(ask("rebound.example", &"0a".repeat(32)).await.starts_with("HTTP/1.1 403"));
+        assert!(ask("localhost", "0a").await.starts_with("HTTP/1.1 422"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_connects_and_shows_no_token_keeps_nobody_out() {
+        let served = served_with(Duration::from_secs(1)).await;
+        let address = served.address;
+        let _flood = blocking(move || {
+            let idle = (0..100).map(|_| TcpStream::connect(address).unwrap());
+            let mut idle: Vec<TcpStream> = idle.collect();
+            // Of some half a request is there, and some ask without a token.
+            for half in idle.iter_mut().step_by(3) {
+                half.write_all(b"POST /v1/id HTTP/1.1\r\nhost:").unwrap();
+            }
+            let asking = post("localhost", "").replace("connection: close\r\n", "");
+            for asks in idle.iter_mut().skip(1).step_by(3) {
+                asks.write_all(asking.as_bytes()).unwrap();
+            }
+            idle
+        })
+        .await;
+        let right = raw(&served, post("localhost", TOKEN)).await;
+        assert!(right.starts_with("HTTP/1.1 200"), "{right}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_has_shown_the_token_may_be_slow() {
+        let patience = Duration::from_millis(500);
+        let served = served_with(patience).await;
+        let address = served.address;
+        blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let mut events = TcpStream::connect(address).unwrap();
+            let asking = post("localhost", TOKEN).replace("connection: close\r\n", "");
+            let listening = asking.replace("POST /v1/id", "GET /v1/events");
+            events.write_all(listening.as_bytes()).unwrap();
+            for _ in 0..2 {
+                stream.write_all(asking.as_bytes()).unwrap();
+                let mut answer = [0; 1024];
+                let read = stream.read(&mut answer).unwrap();
+                assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+                std::thread::sleep(patience * 3);
+            }
+            events.set_nonblocking(true).unwrap();
+            let mut heard = Vec::new();
+            let goes_on = events.read_to_end(&mut heard).unwrap_err();
+            assert_eq!(goes_on.kind(), io::ErrorKind::WouldBlock, "{}", String::from_utf8_lossy(&heard));
+            assert!(heard.starts_with(b"HTTP/1.1 200"));
         })
         .await;
     }

@@ -26,6 +26,7 @@ pub mod officers;
 pub mod people;
 pub mod places;
 pub mod prelist;
+mod proof;
 pub mod qr;
 pub mod quic;
 pub mod render;

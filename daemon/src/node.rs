@@ -46,7 +46,9 @@ impl Node {
         let answer = self.answer(request)?;
         serde_json::from_value(answer).map_err(|error| {
             let remedy = "run the daemon and the command line of one version";
+            // What was asked for may be done all the same.
             VerbError::new(format!("the answer has another shape than expected: {error}"), remedy)
+                .with_status(500)
         })
     }
 
@@ -145,11 +147,14 @@ impl From<ClientError> for VerbError {
 #[cfg(test)]
 pub(crate) mod tests {
     use rukun_authority::Keypair;
+    use rukun_change::SurveyId;
     use serde_json::json;
 
     use super::*;
     use crate::survey::{BUILT_IN, Survey};
-    use crate::verbs::{BlameShape, Edit, LogShape, RecordShape, RecordsShape, WrittenShape};
+    use crate::verbs::{
+        BlameShape, Edit, IdShape, LogShape, PeersShape, RecordShape, RecordsShape, WrittenShape,
+    };
 
     /// A founded district in a folder of its own.
     pub(crate) fn district() -> (tempfile::TempDir, Node) {
@@ -226,6 +231,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_answer_of_another_shape_is_no_refusal() {
+        let (_parent, mut node) = district();
+        let error = node.ask::<RecordsShape>(Request::Id).unwrap_err();
+        assert_eq!(error.status, 500, "{error}");
+    }
+
+    #[test]
     fn what_is_there_already_makes_no_change() {
         let (_parent, mut node) = district();
         let made = add(&mut node, &["r108=Siti"]);
@@ -258,6 +270,19 @@ pub(crate) mod tests {
         let (region, set) = ("1805010005000300".into(), vec!["r108=Siti".into()]);
         let elsewhere = Request::RecordAdd { region, ink: None, patch: None, set };
         assert_eq!(node.answer(elsewhere).unwrap_err().status, 403);
+    }
+
+    #[test]
+    fn a_join_that_is_refused_for_an_address_has_written_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut node = Node::open_or_make(&Folder::at(parent.path().join("data"))).unwrap();
+        let survey = SurveyId::from_bytes([7; 32]);
+        let peers = vec!["kantor.example.id:7811".into(), "kantor".into()];
+        let error = node.answer(Request::Join { survey, peers }).unwrap_err();
+        assert!(error.message.contains("no HOST:PORT"), "{error}");
+        let id: IdShape = node.ask(Request::Id).unwrap();
+        let peers: PeersShape = node.ask(Request::PeerList).unwrap();
+        assert_eq!((id.survey, peers.peers.len()), (None, 0));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use rukun_replica::{ActionError, OpenError, Replica, ReplicaError, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
@@ -193,38 +194,60 @@ async fn run_once(
         quic: endpoint.local_addr()?,
         token: token.into(),
     };
-    let accepting = tokio::spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
+    // They end with this one, however it ends.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
     let dialer = Dialer::new(endpoint.clone(), linker, &core);
     let (finding, found) = watch::channel(BTreeSet::new());
-    let dialing = tokio::spawn(dialer.run(peers.clone(), core.addresses(), found));
+    tasks.spawn(dialer.run(peers.clone(), core.addresses(), found));
     // Who listens for this machine alone has no neighbours.
-    let looking = (*lan && !listen.ip().is_loopback())
-        .then(|| tokio::spawn(lan::look(note.quic, core.survey(), network.outlook(), finding)));
-    let keeping = budget_bytes.map(|_| tokio::spawn(network.clone().keep(folder.clone())));
-    let router = http::router(core, keypair.key(), network.clone(), token.into());
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    if *lan && !listen.ip().is_loopback() {
+        tasks.spawn(lan::look(note.quic, core.survey(), network.outlook(), finding));
+    }
+    if budget_bytes.is_some() {
+        tasks.spawn(network.clone().keep(folder.clone()));
+    }
+    let serving = http::serve(listener, core, keypair.key(), network.clone(), token.into());
+    tasks.spawn(async move { drop(serving.await) });
     folder.write_note(&note)?;
     (*listen, *http) = (note.quic, note.http);
     tracing::info!("listening on {} for peers and on {} for this device", note.quic, note.http);
 
+    let mut broken = None;
     let outcome = tokio::select! {
         ended = &mut ended => ended,
         _ = terminate.recv() => stopped(stop, ended).await,
         _ = interrupt.recv() => stopped(stop, ended).await,
+        error = broken_off(&mut tasks) => {
+            broken = Some(error);
+            stopped(stop, ended).await
+        }
     };
-    for task in [accepting, dialing].into_iter().chain(looking).chain(keeping) {
-        task.abort();
-        let _ = task.await;
-    }
-    serving.abort();
-    let _ = serving.await;
+    tasks.shutdown().await;
     if budget_bytes.is_some()
         && let Err(error) = network.write(folder)
     {
         tracing::warn!("what was carried today is not written down: {error}");
     }
     let _ = timeout(FAREWELL_MAX, endpoint.close(CloseCode::Stopping, "stopping")).await;
-    Ok(outcome.context("the core thread broke off")?.map_err(DiskFault)?)
+    let ended = outcome.context("the core thread broke off")?.map_err(DiskFault)?;
+    match broken {
+        None => Ok(ended),
+        Some(error) => {
+            Err(anyhow::Error::from(error).context("a part of the node broke off, and it has stopped"))
+        }
+    }
+}
+
+/// Waits until one of the tasks breaks off. That one has ended is no news: the core's own end ends some.
+async fn broken_off(tasks: &mut JoinSet<()>) -> JoinError {
+    loop {
+        match tasks.join_next().await {
+            Some(Err(error)) if error.is_panic() => return error,
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Whether the disk failed, before the node ran or while it did. What is damaged or not permitted is no
@@ -295,7 +318,9 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A log that is set up already, by a program that runs several nodes, stays.
     let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured);
+    // Whoever reads the log may have stopped. To say so there would be a panic in whatever logs next.
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured).log_internal_errors(false);
     let _ = log.with_writer(io::stderr).try_init();
 }
 
@@ -353,6 +378,20 @@ mod tests {
         assert!(!anew.is_finished());
         drop(held);
         anew.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_part_that_breaks_off_is_noticed_and_one_that_ends_is_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        assert!(
+            timeout(Duration::from_millis(100), broken_off(&mut tasks)).await.is_err(),
+            "it has ended well"
+        );
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("it breaks off") });
+        let error = timeout(Duration::from_secs(10), broken_off(&mut tasks)).await.unwrap();
+        assert!(error.is_panic(), "{error}");
     }
 
     #[test]

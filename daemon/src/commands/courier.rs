@@ -1,6 +1,6 @@
 //! A courier's bundles as files: what is taken along is read, and what is given by hand is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -38,16 +38,31 @@ pub(super) fn carry_out(verb: Courier, folder: &Folder, output: Output) -> Resul
     }
 }
 
-/// Those before one that can't be taken are taken.
+/// Those before one that can't be taken are taken, and told of.
 fn take(files: &[PathBuf], folder: &Folder, output: Output) -> Result<(), VerbError> {
     let mut node = Node::open(folder)?;
+    // A script reads one answer.
+    if output.is_json() && files.len() > 1 {
+        return take_all(&mut node, files, output);
+    }
     for file in files {
-        let bundle = BASE64.encode(&read(file)?);
-        let parcel: ParcelShape =
-            node.ask(Request::CourierTake { bundle }).map_err(|error| error.about(&file.display()))?;
-        output.show(&parcel, render::parcel_taken)?;
+        output.show(&take_one(&mut node, file)?, render::parcel_taken)?;
     }
     Ok(())
+}
+
+fn take_all(node: &mut Node, files: &[PathBuf], output: Output) -> Result<(), VerbError> {
+    let mut bundles = Vec::new();
+    let all = files.iter().try_for_each(|file| take_one(node, file).map(|parcel| bundles.push(parcel)));
+    if !bundles.is_empty() {
+        output.show(&ParcelsShape { bundles }, render::parcels)?;
+    }
+    all
+}
+
+fn take_one(node: &mut Node, file: &Path) -> Result<ParcelShape, VerbError> {
+    let bundle = BASE64.encode(&read(file)?);
+    node.ask(Request::CourierTake { bundle }).map_err(|error| error.about(&file.display()))
 }
 
 fn give(bundle: String, file: PathBuf, folder: &Folder, output: Output) -> Result<(), VerbError> {

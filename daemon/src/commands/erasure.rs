@@ -1,6 +1,6 @@
 //! Erasing a record: it is asked for once more before it is done, since nothing takes it back.
 
-use super::output::{Output, confirm};
+use super::output::{Output, confirm, say_aside};
 use crate::args::Erasure;
 use crate::disk::Folder;
 use crate::node::Node;
@@ -45,7 +45,9 @@ fn erase(
         // Opening it makes the file anew; a daemon does so by itself.
         drop(node);
         if let Err(error) = folder.open_store() {
-            eprintln!("rukun: erased; the file is made anew when it is opened next, since now: {error}");
+            say_aside(&format!(
+                "rukun: erased; the file is made anew when it is opened next, since now: {error}"
+            ));
         }
     }
     Ok(erased)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::SOME_ROWS_BAD;
-use super::output::Output;
+use super::output::{Output, say_aside};
 use crate::disk::Folder;
 use crate::node::Node;
 use crate::prelist::{self, Progress};
@@ -38,7 +38,7 @@ impl Progress for Told {
 
     fn bad(&mut self, row: &BadRow) {
         if !self.silent {
-            self.bar.suspend(|| eprintln!("{}", render::bad_row(row)));
+            self.bar.suspend(|| say_aside(&render::bad_row(row)));
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::verbs::{JoinedShape, Request, VerbError, check_address};
 pub(super) fn join(join: Join, folder: &Folder, output: Output) -> Result<(), VerbError> {
     match (join.what, join.relay) {
         (JoinBy::Survey(survey), None) => {
+            join.peer.iter().try_for_each(|peer| check_address(peer))?;
             let mut node = Node::open_or_make(folder)?;
             let joined: JoinedShape = node.ask(Request::Join { survey, peers: join.peer })?;
             output.show(&joined, |joined, paint| {

@@ -9,7 +9,7 @@ use rukun_replica::Code;
 use zeroize::Zeroizing;
 
 use super::SOME_ROWS_BAD;
-use super::output::Output;
+use super::output::{Output, say_aside};
 use crate::args::{Import, Officers};
 use crate::cards::{Card, Sheet, page};
 use crate::clock;
@@ -59,8 +59,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
     if !new.is_empty() {
         // The cards first: a code that is invited and printed nowhere would be lost.
         let path = print(&free_path(import)?, sheet, &new)?;
-        let invited =
-            ask_for(&mut node, &new, expires_ms).inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        let invited = ask_for(&mut node, &new, expires_ms).map_err(|error| after(error, &path))?;
         settle(&path, sheet, &new, &invited.made)?;
         report.page = (!invited.made.is_empty()).then_some(path);
         (report.invited, report.there) = (invited.made, [report.there, invited.there].concat());
@@ -68,7 +67,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
     }
     report.bad.sort_by_key(|row| row.line);
     if !output.is_json() {
-        report.bad.iter().for_each(|row| eprintln!("{}", render::bad_row(row)));
+        report.bad.iter().for_each(|row| say_aside(&render::bad_row(row)));
     }
     output.show(&report, render::invited)?;
     Ok(if report.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })
@@ -81,6 +80,22 @@ fn ask_for(node: &mut Node, new: &[(OfficerRow, Code)], expires_ms: i64) -> Resu
         proof_key: HEXLOWER.encode(code.proof_key().as_bytes()),
     });
     node.ask(Request::OfficersInvite { officers: officers.collect(), expires_ms })
+}
+
+/// What to say of an error, and what becomes of the page: it stays unless the node surely refused. An answer may have
+/// been lost after the officers were invited, and their codes stand nowhere else.
+fn after(error: VerbError, page: &Path) -> VerbError {
+    if (400..500).contains(&error.status) {
+        let _ = std::fs::remove_file(page);
+        return error;
+    }
+    let before = if error.remedy.is_empty() { String::new() } else { format!("{}; then ", error.remedy) };
+    let remedy = format!(
+        "{before}see by `rukun officers` whether they are invited all the same: their codes are in {page} and nowhere \
+         else, so print it if they are; remove it if none of them is, and import the file again",
+        page = page.display()
+    );
+    VerbError { remedy, ..error }
 }
 
 /// Where devices find this node: what is said, or where its daemon listens, if that says it.
@@ -153,4 +168,29 @@ fn free_path(import: &Import) -> Result<PathBuf, VerbError> {
 /// The end of a day, so that a card may name the day.
 fn end_of_day(at_ms: i64) -> i64 {
     (at_ms.div_euclid(DAY_MS) + 1) * DAY_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::ClientError;
+
+    #[test]
+    fn the_only_copy_of_the_codes_is_kept_unless_the_node_surely_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let page = parent.path().join("officers.html");
+        std::fs::write(&page, "codes").unwrap();
+        let stopped = VerbError::new("the node has stopped", "").with_status(503);
+        for unsure in
+            [ClientError::Answer.into(), ClientError::Http(ureq::Error::ConnectionFailed).into(), stopped]
+        {
+            let said = after(unsure, &page);
+            assert!(page.exists(), "{said}");
+            let named = said.remedy.contains(&page.display().to_string());
+            assert!(named && said.remedy.contains("`rukun officers`"), "{said}");
+        }
+        let refused = VerbError::new("this device may not grant that", "ask who may").with_status(403);
+        assert_eq!(after(refused.clone(), &page), refused);
+        assert!(!page.exists(), "nobody was invited with it");
+    }
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::render::Paint;
+use crate::render::{self, Paint};
 use crate::verbs::VerbError;
 
 /// How answers are given.
@@ -34,8 +34,10 @@ impl Output {
     ) -> Result<(), VerbError> {
         let shown = match (self.json, std::io::stdout().is_terminal()) {
             (false, _) => text(answer, self.paint),
-            (true, true) => serde_json::to_string_pretty(answer).expect("an answer is plain JSON") + "\n",
-            (true, false) => serde_json::to_string(answer).expect("an answer is plain JSON") + "\n",
+            (true, true) => {
+                escaped(serde_json::to_string_pretty(answer).expect("an answer is plain JSON")) + "\n"
+            }
+            (true, false) => escaped(serde_json::to_string(answer).expect("an answer is plain JSON")) + "\n",
         };
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(shown.as_bytes()).and_then(|()| stdout.flush()) {
@@ -52,11 +54,34 @@ impl Output {
     /// Says why nothing was done, and what to do next.
     pub(super) fn fail(self, error: &VerbError) {
         if self.json {
-            eprintln!("{}", serde_json::to_string(error).expect("an error is plain JSON"));
+            say_aside(&escaped(serde_json::to_string(error).expect("an error is plain JSON")));
         } else {
-            eprintln!("rukun: {error}");
+            say_aside(&format!("rukun: {error}"));
         }
     }
+}
+
+/// Says something beside the answer, on standard error. Whoever reads it may have stopped, and that ends nothing.
+pub(super) fn say_aside(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Lines without what a terminal would obey: errors repeat what others have typed.
+fn harmless(text: &str) -> String {
+    text.split('\n').map(render::clean).collect::<Vec<_>>().join("\n")
+}
+
+/// The same JSON with the control characters escaped that JSON lets stand.
+fn escaped(json: String) -> String {
+    let stands = |letter: char| ('\u{7f}'..='\u{9f}').contains(&letter);
+    if !json.contains(stands) {
+        return json;
+    }
+    let escape = |letter: char| match letter {
+        letter if stands(letter) => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.into(),
+    };
+    json.chars().map(escape).collect()
 }
 
 /// Asks whoever sits there before something is done that nothing takes back; a script must say --yes.
@@ -65,12 +90,28 @@ pub(super) fn confirm(shown: &str, question: &str, noun: &str, done: &str) -> Re
     if !std::io::stdin().is_terminal() {
         return Err(VerbError::new(format!("{noun} can't be taken back, and nobody is here to ask"), remedy));
     }
-    eprint!("{shown}{question} It can't be taken back. [y/N] ");
+    let _ = write!(std::io::stderr(), "{shown}{question} It can't be taken back. [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     match read.map(|_| answer.trim().to_ascii_lowercase()) {
         Ok(answer) if ["y", "yes", "ya"].contains(&answer.as_str()) => Ok(()),
         _ => Err(VerbError::new(format!("not {done}"), "nothing was written")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_of_an_error_reaches_the_terminal() {
+        let error = VerbError::new("Siti\u{1b}]0;x\u{7}\u{9b}2J is unknown", "type\nanother");
+        let said = harmless(&error.to_string());
+        assert_eq!(said, "Siti\u{fffd}]0;x\u{fffd}\u{fffd}2J is unknown\n  type\nanother");
+        let json = escaped(serde_json::to_string(&error).unwrap());
+        assert!(!json.chars().any(char::is_control), "{json}");
+        let read: VerbError = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, error, "what a script reads is what was said");
     }
 }

@@ -134,7 +134,9 @@ impl DiskError {
             Self::NoStore { .. } => {
                 Some("make one with `rukun init`, or name its folder with --dir DIR".into())
             }
-            Self::InUse { .. } => Some("stop that one first, or let it finish".into()),
+            Self::InUse { .. } => Some(
+                "stop that one first, or let it finish; if it is a daemon that does not answer, see its log".into(),
+            ),
             Self::Taken { .. } => Some("name another place, or move it away: nothing is ever overwritten".into()),
             Self::NobodyToAsk => {
                 Some("name a file that has it, as --passphrase-file FILE or in RUKUN_PASSPHRASE_FILE".into())

@@ -8,7 +8,7 @@ use rukun_replica::{NewGrant, Replica, Status};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::address::add_addresses;
+use super::address::{add_addresses, check_address};
 use super::error::VerbError;
 use super::request::Request;
 use super::shape::{
@@ -30,6 +30,8 @@ pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Va
     match request {
         Request::Id => json(id(replica)),
         Request::Join { survey, peers } => {
+            // All of them first: what is refused has written nothing.
+            peers.iter().try_for_each(|peer| check_address(peer))?;
             replica.join(survey)?;
             let peers = add_addresses(replica, peers)?;
             json(JoinedShape { survey: survey.to_string(), device: replica.device().to_string(), peers })
