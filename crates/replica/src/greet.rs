@@ -128,12 +128,18 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// The peer says which statements it holds: it gets the others.
+    /// The peer says which statements it holds: it gets the others, once. A few bytes would else bring it all of
+    /// them, as often as it likes.
     pub(crate) fn take_statement_ids(
         &mut self,
         link: LinkId,
         ids: &[StatementId],
     ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if std::mem::replace(&mut open.statements_listed, true) {
+            let text = "the peer listed its statements twice".into();
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
         let missing = self.store.statements_but(&ids.iter().copied().collect())?;
         self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {

@@ -27,6 +27,8 @@ pub(crate) struct Link {
     pub(crate) greeted_with: Fingerprint,
     /// The incarnation of the peer's store.
     pub(crate) their_epoch: Incarnation,
+    /// Whether the peer has said which statements it holds.
+    pub(crate) statements_listed: bool,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
     /// Where, with what is compared row by row, the peer was sent the receipts that our log does not bring it,
@@ -102,6 +104,7 @@ impl Link {
             reads: Vec::new(),
             greeted_with: Fingerprint::default(),
             their_epoch: Incarnation::from_bytes([0; 4]),
+            statements_listed: false,
             statements_upto: 0,
             receipts_shown: None,
             receipts_sent: BTreeSet::new(),
