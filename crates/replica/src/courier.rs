@@ -40,10 +40,6 @@ impl Replica {
         parcels: Vec<Parcel>,
     ) -> Result<Outcome, ReplicaError> {
         let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(Ok(())) };
-        if link == LinkId::BUNDLE {
-            let text = "a bundle tells of others that are carried".into();
-            return Ok(Err(Fault { code: CloseCode::Violation, text }));
-        }
         let still = |digest: &Digest| parcels.iter().any(|parcel| parcel.digest == *digest);
         let gone = self
             .parcels

@@ -340,8 +340,7 @@ impl Replica {
             self.forget_that_peer_knows_us(link);
             return Err(Fault { code: CloseCode::NoGrant, text });
         }
-        let text = format!("no grant is known for device {peer}; the office can type rukun grant for it");
-        Err(Fault { code: CloseCode::NoGrant, text })
+        Err(Fault { code: CloseCode::NoGrant, text: ungranted(peer) })
     }
 
     pub(crate) fn forget_that_peer_knows_us(&mut self, link: LinkId) {
@@ -361,6 +360,11 @@ impl Replica {
         }
         Ok(chain)
     }
+}
+
+/// What a stranger is told, and nothing else.
+pub(crate) fn ungranted(peer: &DeviceKey) -> String {
+    format!("no grant is known for device {peer}; the office can type rukun grant for it")
 }
 
 /// Statements in messages that keep their limits. The last one says that it is.

@@ -29,6 +29,8 @@ mod batch;
 mod bundle;
 pub use bundle::{BundleError, BundleTaken, BundleWritten};
 
+mod opened;
+
 mod parcels;
 pub use parcels::{ParcelLine, ParcelState};
 

@@ -125,8 +125,11 @@ impl Replica {
         self.stage_frame(link, message);
     }
 
-    /// Gives how many bytes it takes.
+    /// Gives how many bytes it takes. To a bundle nothing is said.
     pub(crate) fn stage_frame(&mut self, link: LinkId, message: &Message) -> usize {
+        if link == LinkId::BUNDLE {
+            return 0;
+        }
         let bytes = match self.links.get_mut(&link) {
             Some(open) => open.framer.frame(message, open.outgoing.effort()),
             None => message.encode(),
@@ -139,6 +142,11 @@ impl Replica {
     fn message(&mut self, now: Moment, link: LinkId, message: Message) -> Result<Outcome, ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         let name = message.name();
+        // What asks or answers would cost time, and nobody hears what is said to it.
+        if link == LinkId::BUNDLE && !matches!(message, Message::Hello(_) | Message::Blob { .. }) {
+            let text = format!("message {name} came in a bundle, where nothing is asked or answered");
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
         match (&open.phase, message) {
             (Phase::Greeting, Message::Hello(hello)) => self.take_hello(now, link, hello),
             (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
