@@ -145,17 +145,67 @@ fn who_was_set_back_since_it_wrote_a_bundle_gets_back_what_the_bundle_brings() {
     carry(&mut world, OFFICE, ani);
     add(&mut world, ani);
     let bundle = write(&mut world, ani, OFFICE);
-    // The same device from a backup of before it wrote anything.
-    let set_back = world.add_bare(20);
-    let survey = world.replicas[0].survey().unwrap();
-    world.replicas[set_back.0].join(survey).unwrap();
-    world.commit(set_back);
-    world.link(set_back, OFFICE);
-    world.settle(STEPS);
+    let set_back = set_back(&mut world, 20);
     assert_eq!(records(&mut world, set_back), 0);
     assert_eq!(take(&mut world, OFFICE, &bundle).unwrap().changes_new, 1);
     world.settle(STEPS);
     assert_eq!(records(&mut world, set_back), 1, "on the link that was open when the bundle came");
+}
+
+/// The device of this seed from a backup of before it heard of anything, linked with the office.
+fn set_back(world: &mut World, seed: u8) -> Node {
+    let set_back = world.add_bare(seed);
+    let survey = world.replicas[0].survey().unwrap();
+    world.replicas[set_back.0].join(survey).unwrap();
+    world.commit(set_back);
+    // At the first greeting it may learn that it is a copy.
+    for _ in 0..2 {
+        world.link(set_back, OFFICE);
+        world.settle(STEPS);
+    }
+    set_back
+}
+
+#[test]
+fn who_was_set_back_since_it_wrote_a_bundle_gets_back_what_it_said_there_of_work() {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    carry(&mut world, OFFICE, supervisor);
+    let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
+    carry(&mut world, supervisor, ani);
+    let record = add(&mut world, ani);
+    for (from, to) in [(ani, supervisor), (supervisor, OFFICE), (OFFICE, supervisor)] {
+        carry(&mut world, from, to);
+    }
+    let change = world.replicas[0].reading(&record).unwrap().log()[0].change;
+    world.replicas[supervisor.0].decide(None, &[change], false).unwrap();
+    world.commit(supervisor);
+    let bundle = write(&mut world, supervisor, OFFICE);
+    let set_back = set_back(&mut world, 10);
+    let held = |world: &mut World| (fingerprints(world)[0], fingerprints(world)[set_back.0]);
+    let (office, copy) = held(&mut world);
+    assert_eq!(office, copy);
+    let taken = take(&mut world, OFFICE, &bundle).unwrap();
+    assert_eq!((taken.changes, taken.statements_new), (0, 1));
+    world.settle(STEPS);
+    let (now, copy) = held(&mut world);
+    assert_ne!(now, office);
+    assert_eq!(now, copy, "on the link that was open when the bundle came");
+}
+
+#[test]
+fn who_was_set_back_since_it_wrote_a_bundle_gets_back_whom_it_granted_something_there() {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    carry(&mut world, OFFICE, supervisor);
+    let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
+    let (bundle, key) = (write(&mut world, supervisor, OFFICE), world.key(ani));
+    let set_back = set_back(&mut world, 10);
+    let granted = |world: &World, node: Node| world.replicas[node.0].trust().unwrap().ever_granted(&key);
+    take(&mut world, OFFICE, &bundle).unwrap();
+    assert!(granted(&world, OFFICE) && !granted(&world, set_back));
+    world.settle(STEPS);
+    assert!(granted(&world, set_back), "on the link that was open when the bundle came");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::Verifier;
+use rukun_authority::{Said, Verifier};
 use rukun_bundle::{EnvelopeError, OpenError, OpenedBundle, SealError, SealedBundle, seal};
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
@@ -15,7 +15,7 @@ use rukun_wire::{Body, Changes, Message};
 use crate::batch::Batch;
 use crate::blob::blob_messages;
 use crate::greet::statement_messages;
-use crate::input::{Checked, Content, Frame, LinkId, Output};
+use crate::input::{Checked, CheckedStatement, Content, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
 use crate::send::{HeldAt, LogPart};
 use crate::session::Link;
@@ -197,17 +197,12 @@ impl Replica {
         let sender = *opened.sender();
         let before = self.store.peer(&sender).map_err(ReplicaError::from)?;
         let scope = self.scopes.get(&sender).cloned();
-        let told = self.staged_count();
+        let (told, head) = (self.staged_count(), self.store.head());
         // Of the sender's log nothing is known here: each frame says itself up to where it goes.
         let state = PeerState { received: None, ..before.unwrap_or_default() };
         self.links.insert(LinkId::BUNDLE, Link::new(now, sender, true, state));
         let brought = self.hear(now, survey, opened.frames())?;
-        // Its sender held it all when it wrote, which may be long ago.
-        for link in self.links.values_mut().filter(|link| link.peer == sender) {
-            for home in &brought.homes {
-                link.outgoing.doubt(*home);
-            }
-        }
+        self.doubt_what_it_held(&sender, head, &brought);
         let said = self.unstage(told, |output| match output {
             Output::Send { .. } => false,
             Output::Close { link, .. } => *link == LinkId::BUNDLE,
@@ -238,6 +233,18 @@ impl Replica {
         let state = after_bundle(before, ended.state);
         self.store.set_peer(&sender, &state).map_err(ReplicaError::from)?;
         Ok(brought)
+    }
+
+    /// The sender of a bundle held it all when it wrote, which may be long ago. What it brought, from this place in the
+    /// log on, is compared with it or told to it again where both are linked.
+    fn doubt_what_it_held(&mut self, sender: &DeviceKey, after: u64, brought: &Brought) {
+        for link in self.links.values_mut().filter(|link| link.peer == *sender) {
+            for home in brought.homes.union(&brought.about) {
+                link.outgoing.doubt(*home);
+            }
+            link.statements_upto = link.statements_upto.min(after);
+            link.statements_brought = true;
+        }
     }
 
     /// Handles frames, one at a time: what they unpack to is far more than they are.
@@ -275,16 +282,29 @@ struct Brought {
     changes: usize,
     /// Where they are.
     homes: BTreeSet<SubSls>,
+    /// Of where statements about work were, receipts not among them, which are in no comparison.
+    about: BTreeSet<SubSls>,
 }
 
 impl Brought {
     fn note(&mut self, content: &Content) {
-        if let Content::Changes { items, .. } = content {
-            self.changes += items.len();
-            self.homes.extend(items.iter().filter_map(|item| match item {
-                Checked::Good(arrived) => Some(arrived.record().home()),
-                Checked::Bad(..) => None,
-            }));
+        match content {
+            Content::Changes { items, .. } => {
+                self.changes += items.len();
+                self.homes.extend(items.iter().filter_map(|item| match item {
+                    Checked::Good(arrived) => Some(arrived.record().home()),
+                    Checked::Bad(..) => None,
+                }));
+            }
+            Content::Statements { items, .. } => {
+                let said = items.iter().filter_map(|item| match item {
+                    CheckedStatement::Good(statement) => Some(&statement.statement().said),
+                    CheckedStatement::Bad(_) | CheckedStatement::Malformed => None,
+                });
+                self.about
+                    .extend(said.filter(|said| !matches!(said, Said::Receipt(_))).filter_map(Said::about));
+            }
+            Content::Message(_) => {}
         }
     }
 }

@@ -42,7 +42,8 @@ impl Replica {
         let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
-            (open.greeted_with, open.statements_upto) = (self.store.statement_fingerprint(), head);
+            open.greeted_with = self.store.statement_fingerprint();
+            (open.statements_upto, open.statements_brought) = (head, false);
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
@@ -143,7 +144,7 @@ impl Replica {
         let missing = self.store.statements_but(&ids.iter().copied().collect())?;
         self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {
-            open.statements_upto = self.store.head();
+            (open.statements_upto, open.statements_brought) = (self.store.head(), false);
         }
         Ok(Ok(()))
     }
@@ -309,10 +310,13 @@ impl Replica {
 
     /// Statements that came from others since this peer was told what we hold. They go before any change:
     /// a grant at the end of the log may let the peer read what stands at its beginning, and it must
-    /// know so before that comes. A cursor says nothing of statements.
+    /// know so before that comes. A cursor says nothing of statements. Those that a bundle of the peer brought go, too.
     pub(crate) fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let device = self.device();
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-        let items = self.store.statements_after(open.statements_upto, &open.peer)?;
+        let brought = std::mem::take(&mut open.statements_brought);
+        let but_from = if brought { device } else { open.peer };
+        let items = self.store.statements_after(open.statements_upto, &but_from)?;
         open.statements_upto = self.store.head();
         if !items.is_empty() {
             open.outgoing.statements_moved();
