@@ -278,7 +278,6 @@ impl Replica {
     fn go_live(&mut self, now: Moment, link: LinkId) -> Result<(), ReplicaError> {
         let (epoch, head) = (self.store.incarnation(), self.store.head());
         let Some(trust) = &self.trust else { return Ok(()) };
-        let questionnaire = trust.charter().questionnaire;
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
         let peer = open.peer;
@@ -300,10 +299,7 @@ impl Replica {
         open.state.acknowledged = known;
         open.state.last_contact_ms = now.wall_ms;
         open.state_is_news = true;
-        if self.questionnaire.is_none() {
-            let offset = self.store.blob_offset(&questionnaire)?;
-            self.send(link, &Message::BlobWant { digest: questionnaire, offset });
-        }
+        self.ask_for_questionnaire(link)?;
         self.tell(Event::PeerUp { peer });
         self.go_on_from_early(link)
     }

@@ -62,6 +62,10 @@ impl Replica {
             self.store.set_peer(&ended.peer, &ended.state)?;
         }
         self.tell(Event::PeerDown { peer: ended.peer, reason });
+        // What it was asked for, another may bring: who is linked was asked once only.
+        if ended.questionnaire.is_due() && link != LinkId::BUNDLE {
+            self.ask_another(None)?;
+        }
         Ok(())
     }
 
@@ -150,7 +154,9 @@ impl Replica {
         match (&open.phase, message) {
             (Phase::Greeting, Message::Hello(hello)) => self.take_hello(now, link, hello),
             (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
-            (Phase::Live, Message::BlobWant { digest, offset }) => self.give_blob(link, &digest, offset),
+            (Phase::Live, Message::BlobWant { digest, offset }) => {
+                self.give_blob(link, &digest, offset).map(Ok)
+            }
             (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
                 let piece = Piece { digest, offset, total, bytes };
                 if self.is_coming(link, &digest) {

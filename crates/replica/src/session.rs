@@ -10,6 +10,8 @@ use rukun_store::PeerState;
 use rukun_wire::limits::EARLY_FRAMES_MAX;
 use rukun_wire::{CloseCode, Framer, Hello, Parcel, Short, Sketch};
 
+use crate::blob::Fetched;
+
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
 
@@ -50,6 +52,7 @@ pub(crate) struct Link {
     pub(crate) early_came: Option<Box<Sketch>>,
     /// How many frames came with the peer's greeting and were passed over, since trust was to be settled first.
     pub(crate) early_passed: u64,
+    pub(crate) questionnaire: Fetched,
     /// The parcels that the peer was told of.
     pub(crate) parcels_told: BTreeSet<Digest>,
     /// The parcels that the peer has for us, and were not asked for yet.
@@ -116,6 +119,7 @@ impl Link {
             early_sent: None,
             early_came: None,
             early_passed: 0,
+            questionnaire: Fetched::default(),
             parcels_told: BTreeSet::new(),
             parcels_due: VecDeque::new(),
             parcel: None,
