@@ -4,10 +4,15 @@
 // Test code all through: where it is wrong, it should stop and say where.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use rukun_authority::Role;
-use rukun_change::{Fingerprint, RecordId};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rukun_authority::{Keypair, Role};
+use rukun_bundle::{SealedBundle, seal};
+use rukun_change::{Digest, Fingerprint, RecordId};
 use rukun_replica::{BundleError, BundleTaken, Event, Reached};
 use rukun_tests::by_hand::{Node, World};
+use rukun_wire::Message;
+use rukun_wire::limits::{BLOB_PIECE_BYTES_MAX, STATEMENTS_MAX};
 use serde_json::json;
 
 const STEPS: usize = 10_000;
@@ -140,17 +145,67 @@ fn who_was_set_back_since_it_wrote_a_bundle_gets_back_what_the_bundle_brings() {
     carry(&mut world, OFFICE, ani);
     add(&mut world, ani);
     let bundle = write(&mut world, ani, OFFICE);
-    // The same device from a backup of before it wrote anything.
-    let set_back = world.add_bare(20);
-    let survey = world.replicas[0].survey().unwrap();
-    world.replicas[set_back.0].join(survey).unwrap();
-    world.commit(set_back);
-    world.link(set_back, OFFICE);
-    world.settle(STEPS);
+    let set_back = set_back(&mut world, 20);
     assert_eq!(records(&mut world, set_back), 0);
     assert_eq!(take(&mut world, OFFICE, &bundle).unwrap().changes_new, 1);
     world.settle(STEPS);
     assert_eq!(records(&mut world, set_back), 1, "on the link that was open when the bundle came");
+}
+
+/// The device of this seed from a backup of before it heard of anything, linked with the office.
+fn set_back(world: &mut World, seed: u8) -> Node {
+    let set_back = world.add_bare(seed);
+    let survey = world.replicas[0].survey().unwrap();
+    world.replicas[set_back.0].join(survey).unwrap();
+    world.commit(set_back);
+    // At the first greeting it may learn that it is a copy.
+    for _ in 0..2 {
+        world.link(set_back, OFFICE);
+        world.settle(STEPS);
+    }
+    set_back
+}
+
+#[test]
+fn who_was_set_back_since_it_wrote_a_bundle_gets_back_what_it_said_there_of_work() {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    carry(&mut world, OFFICE, supervisor);
+    let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
+    carry(&mut world, supervisor, ani);
+    let record = add(&mut world, ani);
+    for (from, to) in [(ani, supervisor), (supervisor, OFFICE), (OFFICE, supervisor)] {
+        carry(&mut world, from, to);
+    }
+    let change = world.replicas[0].reading(&record).unwrap().log()[0].change;
+    world.replicas[supervisor.0].decide(None, &[change], false).unwrap();
+    world.commit(supervisor);
+    let bundle = write(&mut world, supervisor, OFFICE);
+    let set_back = set_back(&mut world, 10);
+    let held = |world: &mut World| (fingerprints(world)[0], fingerprints(world)[set_back.0]);
+    let (office, copy) = held(&mut world);
+    assert_eq!(office, copy);
+    let taken = take(&mut world, OFFICE, &bundle).unwrap();
+    assert_eq!((taken.changes, taken.statements_new), (0, 1));
+    world.settle(STEPS);
+    let (now, copy) = held(&mut world);
+    assert_ne!(now, office);
+    assert_eq!(now, copy, "on the link that was open when the bundle came");
+}
+
+#[test]
+fn who_was_set_back_since_it_wrote_a_bundle_gets_back_whom_it_granted_something_there() {
+    let mut world = World::new(1);
+    let supervisor = world.add(10, OFFICE, Role::Supervisor, &["1811010005"]);
+    carry(&mut world, OFFICE, supervisor);
+    let ani = world.add(20, supervisor, Role::Enumerator, &["18110100050003"]);
+    let (bundle, key) = (write(&mut world, supervisor, OFFICE), world.key(ani));
+    let set_back = set_back(&mut world, 10);
+    let granted = |world: &World, node: Node| world.replicas[node.0].trust().unwrap().ever_granted(&key);
+    take(&mut world, OFFICE, &bundle).unwrap();
+    assert!(granted(&world, OFFICE) && !granted(&world, set_back));
+    world.settle(STEPS);
+    assert!(granted(&world, set_back), "on the link that was open when the bundle came");
 }
 
 #[test]
@@ -246,4 +301,91 @@ fn whose_region_has_grown_gets_all_of_it_in_the_next_bundle() {
     let peers = world.replicas[supervisor.0].status().unwrap().peers;
     assert!(peers.iter().any(|peer| peer.key == recipient && !peer.in_sync), "{peers:?}");
     assert_eq!(world.replicas[supervisor.0].write_bundle(&recipient).unwrap().changes, 1);
+}
+
+/// The frames of a bundle for the office.
+fn frames(world: &World, bundle: &[u8]) -> Vec<Vec<u8>> {
+    let survey = world.replicas[0].survey().unwrap();
+    let opened = SealedBundle::from_bytes(bundle).unwrap().open(&Keypair::from_seed(&[2; 32]), &survey);
+    opened.unwrap().frames().to_vec()
+}
+
+/// The device of this seed says something to the office, whatever it is.
+fn sealed_by(seed: u8, world: &World, frames: &[Vec<u8>]) -> Vec<u8> {
+    let (survey, office) = (world.replicas[0].survey().unwrap(), world.key(OFFICE));
+    let mut entropy = ChaCha20Rng::from_seed([9; 32]);
+    seal(&Keypair::from_seed(&[seed; 32]), &survey, &office, frames, &mut entropy)
+        .unwrap()
+        .to_bytes()
+        .unwrap()
+}
+
+fn body(message: &Message) -> Vec<u8> {
+    message.encode().split_off(4)
+}
+
+/// The office takes nothing of a bundle, and says this of it.
+#[track_caller]
+fn nothing_is_believed(world: &mut World, bundle: &[u8], said: &str) {
+    let held = (fingerprints(world), world.replicas[0].statements_held().unwrap());
+    let refused = take(world, OFFICE, bundle).unwrap_err().to_string();
+    assert!(refused.contains(said), "{refused:?} lacks {said:?}");
+    assert_eq!((fingerprints(world), world.replicas[0].statements_held().unwrap()), held);
+}
+
+#[test]
+fn of_a_bundle_that_unpacks_to_more_than_anybody_writes_nothing_is_believed() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    let honest = write(&mut world, ani, OFFICE);
+    let honest = frames(&world, &honest);
+    let pieces = Message::Statements { items: vec![vec![0; 1_000_000]; 8], last: false };
+    let zeros = vec![body(&pieces); 10];
+    let bomb = sealed_by(20, &world, &[&honest[..], &zeros].concat());
+    assert!(bomb.len() < 100_000, "{} bytes are no test", bomb.len());
+    nothing_is_believed(&mut world, &bomb, "unpack to more than");
+    let same = Message::Statements { items: vec![Vec::new(); STATEMENTS_MAX], last: false };
+    let many = sealed_by(20, &world, &[&honest[..], &[body(&same)]].concat());
+    nothing_is_believed(&mut world, &many, "changes and statements in");
+    let cut = sealed_by(20, &world, &[&honest[..], &[vec![200, 1]]].concat());
+    nothing_is_believed(&mut world, &cut, "message of type 200");
+    let whole = sealed_by(20, &world, &honest);
+    assert_eq!(take(&mut world, OFFICE, &whole).unwrap().changes_new, 1);
+}
+
+#[test]
+fn what_a_stranger_seals_is_not_even_unpacked() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let honest = write(&mut world, ani, OFFICE);
+    let mut honest = frames(&world, &honest);
+    honest.push(vec![200, 1]);
+    nothing_is_believed(&mut world, &sealed_by(99, &world, &honest), "no grant is known for device");
+    nothing_is_believed(&mut world, &sealed_by(99, &world, &[vec![200, 1]]), "no grant is known for device");
+}
+
+#[test]
+fn nobody_makes_a_node_answer_a_bundle() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    let honest = write(&mut world, ani, OFFICE);
+    let honest = frames(&world, &honest);
+    let digest = world.replicas[0].trust().unwrap().charter().questionnaire;
+    let (bytes, total) = (vec![0; BLOB_PIECE_BYTES_MAX], 1 << 20);
+    for (message, is_asked) in [
+        (Message::BlobWant { digest, offset: 0 }, true),
+        (Message::Summary(Vec::new()), true),
+        (Message::Blob { digest: Digest::of(b"x"), offset: 0, total, bytes }, false),
+    ] {
+        let asking = sealed_by(20, &world, &[&honest[..], &vec![body(&message); 3]].concat());
+        match take(&mut world, OFFICE, &asking) {
+            Err(BundleError::Refused { why, .. }) => {
+                assert!(is_asked && why.contains("in a bundle"), "{why}")
+            }
+            other => assert!(!is_asked && other.is_ok(), "{other:?}"),
+        }
+    }
+    assert_eq!(records(&mut world, OFFICE), 1, "what came before that is kept");
 }

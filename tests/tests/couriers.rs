@@ -9,6 +9,7 @@ use rukun_change::{DeviceKey, Digest, RecordId};
 use rukun_replica::{CourierError, Event, LinkId, Parcel, ParcelState, Reached};
 use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World};
 use rukun_wire::Message;
+use rukun_wire::limits::{BLOB_BYTES_MAX, PARCELS_MAX};
 use serde_json::json;
 
 const STEPS: usize = 10_000;
@@ -369,4 +370,116 @@ fn a_bundle_that_is_no_longer_carried_is_told_of_no_more() {
     world.replicas[siti.0].drop_parcel(&digest).unwrap();
     world.commit(siti);
     assert_eq!(told(world.hear(siti, link)), [0]);
+}
+
+/// A bundle as a parcel that is told of.
+fn parcel_of(world: &World, bundle: &[u8], from: Node, to: Node) -> Parcel {
+    let (sender, recipient) = (world.key(from), world.key(to));
+    let (digest, bytes) = (Digest::of(bundle), bundle.len() as u64);
+    Parcel { digest, sender, recipient, bytes, is_answer: false }
+}
+
+/// Tells a node of a parcel and gives it as it asks, which it must. Gives what it says then.
+fn bring(world: &mut World, node: Node, link: LinkId, parcel: Parcel, bundle: &[u8]) -> Vec<Message> {
+    let Parcel { digest, bytes: total, .. } = parcel;
+    world.say(node, link, &Message::Parcels(vec![parcel]));
+    let heard = world.hear(node, link);
+    assert!(heard.contains(&Message::BlobWant { digest, offset: 0 }), "it is not asked for: {heard:?}");
+    world.say(node, link, &Message::Blob { digest, offset: 0, total, bytes: bundle.to_vec() });
+    world.hear(node, link)
+}
+
+#[test]
+fn a_list_full_of_what_was_brought_takes_the_answer_to_it() {
+    let (mut world, ani, siti) = survey();
+    let office = world.key(OFFICE);
+    let link = world.session_by_hand(siti, office);
+    world.hear(siti, link);
+    for _ in 0..PARCELS_MAX {
+        let bundle = write(&mut world, ani, OFFICE);
+        let digest = carry(&mut world, siti, &bundle);
+        world.say(siti, link, &Message::ParcelEnd { digest, refused: None });
+    }
+    assert_eq!(states(&world, siti), vec![ParcelState::Brought; PARCELS_MAX]);
+    let answer = Parcel { is_answer: true, ..parcel_of(&world, b"answer", OFFICE, ani) };
+    let end = bring(&mut world, siti, link, answer, b"answer");
+    assert!(end.contains(&Message::ParcelEnd { digest: answer.digest, refused: None }), "{end:?}");
+    let held = states(&world, siti);
+    let brought = held.iter().filter(|state| **state == ParcelState::Brought).count();
+    assert_eq!((held.len(), brought), (PARCELS_MAX, PARCELS_MAX - 1), "it has the place of what it answers");
+    assert!(held.contains(&ParcelState::Carried));
+}
+
+#[test]
+fn an_answer_takes_no_place_of_what_is_still_to_be_brought() {
+    let (mut world, ani, siti) = survey();
+    let office = world.key(OFFICE);
+    let link = world.session_by_hand(siti, office);
+    world.hear(siti, link);
+    let bundles: Vec<_> = (0..6).map(|_| write(&mut world, ani, OFFICE)).collect();
+    let digests: Vec<_> = bundles.iter().map(|bundle| carry(&mut world, siti, bundle)).collect();
+    let last = digests.iter().max().unwrap();
+    world.say(siti, link, &Message::ParcelEnd { digest: *last, refused: None });
+    let answer = Parcel { is_answer: true, ..parcel_of(&world, b"answer", OFFICE, ani) };
+    bring(&mut world, siti, link, answer, b"answer");
+    for digest in digests.iter().filter(|digest| *digest != last) {
+        assert!(world.replicas[siti.0].carried(digest).is_ok(), "{digest} was never brought");
+    }
+}
+
+#[test]
+fn a_list_full_of_answers_takes_the_next_parcel_and_gives_up_the_oldest_of_them() {
+    let (mut world, ani, siti) = survey();
+    let budi = world.add(50, OFFICE, Role::Enumerator, &["18110100050003"]);
+    let dewi = world.add(40, OFFICE, Role::Enumerator, &["18110100050005"]);
+    let (joining, now) = (write(&mut world, OFFICE, budi), world.now());
+    world.replicas[budi.0].take_bundle(now, &joining).unwrap();
+    world.commit(budi);
+    for (author, courier) in [(ani, siti), (budi, dewi)] {
+        add(&mut world, author, "Aminah");
+        let bundle = write(&mut world, author, OFFICE);
+        let (parcel, key) = (parcel_of(&world, &bundle, author, OFFICE), world.key(courier));
+        let link = world.session_by_hand(OFFICE, key);
+        world.hear(OFFICE, link);
+        let end = bring(&mut world, OFFICE, link, parcel, &bundle);
+        assert!(end.contains(&Message::ParcelEnd { digest: parcel.digest, refused: None }), "{end:?}");
+        while states(&world, OFFICE).len() < PARCELS_MAX {
+            let other = write(&mut world, ani, siti);
+            carry(&mut world, OFFICE, &other);
+        }
+    }
+    assert_eq!(records(&mut world, OFFICE), 2);
+    let held = states(&world, OFFICE);
+    let waiting: Vec<_> = held.iter().filter(|state| matches!(state, ParcelState::Waiting { .. })).collect();
+    let courier = world.key(dewi);
+    assert!(
+        matches!(&waiting[..], [ParcelState::Waiting { courier: of, .. }] if *of == courier),
+        "{waiting:?}"
+    );
+    assert_eq!(held.len(), PARCELS_MAX);
+}
+
+#[test]
+fn a_parcel_that_finds_no_room_is_asked_for_as_soon_as_there_is_some() {
+    let (mut world, ani, siti) = survey();
+    let head = write(&mut world, ani, siti)[..15 + 3 * 32].to_vec();
+    let longest = |filling: u8| {
+        let mut bundle = head.clone();
+        while bundle.len() < BLOB_BYTES_MAX as usize {
+            let part = (BLOB_BYTES_MAX as usize - bundle.len() - 4).min(1_000_000);
+            bundle.extend((part as u32).to_be_bytes());
+            bundle.resize(bundle.len() + part, filling);
+        }
+        bundle
+    };
+    let full = [0, 1, 2, 3].map(|filling| carry(&mut world, OFFICE, &longest(filling)));
+    let bundle = write(&mut world, ani, OFFICE);
+    let (parcel, key) = (parcel_of(&world, &bundle, ani, OFFICE), world.key(siti));
+    let link = world.session_by_hand(OFFICE, key);
+    world.hear(OFFICE, link);
+    world.say(OFFICE, link, &Message::Parcels(vec![parcel]));
+    assert_eq!(world.hear(OFFICE, link), []);
+    world.replicas[OFFICE.0].drop_parcel(&full[0]).unwrap();
+    world.commit(OFFICE);
+    assert_eq!(world.hear(OFFICE, link), [Message::BlobWant { digest: parcel.digest, offset: 0 }]);
 }

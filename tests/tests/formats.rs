@@ -156,6 +156,17 @@ fn the_limits_that_no_crate_shows_are_those_of_the_code() {
         ("crates/change/src/body.rs", "const TIME_MS_MAX: u64 = 1 << 53;", "at most 2^53 either way"),
         ("crates/change/src/operations.rs", "const COLUMNS_MAX: usize = 16;", "at most 16"),
         ("crates/change/src/operations.rs", "const REPLACED_MAX: usize = 4 * OPS_MAX;", "at most 32 768"),
+        (
+            "crates/replica/src/opened.rs",
+            "const UNPACKED_BYTES_MIN: usize = 64 * 1024 * 1024;",
+            "at most 64 MiB and",
+        ),
+        ("crates/replica/src/opened.rs", "_BYTES_PER_BYTE_MAX: usize = 64;", "64 bytes for each of its own"),
+        (
+            "crates/replica/src/opened.rs",
+            "const SIGNED_BYTES_MIN: usize = 32;",
+            "statement for each 32 bytes",
+        ),
         ("crates/store/src/keys.rs", "const MEMORY_KIB: u32 = 64 * 1024;", "65 536 KiB"),
         ("crates/store/src/keys.rs", "const PASSES: u32 = 3;", "3\npasses"),
         ("crates/store/src/keys.rs", "const LANES: u32 = 4;", "4 lanes"),

@@ -283,6 +283,23 @@ fn a_peer_that_claims_more_of_the_log_than_there_is_makes_the_node_begin_anew_on
 }
 
 #[test]
+fn who_lists_its_statements_gets_the_others_once_on_a_link() {
+    let mut scene = Scene::new();
+    let mallory = scene.world.key(scene.mallory);
+    let link = scene.world.link_by_hand(scene.supervisor, mallory);
+    let hello = scene.world.hello_by_hand();
+    scene.world.say(scene.supervisor, link, &Message::Hello(hello));
+    scene.world.hear(scene.supervisor, link);
+    scene.world.say(scene.supervisor, link, &Message::StatementIds(Vec::new()));
+    let heard = scene.world.hear(scene.supervisor, link);
+    assert!(matches!(&heard[..], [Message::Statements { items, last: true }] if items.len() > 2), "{heard:?}");
+    scene.world.say(scene.supervisor, link, &Message::StatementIds(Vec::new()));
+    let heard = scene.world.hear(scene.supervisor, link);
+    assert!(matches!(&heard[..], [Message::Close(why)] if why.text.contains("twice")), "{heard:?}");
+    scene.honest_work_goes_on();
+}
+
+#[test]
 fn nothing_is_taken_or_told_before_a_greeting() {
     let mut scene = Scene::new();
     scene.write(scene.ani, HOME);

@@ -8,14 +8,14 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::{Keypair, Role};
-use rukun_change::{ChangeId, Digest, Incarnation, SignedChange};
+use rukun_change::{ChangeId, DeviceKey, Digest, Incarnation, SignedChange};
 use rukun_replica::{Event, LinkId};
 use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World};
 use rukun_tests::world::Chance;
 use rukun_tests::world::liar::{Expect, Liar, Lie, Telling, Truth};
 use rukun_tests::world::model::compare::{Facts, compare, compare_line, compare_set, holdings};
 use rukun_tests::world::model::{Fact, Loss, read};
-use rukun_wire::{Exception, Message};
+use rukun_wire::{Exception, Hello, Message};
 use serde_json::json;
 
 const STEPS: usize = 20_000;
@@ -297,4 +297,126 @@ fn a_false_questionnaire_does_not_keep_the_true_one_away() {
             scene.world.replicas[0].trust().unwrap().charter().questionnaire
         );
     }
+}
+
+/// An officer who has heard of nobody yet, and two others who are in the hands of the test.
+fn newcomer() -> (World, Node, [DeviceKey; 2]) {
+    let mut world = World::new(1);
+    let office = Node(0);
+    let others = [20, 30].map(|seed| world.add(seed, office, Role::Enumerator, &["18110100050003"]));
+    let dewi = world.add(40, office, Role::Enumerator, &["18110100050003"]);
+    let keys = others.map(|other| world.key(other));
+    (world, dewi, keys)
+}
+
+/// A link on which a newcomer learns what there is of trust, and asks for the questionnaire from there.
+#[track_caller]
+fn asked_at_once(world: &mut World, node: Node, key: DeviceKey, from: u64) -> LinkId {
+    let chain = world.replicas[0].statements_held().unwrap();
+    let link = world.link_by_hand(node, key);
+    world.say(node, link, &Message::Hello(Hello { chain, ..world.hello_by_hand() }));
+    world.say(node, link, &Message::StatementIds(Vec::new()));
+    world.say(node, link, &Message::Statements { items: Vec::new(), last: true });
+    assert_eq!(asked_for(world, node, link), [from]);
+    link
+}
+
+/// From where on a node has asked for the questionnaire since it was last heard.
+fn asked_for(world: &mut World, node: Node, link: LinkId) -> Vec<u64> {
+    let heard = world.hear(node, link).into_iter().filter_map(|message| match message {
+        Message::BlobWant { digest, offset } if digest == Digest::of(QUESTIONNAIRE) => Some(offset),
+        _ => None,
+    });
+    heard.collect()
+}
+
+/// A part of a file that is said to be the questionnaire.
+fn piece(file: &[u8], range: std::ops::Range<usize>) -> Message {
+    let (digest, offset, total) = (Digest::of(QUESTIONNAIRE), range.start as u64, file.len() as u64);
+    Message::Blob { digest, offset, total, bytes: file[range].to_vec() }
+}
+
+#[test]
+fn when_the_link_ends_that_brings_the_questionnaire_who_is_still_linked_is_asked_for_the_rest() {
+    let (mut world, dewi, [first, second]) = newcomer();
+    let end = QUESTIONNAIRE.len();
+    let first = asked_at_once(&mut world, dewi, first, 0);
+    let second = asked_at_once(&mut world, dewi, second, 0);
+    world.say(dewi, first, &piece(QUESTIONNAIRE, 0..4096));
+    world.close_by_hand(dewi, first);
+    assert_eq!(asked_for(&mut world, dewi, second), [4096]);
+    // It was asked before, too, and gives that first.
+    world.say(dewi, second, &piece(QUESTIONNAIRE, 0..2048));
+    world.say(dewi, second, &piece(QUESTIONNAIRE, 2048..end));
+    assert!(world.replicas[dewi.0].questionnaire().is_some());
+}
+
+#[test]
+fn after_a_false_questionnaire_another_is_asked_before_the_liar() {
+    let (mut world, dewi, [liar, honest]) = newcomer();
+    let (file, end) = (vec![b'x'; QUESTIONNAIRE.len()], QUESTIONNAIRE.len());
+    let honest = asked_at_once(&mut world, dewi, honest, 0);
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 0..4096));
+    let liar = asked_at_once(&mut world, dewi, liar, 4096);
+    world.say(dewi, liar, &piece(&file, 4096..end));
+    assert_eq!(asked_for(&mut world, dewi, liar), [], "not the liar at once");
+    assert_eq!(asked_for(&mut world, dewi, honest), [0]);
+    world.say(dewi, liar, &piece(&file, 0..end));
+    // What it was asked for before is no longer due.
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 4096..end));
+    assert!(world.replicas[dewi.0].questionnaire().is_none());
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 0..end));
+    assert!(world.replicas[dewi.0].questionnaire().is_some());
+}
+
+#[test]
+fn who_brings_nothing_but_false_questionnaires_is_asked_three_times_on_a_link() {
+    let (mut world, dewi, [liar, honest]) = newcomer();
+    let (file, end) = (vec![b'x'; QUESTIONNAIRE.len()], QUESTIONNAIRE.len());
+    let liar = asked_at_once(&mut world, dewi, liar, 0);
+    let asked: Vec<u64> = (0..6)
+        .flat_map(|_| {
+            world.say(dewi, liar, &piece(&file, 0..end));
+            asked_for(&mut world, dewi, liar)
+        })
+        .collect();
+    assert_eq!(asked, [0, 0], "beside the first time");
+    let honest = asked_at_once(&mut world, dewi, honest, 0);
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 0..4096));
+    world.say(dewi, liar, &piece(&file[1..], 0..9));
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 4096..end));
+    assert!(world.replicas[dewi.0].questionnaire().is_some());
+}
+
+#[test]
+fn whose_pieces_another_has_made_useless_is_asked_again_when_the_last_has_come() {
+    let (mut world, dewi, [liar, honest]) = newcomer();
+    let (file, end) = (vec![b'x'; 7_777], QUESTIONNAIRE.len());
+    let honest = asked_at_once(&mut world, dewi, honest, 0);
+    let liar = asked_at_once(&mut world, dewi, liar, 0);
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 0..4096));
+    world.say(dewi, liar, &piece(&file, 0..100));
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 4096..8192));
+    assert_eq!(asked_for(&mut world, dewi, honest), []);
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 8192..end));
+    assert_eq!(asked_for(&mut world, dewi, honest), [100]);
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 100..end));
+    assert_eq!(asked_for(&mut world, dewi, honest), [0], "one of the two lengths is false");
+    world.say(dewi, honest, &piece(QUESTIONNAIRE, 0..end));
+    assert!(world.replicas[dewi.0].questionnaire().is_some());
+}
+
+#[test]
+fn who_asks_for_the_questionnaire_before_it_is_there_gets_it_when_it_is() {
+    let (mut world, dewi, [giver, asker]) = newcomer();
+    let giver = asked_at_once(&mut world, dewi, giver, 0);
+    let asker = asked_at_once(&mut world, dewi, asker, 0);
+    world.say(dewi, asker, &Message::BlobWant { digest: Digest::of(QUESTIONNAIRE), offset: 0 });
+    assert_eq!(world.hear(dewi, asker), []);
+    world.say(dewi, giver, &piece(QUESTIONNAIRE, 0..QUESTIONNAIRE.len()));
+    let given = world.hear(dewi, asker).into_iter().map(|message| match message {
+        Message::Blob { bytes, .. } => bytes,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(given.collect::<Vec<_>>().concat(), QUESTIONNAIRE);
 }

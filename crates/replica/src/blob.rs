@@ -15,12 +15,49 @@ const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
 /// How much of a bundle that is carried: work waits behind it for no longer.
 pub(crate) const PARCEL_GIVEN_BYTES_MAX: u64 = 2 * BLOB_PIECE_BYTES_MAX as u64;
 
+/// How often the questionnaire may become another file by a peer's last piece before that is asked no more on a link.
+const WRONG_MAX: u32 = 3;
+
 /// A piece of a file.
 pub(crate) struct Piece {
     pub(crate) digest: Digest,
     pub(crate) offset: u64,
     pub(crate) total: u64,
     pub(crate) bytes: Vec<u8>,
+}
+
+/// How the questionnaire goes over a link.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    /// Where the next piece begins of what the peer was asked for and has not given yet.
+    due: Option<u64>,
+    /// How often it was another file than the charter names, once the peer's last piece had come.
+    wrong: u32,
+    /// From where the peer asked for it before it was here.
+    wanted: Option<u64>,
+}
+
+impl Fetched {
+    /// Whether the peer was asked and has not given all of it.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.is_some()
+    }
+
+    /// A piece came: whether the peer is asked again after it. Nothing if it is none of what it was asked for.
+    fn came(&mut self, piece: &Piece, of_bundle: bool) -> Option<bool> {
+        // Who is asked for what is behind the end of its file begins anew.
+        self.due.filter(|due| *due == piece.offset || piece.offset == 0)?;
+        let upto = piece.upto();
+        let ends = upto == piece.total || upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX);
+        self.due = (of_bundle || !ends).then_some(upto);
+        Some(self.due.is_none())
+    }
+}
+
+impl Piece {
+    fn upto(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
 }
 
 impl Replica {
@@ -30,7 +67,7 @@ impl Replica {
         link: LinkId,
         digest: &Digest,
         offset: u64,
-    ) -> Result<Outcome, ReplicaError> {
+    ) -> Result<(), ReplicaError> {
         let given_bytes_max =
             if self.is_questionnaire(digest) { BLOB_GIVEN_BYTES_MAX } else { PARCEL_GIVEN_BYTES_MAX };
         let piece_bytes_max =
@@ -38,7 +75,12 @@ impl Replica {
         // Where a file went on, requests end where they do without that.
         let asked = |offset: u64| (given_bytes_max - offset % given_bytes_max) as usize;
         let Some((total, part)) = self.store.blob_part(digest, offset, asked(offset))? else {
-            return Ok(Ok(()));
+            if self.is_questionnaire(digest)
+                && let Some(open) = self.links.get_mut(&link)
+            {
+                open.questionnaire.wanted = Some(offset);
+            }
+            return Ok(());
         };
         // Who asks for what is behind the end was told something else before.
         let (offset, part) = if part.is_empty() && offset > 0 {
@@ -50,7 +92,7 @@ impl Replica {
         for message in blob_messages(digest, offset, total, &part, piece_bytes_max) {
             self.send(link, &message);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     pub(crate) fn is_questionnaire(&self, digest: &Digest) -> bool {
@@ -59,30 +101,84 @@ impl Replica {
 
     /// Takes a piece of the questionnaire, and asks for more of it.
     pub(crate) fn take_blob(&mut self, link: LinkId, piece: &Piece) -> Result<Outcome, ReplicaError> {
-        let Piece { digest, offset, total, bytes } = piece;
-        let (offset, total) = (*offset, *total);
-        let in_place = offset == 0 || offset == self.store.blob_offset(digest)?;
-        if !self.is_questionnaire(digest) || self.questionnaire.is_some() || !in_place {
-            return Ok(Ok(()));
-        }
-        let state = self.store.put_blob(digest, offset, total, bytes)?;
-        let upto = offset + bytes.len() as u64;
-        match state {
-            BlobState::Partial { offset } if offset == upto && upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX) => {
-                self.send(link, &Message::BlobWant { digest: *digest, offset });
-            }
+        let is_missing = self.questionnaire.is_none() && self.is_questionnaire(&piece.digest);
+        let Some(open) = self.links.get_mut(&link).filter(|_| is_missing) else { return Ok(Ok(())) };
+        let Some(ends) = open.questionnaire.came(piece, link == LinkId::BUNDLE) else { return Ok(Ok(())) };
+        match self.put_piece(piece)? {
             // What is held is of a file of another length. One of the two is none: begin with this one.
-            BlobState::Partial { offset: held } if offset != 0 && held == offset && !bytes.is_empty() => {
-                self.send(link, &Message::BlobWant { digest: *digest, offset: 0 });
+            BlobState::Partial { offset: held } if piece.offset <= held && held < piece.upto() => {
+                self.ask_from(link, piece.digest, 0);
             }
-            BlobState::Partial { .. } | BlobState::Complete | BlobState::Wrong => {}
+            // Others may have brought what it covers, or another file: it goes on from what is held.
+            BlobState::Partial { offset: held } if ends => self.ask_from(link, piece.digest, held),
+            BlobState::Wrong => {
+                if let Some(open) = self.links.get_mut(&link) {
+                    open.questionnaire.wrong += 1;
+                }
+                self.ask_another(Some(link))?;
+            }
+            BlobState::Partial { .. } | BlobState::Complete => {}
         }
         self.load_questionnaire()?;
         if self.questionnaire.is_some() {
             // By it rules are checked and numbers found that views made without it say nothing of.
             self.store.mark_stale(None)?;
+            self.give_to_who_asked(piece.digest)?;
         }
         Ok(Ok(()))
+    }
+
+    /// Keeps a piece if it goes on from what is held; of one that begins before that, the rest.
+    fn put_piece(&mut self, piece: &Piece) -> Result<BlobState, ReplicaError> {
+        let Piece { digest, offset, total, bytes } = piece;
+        let state = self.store.put_blob(digest, *offset, *total, bytes)?;
+        let BlobState::Partial { offset: held } = state else { return Ok(state) };
+        let known = held.checked_sub(*offset).filter(|known| *known > 0);
+        match known.and_then(|known| bytes.get(known as usize..)) {
+            Some(rest) if !rest.is_empty() => Ok(self.store.put_blob(digest, held, *total, rest)?),
+            _ => Ok(state),
+        }
+    }
+
+    /// Whoever asked for the questionnaire before it was here gets it now.
+    fn give_to_who_asked(&mut self, digest: Digest) -> Result<(), ReplicaError> {
+        let asked = self.links.iter_mut().map(|(link, open)| (*link, open.questionnaire.wanted.take()));
+        for (link, offset) in asked.collect::<Vec<_>>() {
+            if let Some(offset) = offset {
+                self.give_blob(link, &digest, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a peer for what is missing of the questionnaire.
+    pub(crate) fn ask_for_questionnaire(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let missing = self.trust.as_ref().filter(|_| self.questionnaire.is_none());
+        let Some(digest) = missing.map(|trust| trust.charter().questionnaire) else { return Ok(()) };
+        let offset = self.store.blob_offset(&digest)?;
+        if self.links.get(&link).is_some_and(|open| open.questionnaire.due != Some(offset)) {
+            self.ask_from(link, digest, offset);
+        }
+        Ok(())
+    }
+
+    /// Asks one peer, as far as any is linked: rather one that is not asked already, and the one that has just brought
+    /// a false one only if there is no other.
+    pub(crate) fn ask_another(&mut self, but: Option<LinkId>) -> Result<(), ReplicaError> {
+        let live = self.links.iter().filter(|(link, open)| open.is_live() && **link != LinkId::BUNDLE);
+        let may_be_asked = live.filter(|(_, open)| open.questionnaire.wrong < WRONG_MAX);
+        let next = may_be_asked.min_by_key(|(link, open)| {
+            (Some(**link) == but, open.questionnaire.is_due(), open.questionnaire.wrong)
+        });
+        let next = next.map(|(link, _)| *link);
+        next.map_or(Ok(()), |link| self.ask_for_questionnaire(link))
+    }
+
+    fn ask_from(&mut self, link: LinkId, digest: Digest, offset: u64) {
+        if let Some(open) = self.links.get_mut(&link) {
+            open.questionnaire.due = Some(offset);
+        }
+        self.send(link, &Message::BlobWant { digest, offset });
     }
 }
 

@@ -5,8 +5,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_authority::Verifier;
-use rukun_bundle::{EnvelopeError, OpenError, SealError, SealedBundle, seal};
+use rukun_authority::{Said, Verifier};
+use rukun_bundle::{EnvelopeError, OpenError, OpenedBundle, SealError, SealedBundle, seal};
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
 use rukun_wire::limits::{BLOB_PIECE_BYTES_MAX, FRAME_CHANGES_MAX};
@@ -15,7 +15,7 @@ use rukun_wire::{Body, Changes, Message};
 use crate::batch::Batch;
 use crate::blob::blob_messages;
 use crate::greet::statement_messages;
-use crate::input::{Checked, Content, Frame, LinkId, Output};
+use crate::input::{Checked, CheckedStatement, Content, Frame, LinkId, Output};
 use crate::replica::{Replica, ReplicaError};
 use crate::send::{HeldAt, LogPart};
 use crate::session::Link;
@@ -90,17 +90,11 @@ impl Replica {
         let survey = self.survey().ok_or(BundleError::NoSurvey)?;
         let sealed = SealedBundle::from_bytes(bytes).map_err(BundleError::Envelope)?;
         let opened = sealed.open(&self.keypair, &survey).map_err(BundleError::Open)?;
-        let (sender, verifier) = (*opened.sender(), Verifier::default());
-        let frames = opened.frames().iter().map(|bytes| match Body::alone(bytes) {
-            Ok(body) => Frame::check(&body, Some(&survey), &verifier),
-            Err(fault) => Frame::broken(fault),
-        });
-        let frames: Vec<Frame> = frames.collect();
-        if let Some(fault) = frames.iter().find_map(|frame| frame.content.as_ref().as_ref().err()) {
-            return Err(BundleError::Malformed { sender, fault: fault.to_string() });
-        }
+        drop(sealed);
+        let sender = *opened.sender();
+        self.look_through(&survey, bytes.len(), &opened)?;
         let before = self.counts(&sender)?;
-        let (changes, homes) = self.feed(now, sender, frames)?;
+        let Brought { changes, homes } = self.feed(now, &survey, &opened)?;
         // Who keeps for its sender signs for what it holds there, as in a session that proves both equal: the
         // receipt counts there as far as what it covers is held.
         let keeps = homes.into_iter().filter(|home| self.keeps_for(&self.device(), &sender, home));
@@ -193,38 +187,25 @@ impl Replica {
     }
 
     /// Handles frames as if a link had brought them, in an order in which a peer would say them that needs no
-    /// answer. Gives how many changes there were, and where.
+    /// answer. Gives what was in them.
     fn feed(
         &mut self,
         now: Moment,
-        sender: DeviceKey,
-        frames: Vec<Frame>,
-    ) -> Result<(usize, BTreeSet<SubSls>), BundleError> {
+        survey: &SurveyId,
+        opened: &OpenedBundle,
+    ) -> Result<Brought, BundleError> {
+        let sender = *opened.sender();
         let before = self.store.peer(&sender).map_err(ReplicaError::from)?;
         let scope = self.scopes.get(&sender).cloned();
-        let told = self.staged_count();
+        let (told, head) = (self.staged_count(), self.store.head());
         // Of the sender's log nothing is known here: each frame says itself up to where it goes.
         let state = PeerState { received: None, ..before.unwrap_or_default() };
         self.links.insert(LinkId::BUNDLE, Link::new(now, sender, true, state));
-        let (mut changes, mut homes) = (0, BTreeSet::new());
-        for frame in frames {
-            if let Ok(Content::Changes { items, .. }) = frame.content.as_ref() {
-                changes += items.len();
-                homes.extend(items.iter().filter_map(|item| match item {
-                    Checked::Good(arrived) => Some(arrived.record().home()),
-                    Checked::Bad(..) => None,
-                }));
-            }
-            self.received(now, LinkId::BUNDLE, frame)?;
-        }
-        // Its sender held it all when it wrote, which may be long ago.
-        for link in self.links.values_mut().filter(|link| link.peer == sender) {
-            for home in &homes {
-                link.outgoing.doubt(*home);
-            }
-        }
+        let brought = self.hear(now, survey, opened.frames())?;
+        self.doubt_what_it_held(&sender, head, &brought);
         let said = self.unstage(told, |output| match output {
-            Output::Send { link, .. } | Output::Close { link, .. } => *link == LinkId::BUNDLE,
+            Output::Send { .. } => false,
+            Output::Close { link, .. } => *link == LinkId::BUNDLE,
             Output::Event(event) => event.is_of_session_with(&sender),
         });
         // What it brought may have changed what its sender may read: then nothing is known of what that holds.
@@ -251,7 +232,39 @@ impl Replica {
         }
         let state = after_bundle(before, ended.state);
         self.store.set_peer(&sender, &state).map_err(ReplicaError::from)?;
-        Ok((changes, homes))
+        Ok(brought)
+    }
+
+    /// The sender of a bundle held it all when it wrote, which may be long ago. What it brought, from this place in the
+    /// log on, is compared with it or told to it again where both are linked.
+    fn doubt_what_it_held(&mut self, sender: &DeviceKey, after: u64, brought: &Brought) {
+        for link in self.links.values_mut().filter(|link| link.peer == *sender) {
+            for home in brought.homes.union(&brought.about) {
+                link.outgoing.doubt(*home);
+            }
+            link.statements_upto = link.statements_upto.min(after);
+            link.statements_brought = true;
+        }
+    }
+
+    /// Handles frames, one at a time: what they unpack to is far more than they are.
+    fn hear(&mut self, now: Moment, survey: &SurveyId, frames: &[Vec<u8>]) -> Result<Brought, ReplicaError> {
+        let (mut brought, verifier) = (Brought::default(), Verifier::default());
+        for bytes in frames {
+            // Who breaks the rules of a session is not listened to any longer.
+            if !self.links.contains_key(&LinkId::BUNDLE) {
+                break;
+            }
+            let frame = match Body::alone(bytes) {
+                Ok(body) => Frame::check(&body, Some(survey), &verifier),
+                Err(fault) => Frame::broken(fault),
+            };
+            if let Ok(content) = frame.content.as_ref() {
+                brought.note(content);
+            }
+            self.received(now, LinkId::BUNDLE, frame)?;
+        }
+        Ok(brought)
     }
 
     fn counts(&self, sender: &DeviceKey) -> Result<Counts, ReplicaError> {
@@ -260,6 +273,39 @@ impl Replica {
             statements: self.store.stats()?.statements,
             refused: self.refused.get(sender).copied().unwrap_or_default(),
         })
+    }
+}
+
+/// What was in a bundle.
+#[derive(Default)]
+struct Brought {
+    changes: usize,
+    /// Where they are.
+    homes: BTreeSet<SubSls>,
+    /// Of where statements about work were, receipts not among them, which are in no comparison.
+    about: BTreeSet<SubSls>,
+}
+
+impl Brought {
+    fn note(&mut self, content: &Content) {
+        match content {
+            Content::Changes { items, .. } => {
+                self.changes += items.len();
+                self.homes.extend(items.iter().filter_map(|item| match item {
+                    Checked::Good(arrived) => Some(arrived.record().home()),
+                    Checked::Bad(..) => None,
+                }));
+            }
+            Content::Statements { items, .. } => {
+                let said = items.iter().filter_map(|item| match item {
+                    CheckedStatement::Good(statement) => Some(&statement.statement().said),
+                    CheckedStatement::Bad(_) | CheckedStatement::Malformed => None,
+                });
+                self.about
+                    .extend(said.filter(|said| !matches!(said, Said::Receipt(_))).filter_map(Said::about));
+            }
+            Content::Message(_) => {}
+        }
     }
 }
 

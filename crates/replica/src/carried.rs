@@ -1,6 +1,8 @@
 //! What a device carries for others, as its own people see it: they give it bundles that it can't open, look at the
 //! list, take one by hand, or off the list. How parcels go over links is in `courier`.
 
+use std::collections::BTreeSet;
+
 use rukun_bundle::{EnvelopeError, SealedBundle};
 use rukun_change::{DeviceKey, Digest, Moment};
 use rukun_wire::Parcel;
@@ -43,11 +45,13 @@ impl Replica {
         if bytes > BLOB_BYTES_MAX {
             return Err(CourierError::TooLong { bytes });
         }
-        if !self.has_room(bytes) {
-            return Err(CourierError::Full { parcels: self.parcels.len(), bytes: self.carried_bytes() });
-        }
         let parcel = Parcel { digest, sender, recipient, bytes, is_answer: false };
         let line = ParcelLine { parcel, since_ms: now.wall_ms, state: ParcelState::Carried };
+        let gone = BTreeSet::new();
+        if !self.has_room(&line, &gone) {
+            let (parcels, bytes) = self.taken_up(false, &gone);
+            return Err(CourierError::Full { parcels, bytes });
+        }
         self.store.put_blob(&digest, 0, bytes, bundle).map_err(ReplicaError::from)?;
         self.note_parcel(line.clone())?;
         Ok(line)
@@ -119,13 +123,18 @@ impl Replica {
         Ok(self.store.set_setting(PARCELS, bytes.as_deref())?)
     }
 
-    pub(crate) fn has_room(&self, bytes: u64) -> bool {
-        self.parcels.len() < PARCELS_MAX && self.carried_bytes() + bytes <= CARRIED_BYTES_MAX
+    /// Whether there is room for a new line once these are gone. What is coming is not counted among what is kept: it
+    /// leaves the list when it has come, or takes the place of what it answers.
+    pub(crate) fn has_room(&self, line: &ParcelLine, gone: &BTreeSet<Digest>) -> bool {
+        let (parcels, bytes) = self.taken_up(line.is_coming(), gone);
+        parcels < PARCELS_MAX && bytes + line.parcel.bytes <= CARRIED_BYTES_MAX
     }
 
-    fn carried_bytes(&self) -> u64 {
-        let held = self.parcels.values().filter(|line| line.has_bundle());
-        held.map(|line| line.parcel.bytes).sum()
+    /// How many parcels are coming, or else are kept, and how long all are together, once these are gone.
+    fn taken_up(&self, coming: bool, gone: &BTreeSet<Digest>) -> (usize, u64) {
+        let lines = || self.parcels.values().filter(|line| !gone.contains(&line.parcel.digest));
+        let bytes = lines().filter(|line| line.has_bundle()).map(|line| line.parcel.bytes).sum();
+        (lines().filter(|line| line.is_coming() == coming).count(), bytes)
     }
 }
 

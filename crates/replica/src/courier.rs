@@ -40,10 +40,6 @@ impl Replica {
         parcels: Vec<Parcel>,
     ) -> Result<Outcome, ReplicaError> {
         let Some(peer) = self.links.get(&link).map(|open| open.peer) else { return Ok(Ok(())) };
-        if link == LinkId::BUNDLE {
-            let text = "a bundle tells of others that are carried".into();
-            return Ok(Err(Fault { code: CloseCode::Violation, text }));
-        }
         let still = |digest: &Digest| parcels.iter().any(|parcel| parcel.digest == *digest);
         let gone = self
             .parcels
@@ -73,43 +69,43 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// Asks a peer for the next of its parcels, one at a time, unless that is coming from another.
+    /// Asks a peer for the next of its parcels, one at a time, unless that is coming from another. One that there is
+    /// no room for stays due, and what there is room for goes before it.
     pub(crate) fn ask_for_parcel(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let Some(open) = self.links.get(&link).filter(|open| open.parcel.is_none()) else { return Ok(()) };
         let comes = |digest: &Digest| self.links.values().any(|link| link.is_bringing(digest));
-        let next = open.parcels_due.iter().position(|parcel| !comes(&parcel.digest));
-        let (Some(next), from, told_ms) = (next, open.peer, open.state.last_contact_ms) else {
-            return Ok(());
-        };
-        let Some(parcel) = self.links.get_mut(&link).and_then(|open| open.parcels_due.remove(next)) else {
-            return Ok(());
-        };
-        let since_ms = match self.parcels.get(&parcel.digest) {
-            Some(line) if line.parcel.bytes == parcel.bytes => line.since_ms,
-            // One of the two who told of it told of none: begin with this one.
-            Some(_) => {
-                self.forget_parcel(&parcel.digest)?;
-                told_ms
+        let due = open.parcels_due.iter().filter(|parcel| !comes(&parcel.digest));
+        for parcel in due.copied().collect::<Vec<Parcel>>() {
+            let Some(line) = self.begun(link, parcel)? else { continue };
+            self.note_parcel(line)?;
+            let offset = self.store.blob_offset(&parcel.digest)?;
+            if let Some(open) = self.links.get_mut(&link) {
+                open.parcels_due.retain(|due| due.digest != parcel.digest);
+                open.parcel = Some(parcel);
             }
-            None => {
-                // One at a time from each, so that nobody fills the list by beginning one after another.
-                self.forget_begun(Some(&from))?;
-                if !self.has_room(parcel.bytes) {
-                    self.forget_begun(None)?;
-                }
-                if !self.has_room(parcel.bytes) {
-                    return Ok(());
-                }
-                told_ms
-            }
-        };
-        self.note_parcel(ParcelLine { parcel, since_ms, state: ParcelState::Coming { from } })?;
-        let offset = self.store.blob_offset(&parcel.digest)?;
-        if let Some(open) = self.links.get_mut(&link) {
-            open.parcel = Some(parcel);
+            self.send(link, &Message::BlobWant { digest: parcel.digest, offset });
+            return Ok(());
         }
-        self.send(link, &Message::BlobWant { digest: parcel.digest, offset });
         Ok(())
+    }
+
+    /// The line of a parcel that begins to come by a link, or goes on, if there is room for it.
+    fn begun(&mut self, link: LinkId, parcel: Parcel) -> Result<Option<ParcelLine>, ReplicaError> {
+        let Some(open) = self.links.get(&link) else { return Ok(None) };
+        let (from, told_ms) = (open.peer, open.state.last_contact_ms);
+        let state = ParcelState::Coming { from };
+        let known = self.parcels.get(&parcel.digest).map(|line| (line.parcel.bytes, line.since_ms));
+        if let Some((_, since_ms)) = known.filter(|(bytes, _)| *bytes == parcel.bytes) {
+            return Ok(Some(ParcelLine { parcel, since_ms, state }));
+        }
+        if known.is_some() {
+            // One of the two who told of it told of none: begin with this one.
+            self.forget_parcel(&parcel.digest)?;
+        }
+        // One at a time from each, so that nobody fills the list by beginning one after another.
+        self.forget_begun(&from)?;
+        let line = ParcelLine { parcel, since_ms: told_ms, state };
+        Ok(self.make_room(&line)?.then_some(line))
     }
 
     /// Whether this file is a parcel that was asked for on this link.
@@ -160,16 +156,25 @@ impl Replica {
             self.forget_parcel(&digest)?;
             self.take_brought(now, courier, parcel, &bundle)?
         } else {
-            let answered = self.parcels.values().find(|line| is_answered_by(&line.parcel, &parcel));
-            if let Some(digest) = answered.map(|line| line.parcel.digest) {
-                self.forget_parcel(&digest)?;
-            }
-            self.note_parcel(ParcelLine { parcel, since_ms: now.wall_ms, state: ParcelState::Carried })?;
-            self.tell(Event::Parcel { digest });
-            None
+            self.carry_back(now, parcel)?
         };
         self.send(link, &Message::ParcelEnd { digest, refused });
         Ok(())
+    }
+
+    /// An answer takes the place of what it answers: rather of what was brought than of what is still to be. Gives
+    /// why it does not, if so.
+    fn carry_back(&mut self, now: Moment, parcel: Parcel) -> Result<Option<String>, ReplicaError> {
+        let answered = self.parcels.values().filter(|line| is_answered_by(&line.parcel, &parcel));
+        let answered = answered.min_by_key(|line| (line.state != ParcelState::Brought, line.since_ms));
+        let Some(answered) = answered.map(|line| line.parcel.digest) else {
+            self.forget_parcel(&parcel.digest)?;
+            return Ok(Some("what it answers is carried no longer".into()));
+        };
+        self.forget_parcel(&answered)?;
+        self.note_parcel(ParcelLine { parcel, since_ms: now.wall_ms, state: ParcelState::Carried })?;
+        self.tell(Event::Parcel { digest: parcel.digest });
+        Ok(None)
     }
 
     /// Takes in what a courier brought. Gives why not, if not.
@@ -212,13 +217,14 @@ impl Replica {
             };
             self.forget_waiting(|line| line.parcel.recipient == sender)?;
             let (digest, bytes) = (Digest::of(&bundle), bundle.len() as u64);
-            if bytes > BLOB_BYTES_MAX || (!self.has_room(bytes) && !self.make_room(bytes)?) {
+            let parcel = Parcel { digest, sender: self.device(), recipient: sender, bytes, is_answer: true };
+            let state = ParcelState::Waiting { courier, answers };
+            let line = ParcelLine { parcel, since_ms: at_ms, state };
+            if bytes > BLOB_BYTES_MAX || !self.make_room(&line)? {
                 continue;
             }
-            let parcel = Parcel { digest, sender: self.device(), recipient: sender, bytes, is_answer: true };
             self.store.put_blob(&digest, 0, bytes, &bundle)?;
-            let state = ParcelState::Waiting { courier, answers };
-            self.note_parcel(ParcelLine { parcel, since_ms: at_ms, state })?;
+            self.note_parcel(line)?;
         }
         Ok(any)
     }
@@ -260,31 +266,40 @@ impl Replica {
         is_news && (parcel.recipient == self.device() || is_answer())
     }
 
-    /// Gives up the oldest answer that its courier has not come back for.
-    fn make_room(&mut self, bytes: u64) -> Result<bool, ReplicaError> {
-        self.forget_begun(None)?;
-        if self.has_room(bytes) {
-            return Ok(true);
+    /// Gives up as much as a new line needs: the oldest of what has come in part and no link is bringing, then the
+    /// oldest answers that their couriers have not come back for. Nothing, if all that is too little.
+    fn make_room(&mut self, line: &ParcelLine) -> Result<bool, ReplicaError> {
+        let may_go = self.parcels.values().filter_map(|line| match &line.state {
+            ParcelState::Coming { .. } if self.is_abandoned(line) => Some((false, line)),
+            ParcelState::Waiting { .. } => Some((true, line)),
+            _ => None,
+        });
+        let may_go = may_go.map(|(is_whole, line)| (is_whole, line.since_ms, line.parcel.digest));
+        let mut gone = BTreeSet::new();
+        for (_, _, digest) in may_go.collect::<BTreeSet<_>>() {
+            if self.has_room(line, &gone) {
+                break;
+            }
+            gone.insert(digest);
         }
-        let waiting = self.parcels.values().filter(|line| matches!(line.state, ParcelState::Waiting { .. }));
-        if let Some(oldest) = waiting.min_by_key(|line| line.since_ms).map(|line| line.parcel.digest) {
-            self.forget_parcel(&oldest)?;
+        let has_room = self.has_room(line, &gone);
+        if has_room {
+            gone.iter().try_for_each(|digest| self.forget_parcel(digest))?;
         }
-        Ok(self.has_room(bytes))
+        Ok(has_room)
     }
 
-    /// Forgets the oldest parcel that has come in part and that no link is bringing, of this peer or of any.
-    fn forget_begun(&mut self, of: Option<&DeviceKey>) -> Result<(), ReplicaError> {
-        let is_begun = |line: &&ParcelLine| match &line.state {
-            ParcelState::Coming { from } => of.is_none_or(|of| of == from),
-            _ => false,
-        };
-        let begun = self.parcels.values().filter(is_begun).filter(|line| {
-            let digest = &line.parcel.digest;
-            !self.links.values().any(|link| link.is_bringing(digest))
-        });
+    /// Forgets the oldest parcel of this peer that has come in part and that no link is bringing.
+    fn forget_begun(&mut self, from: &DeviceKey) -> Result<(), ReplicaError> {
+        let is_its = |line: &&ParcelLine| line.state == ParcelState::Coming { from: *from };
+        let begun = self.parcels.values().filter(is_its).filter(|line| self.is_abandoned(line));
         let oldest = begun.min_by_key(|line| line.since_ms).map(|line| line.parcel.digest);
         oldest.map_or(Ok(()), |digest| self.forget_parcel(&digest))
+    }
+
+    /// Whether no link is bringing it.
+    fn is_abandoned(&self, line: &ParcelLine) -> bool {
+        !self.links.values().any(|link| link.is_bringing(&line.parcel.digest))
     }
 
     fn forget_waiting(&mut self, which: impl Fn(&ParcelLine) -> bool) -> Result<(), ReplicaError> {

@@ -42,7 +42,8 @@ impl Replica {
         let head = self.store.head();
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
-            (open.greeted_with, open.statements_upto) = (self.store.statement_fingerprint(), head);
+            open.greeted_with = self.store.statement_fingerprint();
+            (open.statements_upto, open.statements_brought) = (head, false);
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
@@ -128,16 +129,22 @@ impl Replica {
         Ok(Ok(()))
     }
 
-    /// The peer says which statements it holds: it gets the others.
+    /// The peer says which statements it holds: it gets the others, once. A few bytes would else bring it all of
+    /// them, as often as it likes.
     pub(crate) fn take_statement_ids(
         &mut self,
         link: LinkId,
         ids: &[StatementId],
     ) -> Result<Outcome, ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
+        if std::mem::replace(&mut open.statements_listed, true) {
+            let text = "the peer listed its statements twice".into();
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
         let missing = self.store.statements_but(&ids.iter().copied().collect())?;
         self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {
-            open.statements_upto = self.store.head();
+            (open.statements_upto, open.statements_brought) = (self.store.head(), false);
         }
         Ok(Ok(()))
     }
@@ -271,7 +278,6 @@ impl Replica {
     fn go_live(&mut self, now: Moment, link: LinkId) -> Result<(), ReplicaError> {
         let (epoch, head) = (self.store.incarnation(), self.store.head());
         let Some(trust) = &self.trust else { return Ok(()) };
-        let questionnaire = trust.charter().questionnaire;
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
         let Phase::Trust(hello) = std::mem::replace(&mut open.phase, Phase::Live) else { return Ok(()) };
         let peer = open.peer;
@@ -293,20 +299,20 @@ impl Replica {
         open.state.acknowledged = known;
         open.state.last_contact_ms = now.wall_ms;
         open.state_is_news = true;
-        if self.questionnaire.is_none() {
-            let offset = self.store.blob_offset(&questionnaire)?;
-            self.send(link, &Message::BlobWant { digest: questionnaire, offset });
-        }
+        self.ask_for_questionnaire(link)?;
         self.tell(Event::PeerUp { peer });
         self.go_on_from_early(link)
     }
 
     /// Statements that came from others since this peer was told what we hold. They go before any change:
     /// a grant at the end of the log may let the peer read what stands at its beginning, and it must
-    /// know so before that comes. A cursor says nothing of statements.
+    /// know so before that comes. A cursor says nothing of statements. Those that a bundle of the peer brought go, too.
     pub(crate) fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let device = self.device();
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-        let items = self.store.statements_after(open.statements_upto, &open.peer)?;
+        let brought = std::mem::take(&mut open.statements_brought);
+        let but_from = if brought { device } else { open.peer };
+        let items = self.store.statements_after(open.statements_upto, &but_from)?;
         open.statements_upto = self.store.head();
         if !items.is_empty() {
             open.outgoing.statements_moved();
@@ -334,8 +340,7 @@ impl Replica {
             self.forget_that_peer_knows_us(link);
             return Err(Fault { code: CloseCode::NoGrant, text });
         }
-        let text = format!("no grant is known for device {peer}; the office can type rukun grant for it");
-        Err(Fault { code: CloseCode::NoGrant, text })
+        Err(Fault { code: CloseCode::NoGrant, text: ungranted(peer) })
     }
 
     pub(crate) fn forget_that_peer_knows_us(&mut self, link: LinkId) {
@@ -355,6 +360,11 @@ impl Replica {
         }
         Ok(chain)
     }
+}
+
+/// What a stranger is told, and nothing else.
+pub(crate) fn ungranted(peer: &DeviceKey) -> String {
+    format!("no grant is known for device {peer}; the office can type rukun grant for it")
 }
 
 /// Statements in messages that keep their limits. The last one says that it is.

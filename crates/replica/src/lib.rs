@@ -31,6 +31,8 @@ mod batch;
 mod bundle;
 pub use bundle::{BundleError, BundleTaken, BundleWritten};
 
+mod opened;
+
 mod parcels;
 pub use parcels::{ParcelLine, ParcelState};
 

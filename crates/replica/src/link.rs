@@ -62,6 +62,10 @@ impl Replica {
             self.store.set_peer(&ended.peer, &ended.state)?;
         }
         self.tell(Event::PeerDown { peer: ended.peer, reason });
+        // What it was asked for, another may bring: who is linked was asked once only.
+        if ended.questionnaire.is_due() && link != LinkId::BUNDLE {
+            self.ask_another(None)?;
+        }
         Ok(())
     }
 
@@ -125,8 +129,11 @@ impl Replica {
         self.stage_frame(link, message);
     }
 
-    /// Gives how many bytes it takes.
+    /// Gives how many bytes it takes. To a bundle nothing is said.
     pub(crate) fn stage_frame(&mut self, link: LinkId, message: &Message) -> usize {
+        if link == LinkId::BUNDLE {
+            return 0;
+        }
         let bytes = match self.links.get_mut(&link) {
             Some(open) => open.framer.frame(message, open.outgoing.effort()),
             None => message.encode(),
@@ -139,10 +146,17 @@ impl Replica {
     fn message(&mut self, now: Moment, link: LinkId, message: Message) -> Result<Outcome, ReplicaError> {
         let Some(open) = self.links.get(&link) else { return Ok(Ok(())) };
         let name = message.name();
+        // What asks or answers would cost time, and nobody hears what is said to it.
+        if link == LinkId::BUNDLE && !matches!(message, Message::Hello(_) | Message::Blob { .. }) {
+            let text = format!("message {name} came in a bundle, where nothing is asked or answered");
+            return Ok(Err(Fault { code: CloseCode::Violation, text }));
+        }
         match (&open.phase, message) {
             (Phase::Greeting, Message::Hello(hello)) => self.take_hello(now, link, hello),
             (Phase::Trust(_), Message::StatementIds(ids)) => self.take_statement_ids(link, &ids),
-            (Phase::Live, Message::BlobWant { digest, offset }) => self.give_blob(link, &digest, offset),
+            (Phase::Live, Message::BlobWant { digest, offset }) => {
+                self.give_blob(link, &digest, offset).map(Ok)
+            }
             (Phase::Live, Message::Blob { digest, offset, total, bytes }) => {
                 let piece = Piece { digest, offset, total, bytes };
                 if self.is_coming(link, &digest) {

@@ -8,6 +8,9 @@ use rukun_change::{DeviceKey, Digest};
 use rukun_wire::Parcel;
 use rukun_wire::limits::{PARCELS_MAX, REFUSAL_BYTES_MAX};
 
+/// As many as a device keeps, and as many again that are coming.
+const LINES_MAX: usize = 2 * PARCELS_MAX;
+
 /// What has become of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParcelState {
@@ -59,6 +62,10 @@ impl ParcelLine {
     /// Whether its bundle, or a part of it, is on this device.
     pub fn has_bundle(&self) -> bool {
         !matches!(self.state, ParcelState::Brought | ParcelState::Refused { .. })
+    }
+
+    pub(crate) fn is_coming(&self) -> bool {
+        matches!(self.state, ParcelState::Coming { .. })
     }
 
     fn write(&self, out: &mut Writer) {
@@ -113,7 +120,7 @@ pub(crate) fn write(parcels: &BTreeMap<Digest, ParcelLine>) -> Vec<u8> {
 /// The list again.
 pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<Digest, ParcelLine>, CborError> {
     let mut reader = Reader::new(bytes);
-    let lines = (0..reader.array(PARCELS_MAX)?).map(|_| ParcelLine::read(&mut reader));
+    let lines = (0..reader.array(LINES_MAX)?).map(|_| ParcelLine::read(&mut reader));
     let lines = lines.collect::<Result<Vec<_>, _>>()?;
     reader.end()?;
     Ok(lines.into_iter().map(|line| (line.parcel.digest, line)).collect())
@@ -161,5 +168,21 @@ mod tests {
         let bytes = write(&list);
         assert_eq!(read(&bytes), Ok(list));
         assert!((0..bytes.len()).all(|cut| read(bytes.get(..cut).unwrap_or_default()).is_err()));
+    }
+
+    #[test]
+    fn a_list_comes_back_that_is_full_of_what_is_kept_and_of_what_is_coming() {
+        let key = DeviceKey::from_bytes([1; 32]);
+        let line = |byte: u8| {
+            let digest = Digest::from_bytes([byte; 32]);
+            let parcel = Parcel { digest, sender: key, recipient: key, bytes: 7, is_answer: false };
+            let is_kept = usize::from(byte) < PARCELS_MAX;
+            let state = if is_kept { ParcelState::Brought } else { ParcelState::Coming { from: key } };
+            (digest, ParcelLine { parcel, since_ms: 0, state })
+        };
+        let mut list: BTreeMap<Digest, ParcelLine> = (0..LINES_MAX as u8).map(line).collect();
+        assert_eq!(read(&write(&list)), Ok(list.clone()));
+        list.extend([line(LINES_MAX as u8)]);
+        assert!(read(&write(&list)).is_err());
     }
 }

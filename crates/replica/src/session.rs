@@ -10,6 +10,8 @@ use rukun_store::PeerState;
 use rukun_wire::limits::EARLY_FRAMES_MAX;
 use rukun_wire::{CloseCode, Framer, Hello, Parcel, Short, Sketch};
 
+use crate::blob::Fetched;
+
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;
 
@@ -27,8 +29,12 @@ pub(crate) struct Link {
     pub(crate) greeted_with: Fingerprint,
     /// The incarnation of the peer's store.
     pub(crate) their_epoch: Incarnation,
+    /// Whether the peer has said which statements it holds.
+    pub(crate) statements_listed: bool,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
+    /// Whether some of those behind that came from the peer itself, by a bundle: it may have lost them since it wrote it.
+    pub(crate) statements_brought: bool,
     /// Where, with what is compared row by row, the peer was sent the receipts that our log does not bring it,
     /// since it is not sent from where the peer has it, or went before the peer might read there. Nothing if the
     /// log brings them all.
@@ -46,6 +52,7 @@ pub(crate) struct Link {
     pub(crate) early_came: Option<Box<Sketch>>,
     /// How many frames came with the peer's greeting and were passed over, since trust was to be settled first.
     pub(crate) early_passed: u64,
+    pub(crate) questionnaire: Fetched,
     /// The parcels that the peer was told of.
     pub(crate) parcels_told: BTreeSet<Digest>,
     /// The parcels that the peer has for us, and were not asked for yet.
@@ -120,7 +127,9 @@ impl Link {
             reads: Vec::new(),
             greeted_with: Fingerprint::default(),
             their_epoch: Incarnation::from_bytes([0; 4]),
+            statements_listed: false,
             statements_upto: 0,
+            statements_brought: false,
             receipts_shown: None,
             receipts_sent: BTreeSet::new(),
             listed: BTreeMap::new(),
@@ -128,6 +137,7 @@ impl Link {
             early_sent: None,
             early_came: None,
             early_passed: 0,
+            questionnaire: Fetched::default(),
             parcels_told: BTreeSet::new(),
             parcels_due: VecDeque::new(),
             parcel: None,

@@ -12,6 +12,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// How much memory its fields take: what was compressed may say much in few bytes.
+    pub fn unpacked_bytes(&self) -> usize {
+        self.fields.len()
+    }
+
     /// The body of a frame that is understood without any other.
     ///
     /// # Errors
