@@ -94,7 +94,7 @@ impl Replica {
         let sender = *opened.sender();
         self.look_through(&survey, bytes.len(), &opened)?;
         let before = self.counts(&sender)?;
-        let Brought { changes, homes } = self.feed(now, &survey, &opened)?;
+        let Brought { changes, homes, .. } = self.feed(now, &survey, &opened)?;
         // Who keeps for its sender signs for what it holds there, as in a session that proves both equal: the
         // receipt counts there as far as what it covers is held.
         let keeps = homes.into_iter().filter(|home| self.keeps_for(&self.device(), &sender, home));
