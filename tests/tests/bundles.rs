@@ -361,8 +361,10 @@ fn what_a_stranger_seals_is_not_even_unpacked() {
     let honest = write(&mut world, ani, OFFICE);
     let mut honest = frames(&world, &honest);
     honest.push(vec![200, 1]);
-    nothing_is_believed(&mut world, &sealed_by(99, &world, &honest), "no grant is known for device");
-    nothing_is_believed(&mut world, &sealed_by(99, &world, &[vec![200, 1]]), "no grant is known for device");
+    for frames in [honest, vec![vec![200, 1]]] {
+        let sealed = sealed_by(99, &world, &frames);
+        nothing_is_believed(&mut world, &sealed, "no grant is known for device");
+    }
 }
 
 #[test]

@@ -292,7 +292,10 @@ fn who_lists_its_statements_gets_the_others_once_on_a_link() {
     scene.world.hear(scene.supervisor, link);
     scene.world.say(scene.supervisor, link, &Message::StatementIds(Vec::new()));
     let heard = scene.world.hear(scene.supervisor, link);
-    assert!(matches!(&heard[..], [Message::Statements { items, last: true }] if items.len() > 2), "{heard:?}");
+    assert!(
+        matches!(&heard[..], [Message::Statements { items, last: true }] if items.len() > 2),
+        "{heard:?}"
+    );
     scene.world.say(scene.supervisor, link, &Message::StatementIds(Vec::new()));
     let heard = scene.world.hear(scene.supervisor, link);
     assert!(matches!(&heard[..], [Message::Close(why)] if why.text.contains("twice")), "{heard:?}");
