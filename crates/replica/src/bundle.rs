@@ -242,8 +242,7 @@ impl Replica {
             for home in brought.homes.union(&brought.about) {
                 link.outgoing.doubt(*home);
             }
-            link.statements_upto = link.statements_upto.min(after);
-            link.statements_brought = true;
+            link.statements_brought.get_or_insert(after);
         }
     }
 

@@ -43,7 +43,7 @@ impl Replica {
         if let Some(open) = self.links.get_mut(&link) {
             // What comes from others while this link is being greeted goes with the log.
             open.greeted_with = self.store.statement_fingerprint();
-            (open.statements_upto, open.statements_brought) = (head, false);
+            (open.statements_upto, open.statements_brought) = (head, None);
         }
         self.send(link, &Message::Hello(hello));
         Ok(())
@@ -144,7 +144,7 @@ impl Replica {
         let missing = self.store.statements_but(&ids.iter().copied().collect())?;
         self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {
-            (open.statements_upto, open.statements_brought) = (self.store.head(), false);
+            (open.statements_upto, open.statements_brought) = (self.store.head(), None);
         }
         Ok(Ok(()))
     }
@@ -310,9 +310,11 @@ impl Replica {
     pub(crate) fn send_statements_behind(&mut self, link: LinkId) -> Result<(), ReplicaError> {
         let device = self.device();
         let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
-        let brought = std::mem::take(&mut open.statements_brought);
-        let but_from = if brought { device } else { open.peer };
-        let items = self.store.statements_after(open.statements_upto, &but_from)?;
+        let (after, but_from) = match open.statements_brought.take() {
+            Some(brought) => (brought.min(open.statements_upto), device),
+            None => (open.statements_upto, open.peer),
+        };
+        let items = self.store.statements_after(after, &but_from)?;
         open.statements_upto = self.store.head();
         if !items.is_empty() {
             open.outgoing.statements_moved();

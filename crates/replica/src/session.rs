@@ -33,8 +33,9 @@ pub(crate) struct Link {
     pub(crate) statements_listed: bool,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
-    /// Whether some of those behind that came from the peer itself, by a bundle: it may have lost them since it wrote it.
-    pub(crate) statements_brought: bool,
+    /// Behind which place there are some that the peer itself brought by a bundle: it may have lost them since it wrote
+    /// that.
+    pub(crate) statements_brought: Option<u64>,
     /// Where, with what is compared row by row, the peer was sent the receipts that our log does not bring it,
     /// since it is not sent from where the peer has it, or went before the peer might read there. Nothing if the
     /// log brings them all.
@@ -129,7 +130,7 @@ impl Link {
             their_epoch: Incarnation::from_bytes([0; 4]),
             statements_listed: false,
             statements_upto: 0,
-            statements_brought: false,
+            statements_brought: None,
             receipts_shown: None,
             receipts_sent: BTreeSet::new(),
             listed: BTreeMap::new(),
