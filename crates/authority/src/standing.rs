@@ -3,8 +3,14 @@
 
 use std::fmt;
 
+use rukun_change::{DeviceKey, StatementId};
+
+use crate::effects::may_decide;
 use crate::gate::AdmittedChange;
+use crate::grants::Footing;
 use crate::losses::Numbered;
+use crate::places::cover;
+use crate::role::Role;
 use crate::stub::AdmittedHeader;
 use crate::trust::Trust;
 
@@ -77,6 +83,25 @@ impl Trust {
         }
     }
 
+    /// The statement on which the device can rest its decision about a change: the seat for a root, else a grant in
+    /// force there.
+    pub fn grant_to_decide_on(
+        &self,
+        device: &DeviceKey,
+        change: &AdmittedChange,
+        upheld: bool,
+    ) -> Option<StatementId> {
+        let change = numbered(change);
+        let decides = |footing: Footing<'_>| may_decide(self.grants_held(), footing, &change, upheld);
+        if let Some(seat) = self.root_seat(device).filter(|_| decides(Footing::Root)) {
+            return Some(seat);
+        }
+        let mut own = self.current_grants(device).filter(|(_, held)| {
+            held.grant.role != Role::Enumerator && cover(&held.grant.regions, &change.home)
+        });
+        own.find(|(_, held)| decides(Footing::Grant(held))).map(|(id, _)| *id)
+    }
+
     /// What was decided of a change: upheld, dismissed or nothing.
     fn decided(&self, change: &Numbered) -> Option<bool> {
         self.effects().decided(self.grants_held(), self.losses(), change)
@@ -97,7 +122,7 @@ impl Trust {
     }
 }
 
-pub(crate) fn numbered(change: &AdmittedChange) -> Numbered {
+fn numbered(change: &AdmittedChange) -> Numbered {
     let made = change.change();
     Numbered { id: change.id(), author: made.author, n: made.n, home: made.record.home(), ink: made.ink }
 }

@@ -408,7 +408,10 @@ impl Trust {
     }
 
     /// The grants that count for this device, one by each path, the revoked ones left out.
-    fn current_grants<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
+    pub(crate) fn current_grants<'a>(
+        &'a self,
+        device: &DeviceKey,
+    ) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
         let device = *device;
         let current = self.grants.paths(&device).filter_map(move |path| self.current(&device, path));
         current.filter(|(id, held)| self.is_with_its_key(id, held))

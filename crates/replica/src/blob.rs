@@ -7,58 +7,15 @@ use rukun_wire::Message;
 use rukun_wire::limits::BLOB_PIECE_BYTES_MAX;
 
 use crate::input::LinkId;
+use crate::piece::{BLOB_GIVEN_BYTES_MAX, Piece};
 use crate::replica::{Replica, ReplicaError};
 use crate::session::Outcome;
 
-/// How much of the questionnaire is given for one request: nothing can be done without it.
-const BLOB_GIVEN_BYTES_MAX: u64 = 8 * BLOB_PIECE_BYTES_MAX as u64;
 /// How much of a bundle that is carried: work waits behind it for no longer.
 pub(crate) const PARCEL_GIVEN_BYTES_MAX: u64 = 2 * BLOB_PIECE_BYTES_MAX as u64;
 
 /// How often the questionnaire may become another file by a peer's last piece before that is asked no more on a link.
 const WRONG_MAX: u32 = 3;
-
-/// A piece of a file.
-pub(crate) struct Piece {
-    pub(crate) digest: Digest,
-    pub(crate) offset: u64,
-    pub(crate) total: u64,
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// How the questionnaire goes over a link.
-#[derive(Default)]
-pub(crate) struct Fetched {
-    /// Where the next piece begins of what the peer was asked for and has not given yet.
-    due: Option<u64>,
-    /// How often it was another file than the charter names, once the peer's last piece had come.
-    wrong: u32,
-    /// From where the peer asked for it before it was here.
-    wanted: Option<u64>,
-}
-
-impl Fetched {
-    /// Whether the peer was asked and has not given all of it.
-    pub(crate) fn is_due(&self) -> bool {
-        self.due.is_some()
-    }
-
-    /// A piece came: whether the peer is asked again after it. Nothing if it is none of what it was asked for.
-    fn came(&mut self, piece: &Piece, of_bundle: bool) -> Option<bool> {
-        // Who is asked for what is behind the end of its file begins anew.
-        self.due.filter(|due| *due == piece.offset || piece.offset == 0)?;
-        let upto = piece.upto();
-        let ends = upto == piece.total || upto.is_multiple_of(BLOB_GIVEN_BYTES_MAX);
-        self.due = (of_bundle || !ends).then_some(upto);
-        Some(self.due.is_none())
-    }
-}
-
-impl Piece {
-    fn upto(&self) -> u64 {
-        self.offset + self.bytes.len() as u64
-    }
-}
 
 impl Replica {
     /// Gives the next pieces of a file that a peer asks for.

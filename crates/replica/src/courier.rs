@@ -9,10 +9,11 @@ use rukun_store::BlobState;
 use rukun_wire::limits::BLOB_BYTES_MAX;
 use rukun_wire::{CloseCode, Message, Parcel};
 
-use crate::blob::{PARCEL_GIVEN_BYTES_MAX, Piece};
+use crate::blob::PARCEL_GIVEN_BYTES_MAX;
 use crate::bundle::BundleError;
 use crate::input::{Event, LinkId};
 use crate::parcels::{AnswerDue, ParcelLine, ParcelState};
+use crate::piece::Piece;
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Outcome};
 

@@ -7,6 +7,8 @@
 mod input;
 pub use input::{Event, Frame, Input, LinkId, Output};
 
+mod piece;
+
 mod rank;
 
 mod erased;
@@ -46,6 +48,8 @@ mod overtake;
 mod send;
 
 mod take;
+
+mod waiting;
 
 mod survey;
 pub use survey::NewGrant;

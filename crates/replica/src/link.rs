@@ -5,8 +5,8 @@ use rukun_change::{DeviceKey, Moment};
 use rukun_reconcile::Violation;
 use rukun_wire::{CloseCode, CloseReason, Message};
 
-use crate::blob::Piece;
 use crate::input::{Content, Event, Frame, LinkId, Output};
+use crate::piece::Piece;
 use crate::replica::{Replica, ReplicaError};
 use crate::session::{Fault, Link, Outcome, Phase};
 

@@ -10,7 +10,7 @@ use rukun_store::PeerState;
 use rukun_wire::limits::EARLY_FRAMES_MAX;
 use rukun_wire::{CloseCode, Framer, Hello, Parcel, Short, Sketch};
 
-use crate::blob::Fetched;
+use crate::piece::Fetched;
 
 /// How long a peer may take until both know each other's grants.
 const GREETING_MS_MAX: u64 = 60_000;

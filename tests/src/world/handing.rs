@@ -8,18 +8,9 @@ use rukun_change::{ChangeId, DeviceKey, Ink, Region, SubSls};
 use rukun_replica::{ActionError, Reached};
 
 use super::model::Grants;
-use super::sim::{Checked, World};
+use super::sim::{Checked, HandedOver, World};
 use super::tally::Fault;
 use super::{Chance, ENUMERATORS, NODES, OFFICE};
-
-/// A place that went from one node to another, by the hand of a third.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct HandedOver {
-    granter: usize,
-    from: usize,
-    to: usize,
-    region: Region,
-}
 
 impl World {
     /// An officer writes, one of its places goes to another, or the last one that did goes back, and both meet

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rukun_authority::{Keypair, Verifier};
-use rukun_change::DeviceKey;
+use rukun_change::{DeviceKey, Region};
 use rukun_replica::{Body, Deframer, Frame, Input, LinkId, Output};
 use rukun_wire::Message;
 
 use super::Chance;
 use super::disk::Trouble;
-use super::handing::HandedOver;
 use super::liar::Lie;
 use super::links::{Carried, End, Links};
 use super::mallory::Mallory;
@@ -77,6 +76,15 @@ pub(super) struct World {
     pub(super) handed_over: Option<HandedOver>,
     /// When something last arrived that was new to somebody.
     pub(super) news_ms: u64,
+}
+
+/// A place that went from one node to another, by the hand of a third.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandedOver {
+    pub(super) granter: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) region: Region,
 }
 
 impl World {

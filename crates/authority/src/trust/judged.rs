@@ -3,14 +3,9 @@
 use rukun_change::{Author, ChangeId, DeviceKey, StatementId};
 
 use super::{RevocationView, Trust};
-use crate::effects::may_decide;
-use crate::gate::AdmittedChange;
-use crate::grants::Footing;
 use crate::losses::By;
-use crate::places::cover;
 use crate::role::Role;
 use crate::said::Revocation;
-use crate::standing::numbered;
 
 impl Trust {
     /// The statement on which the device can rest a word against another: the seat for a root, else a grant in
@@ -22,25 +17,6 @@ impl Trust {
         }
         let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
         own.find(|(_, held)| below(&held.path_below())).map(|(id, _)| *id)
-    }
-
-    /// The statement on which the device can rest its decision about a change: the seat for a root, else a grant in
-    /// force there.
-    pub fn grant_to_decide_on(
-        &self,
-        device: &DeviceKey,
-        change: &AdmittedChange,
-        upheld: bool,
-    ) -> Option<StatementId> {
-        let change = numbered(change);
-        let decides = |footing: Footing<'_>| may_decide(&self.grants, footing, &change, upheld);
-        if let Some(seat) = self.root_seat(device).filter(|_| decides(Footing::Root)) {
-            return Some(seat);
-        }
-        let mut own = self.current_grants(device).filter(|(_, held)| {
-            held.grant.role != Role::Enumerator && cover(&held.grant.regions, &change.home)
-        });
-        own.find(|(_, held)| decides(Footing::Grant(held))).map(|(id, _)| *id)
     }
 
     /// The revocations held of a device, whatever they come to.
