@@ -384,7 +384,7 @@ fn nobody_makes_a_node_answer_a_bundle() {
         let asking = sealed_by(20, &world, &[&honest[..], &vec![body(&message); 3]].concat());
         match take(&mut world, OFFICE, &asking) {
             Err(BundleError::Refused { why, .. }) => {
-                assert!(is_asked && why.contains("in a bundle"), "{why}")
+                assert!(is_asked && why.contains("in a bundle"), "{why}");
             }
             other => assert!(!is_asked && other.is_ok(), "{other:?}"),
         }
