@@ -108,6 +108,7 @@ impl Scene {
             statements: &statements,
             home: HOME.parse().unwrap(),
             far: FAR.parse().unwrap(),
+            corrected: None,
             victim_in_far: in_far,
         };
         let telling = self.liar.tell(lie, chance, &truth);
@@ -276,6 +277,7 @@ fn a_false_questionnaire_does_not_keep_the_true_one_away() {
             statements: &statements,
             home: HOME.parse().unwrap(),
             far: FAR.parse().unwrap(),
+            corrected: None,
             victim_in_far: false,
         };
         let telling = scene.liar.tell(Lie::FalseBlob, &mut Chance::new(seed), &truth);

@@ -40,6 +40,8 @@ pub struct Truth<'a> {
     pub victim: Author,
     /// Changes that it could read, all held by the victim. At least one.
     pub honest: &'a [SignedChange],
+    /// What somebody wrote there in a higher ink than pencil, if the victim holds any such.
+    pub corrected: Option<&'a SignedChange>,
     /// Statements that it holds, as they travel: the charter and its own grants at the least, in an
     /// order in which they can be admitted.
     pub statements: &'a [Vec<u8>],

@@ -2,7 +2,7 @@
 //! intent, and strangers. The node must react as it must, at once; what may enter its set is known.
 
 use rukun_authority::{Keypair, Role};
-use rukun_change::{Author, Fingerprint, SignedChange, StatementId, SubSls};
+use rukun_change::{Author, Fingerprint, Ink, SignedChange, StatementId, SubSls};
 use rukun_replica::{Input, LinkId};
 use rukun_wire::{Exception, Hello, Message};
 
@@ -82,6 +82,7 @@ impl World {
                 survey: self.truth.survey,
                 victim: own,
                 honest: &honest,
+                corrected: self.corrected(victim, mallory.home),
                 statements: &mallory.chain,
                 home: mallory.home,
                 far: mallory.far,
@@ -180,6 +181,16 @@ impl World {
         let said =
             [Message::Hello(hello), Message::StatementIds(ids), Message::Statements { items, last: true }];
         said.iter().map(Message::encode).collect()
+    }
+
+    /// The last of what a node holds at a place in another ink than pencil.
+    fn corrected(&self, node: usize, home: SubSls) -> Option<&SignedChange> {
+        let is_there =
+            |signed: &SignedChange| signed.change.record.home() == home && signed.change.ink != Ink::Pencil;
+        let held = |signed: &SignedChange| {
+            self.truth.id_of(signed).is_some_and(|id| self.truth.held[node].contains(&id))
+        };
+        self.truth.signed.iter().rev().find(|signed| is_there(signed) && held(signed))
     }
 
     /// Some honest changes that a node holds at a place.

@@ -34,7 +34,8 @@ pub(super) fn tell(lie: Lie, chance: &mut Chance, truth: &Truth<'_>, pen: &Pen) 
             sent(vec![say(said)], Expect::StatementsRefused(1))
         }
         Lie::FalseDecision => {
-            let change = &chance.pick(truth.honest).change;
+            let any = chance.pick(truth.honest);
+            let change = &truth.corrected.filter(|_| chance.one_in(2)).unwrap_or(any).change;
             let signed = change.to_be_signed(&truth.survey).expect("an honest body");
             let (sub_sls, changes) = (change.record.home(), vec![ChangeId::of(&signed)]);
             let (upheld, own) = (chance.one_in(2), pen.keypair.key());
