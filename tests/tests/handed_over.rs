@@ -36,6 +36,23 @@ fn team() -> Team {
     Team { world, supervisor, ani, budi }
 }
 
+/// The same, after a place went over with a record that was delivered late: the supervisor has it, and what the new
+/// officer wrote there; the first one is told nothing of that.
+fn team_with_late_work() -> (Team, RecordId) {
+    let Team { mut world, supervisor, ani, budi } = team();
+    world.cut_all();
+    let record = add(&mut world, ani, "Siti");
+    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
+    world.link(supervisor, OFFICE);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    add(&mut world, budi, "Wati");
+    world.settle(STEPS);
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    (Team { world, supervisor, ani, budi }, record)
+}
+
 fn region(code: &str) -> Region {
     code.parse().unwrap()
 }
@@ -172,18 +189,7 @@ fn what_was_handed_over_leaves_the_first_device_once_the_district_is_proved_to_h
 
 #[test]
 fn late_work_stays_and_is_marked_until_the_district_itself_has_signed_for_it() {
-    let Team { mut world, supervisor, ani, budi } = team();
-    world.cut_all();
-    let record = add(&mut world, ani, "Siti");
-    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
-    world.link(supervisor, OFFICE);
-    world.link(budi, supervisor);
-    world.settle(STEPS);
-    add(&mut world, budi, "Wati");
-    world.settle(STEPS);
-    // The supervisor has it, and what the new officer wrote there; the first one is told nothing of that.
-    world.link(ani, supervisor);
-    world.settle(STEPS);
+    let (Team { mut world, supervisor, ani, budi }, record) = team_with_late_work();
     assert!(holds(&world, supervisor, &record) && holds(&world, OFFICE, &record));
     let lines = world.replicas[ani.0].records(None, None, usize::MAX).unwrap();
     assert_eq!(lines.iter().map(|line| (line.id, line.leaving)).collect::<Vec<_>>(), [(record, true)]);
@@ -248,17 +254,7 @@ fn who_gets_a_place_back_writes_nothing_there_under_the_numbers_that_it_let_go_o
 
 #[test]
 fn who_goes_on_under_another_key_while_a_place_is_leaving_lets_go_of_it_as_well() {
-    let Team { mut world, supervisor, ani, budi } = team();
-    world.cut_all();
-    let record = add(&mut world, ani, "Siti");
-    assign(&mut world, supervisor, SLS, ani, budi).unwrap();
-    world.link(supervisor, OFFICE);
-    world.link(budi, supervisor);
-    world.settle(STEPS);
-    add(&mut world, budi, "Wati");
-    world.settle(STEPS);
-    world.link(ani, supervisor);
-    world.settle(STEPS);
+    let (Team { mut world, supervisor, ani, budi }, record) = team_with_late_work();
     assert_eq!(world.replicas[ani.0].status().unwrap().leaving, 1);
     let (now, was) = (world.now(), world.key(ani));
     world.replicas[ani.0].rotate(now, [21; 32]).unwrap();

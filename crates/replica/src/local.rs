@@ -218,11 +218,6 @@ fn ink_needed(reading: &Reading, conflicts: &[&Conflict], ink: Ink, value: &Scal
     if ends(&ink) { None } else { above.find(ends) }
 }
 
-fn who_writes(ink: Ink) -> Role {
-    let role = Role::ALL.into_iter().find(|role| role.inks().contains(&ink));
-    role.expect("each ink is some role's")
-}
-
 fn shown_name(record: &RecordId) -> String {
     format!("shown/{record}")
 }
@@ -300,7 +295,7 @@ pub enum ActionError {
     /// A resolution in an ink in which it would end no conflict there.
     #[error(
         "that answer in {ink} settles nothing in {place} of record {record}; settle it in {needed}, or leave it to the {}",
-        who_writes(*needed)
+        Role::of_ink(*needed)
     )]
     SettlesNothing {
         /// The record.
@@ -485,6 +480,3 @@ pub enum ActionError {
     #[error(transparent)]
     Replica(#[from] ReplicaError),
 }
-
-#[cfg(test)]
-mod tests;
