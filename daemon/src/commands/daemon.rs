@@ -71,7 +71,7 @@ mod tests {
         let has_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&has_ended);
         let looking_up = move || {
-            let _ = answered.recv_timeout(Duration::from_secs(60));
+            let _ = answered.recv_timeout(Duration::from_mins(1));
             ended.store(true, Ordering::SeqCst);
         };
         to_its_end(runtime, async move { drop(tokio::task::spawn_blocking(looking_up)) });
