@@ -33,10 +33,10 @@ fn resolve(
     node: Node,
     record: &RecordId,
     place: &Place,
-    choice: Choice,
+    choice: &Choice,
 ) -> Result<ChangeId, ActionError> {
     let now = world.now();
-    let settled = world.replicas[node.0].resolve(now, record, place, &choice, None);
+    let settled = world.replicas[node.0].resolve(now, record, place, choice, None);
     world.commit(node);
     settled
 }
@@ -69,7 +69,7 @@ fn a_number_that_was_corrected_is_shared_no_more_at_once() {
     let patch = json!({"members": {members[1].to_string(): {"r403": "1811014107850002"}}});
     edit(&mut world, OFFICE, &two, &patch);
     let value = Choice::Value(Scalar::Text("1811014107850003".into()));
-    let settled = resolve(&mut world, OFFICE, &one, &Place::of(members[0], "r403"), value);
+    let settled = resolve(&mut world, OFFICE, &one, &Place::of(members[0], "r403"), &value);
     assert!(matches!(settled, Err(ActionError::NoConflict { .. })), "{settled:?}");
     assert_eq!(kinds(&mut world, OFFICE, &one), []);
 }
@@ -104,7 +104,7 @@ fn nobody_is_told_that_a_conflict_is_settled_by_an_ink_below_it() {
     let Corrected { mut world, ppl, pml, record } = corrected_blindly();
     let place = Place::family("r304");
     for value in [5, 6] {
-        let settled = resolve(&mut world, ppl, &record, &place, Choice::Value(Scalar::Int(value)));
+        let settled = resolve(&mut world, ppl, &record, &place, &Choice::Value(Scalar::Int(value)));
         let Err(refused @ ActionError::SettlesNothing { .. }) = settled else { panic!("{settled:?}") };
         assert_eq!(
             refused.to_string(),
@@ -116,7 +116,7 @@ fn nobody_is_told_that_a_conflict_is_settled_by_an_ink_below_it() {
     }
     let log = world.replicas[ppl.0].reading(&record).unwrap().log().len();
     assert_eq!((log, kinds(&mut world, ppl, &record)), (3, vec![ConflictKind::Stale]), "nothing was written");
-    resolve(&mut world, pml, &record, &place, Choice::Value(Scalar::Int(6))).unwrap();
+    resolve(&mut world, pml, &record, &place, &Choice::Value(Scalar::Int(6))).unwrap();
     assert_eq!(kinds(&mut world, pml, &record), []);
 }
 
@@ -126,14 +126,14 @@ fn a_lower_ink_settles_what_it_can_by_agreeing_with_the_correction() {
     let shown = world.replicas[ppl.0].show_conflicts(&record).unwrap();
     let stale = shown.iter().find(|conflict| conflict.kind == ConflictKind::Stale).unwrap();
     let red = stale.candidates.iter().find(|candidate| candidate.ink == Ink::Red).unwrap().change;
-    resolve(&mut world, ppl, &record, &Place::family("r304"), Choice::Pick(red)).unwrap();
+    resolve(&mut world, ppl, &record, &Place::family("r304"), &Choice::Pick(red)).unwrap();
     assert_eq!(kinds(&mut world, ppl, &record), []);
 }
 
 #[test]
 fn who_marked_nothing_may_stand_by_a_mark_in_a_higher_ink_and_not_take_it_away() {
     let Corrected { mut world, ppl, pml, record } = corrected_blindly();
-    resolve(&mut world, pml, &record, &Place::family("r304"), Choice::Value(Scalar::Int(4))).unwrap();
+    resolve(&mut world, pml, &record, &Place::family("r304"), &Choice::Value(Scalar::Int(4))).unwrap();
     let now = world.now();
     world.replicas[pml.0].mark_gone(now, &record, None, "pindah", None).unwrap();
     world.commit(pml);
@@ -141,11 +141,11 @@ fn who_marked_nothing_may_stand_by_a_mark_in_a_higher_ink_and_not_take_it_away()
     meet(&mut world, ppl, pml);
     assert_eq!(kinds(&mut world, ppl, &record), [ConflictKind::Presence]);
     let gone = Place::gone(None);
-    let taken_away = resolve(&mut world, ppl, &record, &gone, Choice::Value(Scalar::Null));
+    let taken_away = resolve(&mut world, ppl, &record, &gone, &Choice::Value(Scalar::Null));
     assert!(
         matches!(taken_away, Err(ActionError::SettlesNothing { needed: Ink::Red, .. })),
         "{taken_away:?}"
     );
-    resolve(&mut world, ppl, &record, &gone, Choice::Value(Scalar::Text("pindah".into()))).unwrap();
+    resolve(&mut world, ppl, &record, &gone, &Choice::Value(Scalar::Text("pindah".into()))).unwrap();
     assert_eq!(kinds(&mut world, ppl, &record), []);
 }
