@@ -134,8 +134,7 @@ impl Folder {
 
     /// An empty file that this process alone writes. What an earlier making left there is thrown away.
     fn fresh_backend(&self, fresh: &Path, replaces: bool) -> Result<FileBackend, DiskError> {
-        let file = self.fresh_file(fresh, replaces)?;
-        FileBackend::new(file).map_err(|error| io_error(fresh, io::Error::other(error)))
+        backend(self.fresh_file(fresh, replaces)?, fresh)
     }
 
     fn fresh_file(&self, fresh: &Path, replaces: bool) -> Result<File, DiskError> {
@@ -188,8 +187,12 @@ impl Folder {
     }
 
     fn open_file(&self, path: &Path, unlock: Unlock<'_>) -> Result<Store, DiskError> {
-        let opened = Store::open(backend(path)?, unlock, generator()?);
-        opened.map_err(|error| self.open_error(path, error))
+        let file = open_or_make(path)?;
+        let same = file.try_clone().map_err(|error| io_error(path, error))?;
+        let opened = Store::open(backend(file, path)?, unlock, generator()?);
+        let store = opened.map_err(|error| self.open_error(path, error))?;
+        // Another process may have put a store that was made anew in its place, before this one had the lock.
+        if is_named(&same, path) { Ok(store) } else { Err(self.in_use()) }
     }
 
     /// Opens something with what opens a store: this key file, or, where there is none or the store wants
@@ -238,7 +241,7 @@ impl Folder {
             return Err(DiskError::NoStore { path: self.path.clone() });
         }
         let (path, fresh) = (self.store_path(), self.fresh_path());
-        let damaged = backend(&path)?;
+        let damaged = backend(open_or_make(&path)?, &path)?;
         let ((store, salvaged), _) = self.unlocked(self.key(), |unlock| {
             let (new, incarnation) = (self.fresh_backend(&fresh, true)?, Incarnation::from_bytes(*random()?));
             let made = Store::salvage(&damaged, unlock, new, incarnation, &mut generator()?);

@@ -28,12 +28,18 @@ use crate::verbs::{self, EnrolRequest, EnrolledShape, Request, VerbError, rfc333
 const RESOLVED_MAX: usize = 4;
 /// How long the other end may take to hear the end.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// How long an answer may take to arrive, with what is lost of it on the way: as long as the device waits for it.
+const DELIVERY_MAX: Duration = ATTEMPT_MAX;
 
 /// Answers, as the node of the key `relay`, a device that wants to be enrolled, on its connection `from`
 /// this address. Gives what came of it, for the log.
 pub async fn serve(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> String {
     match timeout(ATTEMPT_MAX, answer(peer, relay, from, core)).await {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok((outcome, mut send))) => {
+            // Who was answered closes.
+            let _ = timeout(DELIVERY_MAX, send.delivered()).await;
+            outcome
+        }
         Ok(Err(fault)) => {
             peer.connection.close(CloseCode::Fault, "no enrolment");
             fault.to_string()
@@ -45,7 +51,12 @@ pub async fn serve(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> 
     }
 }
 
-async fn answer(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> anyhow::Result<String> {
+async fn answer(
+    peer: &Peer,
+    relay: DeviceKey,
+    from: IpAddr,
+    core: &Core,
+) -> anyhow::Result<(String, Sending)> {
     let (mut send, mut recv) = peer.connection.stream(false).await?;
     let ask = EnrolAsk::decode(&recv.read_to_end(ENROL_ASK_BYTES_MAX).await?)?;
     let session = Session { exported: exported(&peer.connection)?, device: peer.key, relay };
@@ -57,9 +68,7 @@ async fn answer(peer: &Peer, relay: DeviceKey, from: IpAddr, core: &Core) -> any
         EnrolAnswer::Refused { refusal, .. } => format!("refused: {refusal}"),
     };
     say(&mut send, &bytes).await?;
-    // Who was answered closes.
-    let _ = timeout(FAREWELL_MAX, send.delivered()).await;
-    Ok(outcome)
+    Ok((outcome, send))
 }
 
 /// Enrols the device of this folder, a new one if there is none, with a code that its officer was given.
@@ -228,6 +237,11 @@ fn remedy_of(refusal: EnrolRefusal) -> String {
         EnrolRefusal::Expired { at_ms } => format!("it was good until {}; {another}", rfc3339(at_ms)),
         EnrolRefusal::Withdrawn { at_ms } => format!("it was taken back on {}; {another}", rfc3339(at_ms)),
         EnrolRefusal::NotGranted => format!("tell the office; {another}"),
+        EnrolRefusal::HasOther => {
+            "use the code on the device of the officer whose it is; who is to have both asks the office \
+             (rukun grant, with all regions); the code is not used up"
+                .into()
+        }
         EnrolRefusal::OtherSurvey => {
             "use another data folder for another survey: --dir DIR; the code is not used up".into()
         }

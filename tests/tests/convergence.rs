@@ -188,6 +188,41 @@ fn a_scope_that_grows_brings_what_was_there_before() {
     assert_eq!(value(&world, budi, &record, "r108"), Scalar::Text("Siti".into()));
 }
 
+/// How a peer is shown: how many changes it lacks, and whether it is in sync.
+fn shown(world: &mut World, at: Node, peer: Node) -> (u64, bool) {
+    let status = world.replicas[at.0].status().unwrap();
+    let line = status.peers.iter().find(|line| line.key == world.key(peer)).unwrap();
+    (line.lacks, line.in_sync)
+}
+
+#[test]
+fn nobody_is_shown_in_sync_while_what_is_new_is_on_its_way() {
+    let Survey { mut world, office, supervisor, .. } = survey();
+    let record = add(&mut world, office, HOME, &json!({"r108": "Siti"}));
+    world.settle(STEPS);
+    assert_eq!(shown(&mut world, office, supervisor), (0, true));
+    for value in 1..3 {
+        set(&mut world, office, &record, &json!({"r304": value}));
+        assert_eq!(shown(&mut world, office, supervisor), (1, false));
+        world.settle(STEPS);
+        assert_eq!(shown(&mut world, office, supervisor), (0, true));
+    }
+}
+
+#[test]
+fn whose_regions_grew_while_it_was_away_is_shown_to_lack_what_is_there() {
+    let Survey { mut world, supervisor, ani, budi, .. } = survey();
+    world.link(ani, supervisor);
+    world.link(budi, supervisor);
+    world.settle(STEPS);
+    add(&mut world, ani, HOME, &json!({"r108": "Siti"}));
+    world.settle(STEPS);
+    assert_eq!(shown(&mut world, supervisor, budi), (0, true));
+    world.cut_all();
+    world.grant(supervisor, budi, Role::Enumerator, &["1811010005"]);
+    assert_eq!(shown(&mut world, supervisor, budi), (1, false));
+}
+
 #[test]
 fn a_store_that_lost_what_a_peer_has_of_it_goes_on_under_another_incarnation() {
     let Survey { mut world, office, supervisor, .. } = survey();

@@ -11,10 +11,10 @@ use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::{Charter, Keypair, Role, Statement};
 use rukun_change::{Digest, Incarnation, Moment};
 use rukun_replica::{
-    Code, EnrolAnswer, EnrolError, EnrolRefusal, Enrolled, Fate, InvitationError, Invited, NewInvitation,
-    NewStore, Officer, Replica, ReplicaError, Session, Store, Unlock, ask, believe,
+    Code, EnrolAnswer, EnrolError, EnrolRefusal, Enrolled, Fate, InvitationError, Invited, NewGrant,
+    NewInvitation, NewStore, Officer, Replica, ReplicaError, Session, Store, Unlock, ask, believe,
 };
-use rukun_tests::by_hand::{QUESTIONNAIRE, new_grant};
+use rukun_tests::by_hand::{Node, QUESTIONNAIRE, World, new_grant};
 use rukun_tests::world::disk::{Disk, Trouble};
 
 const NOW: Moment = Moment { wall_ms: 1_665_800_000_000, steady_ms: 0 };
@@ -219,6 +219,98 @@ fn an_office_that_may_grant_less_than_it_could_refuses_and_the_code_is_not_used_
     assert_eq!(used(&office), None);
     office.grant(Some(&root), new_grant(office.device(), Role::District, &["1811"])).unwrap();
     assert!(asks(&mut office, &here).unwrap().is_ok());
+}
+
+#[test]
+fn a_code_whose_use_a_backup_does_not_know_of_enrols_nobody_else_once_the_grant_is_back() {
+    let (_, mut office) = office();
+    let other = Code::from_random(&[6; 20]);
+    let phone = "0813".into();
+    let namesake = Officer { phone, ..siti().officer };
+    let ids = (other.invitation(), other.proof_key());
+    office.invite(NOW, siti()).unwrap();
+    let expires_ms = EXPIRES_MS;
+    office.invite(NOW, NewInvitation { id: ids.0, proof_key: ids.1, officer: namesake, expires_ms }).unwrap();
+    // What a relay that was put back from a backup has: the grant, and no mark that the code led to it.
+    let (first, second) = (session(20, 1), session(21, 1));
+    let again = NewGrant {
+        name: "Siti Aminah".into(),
+        ..new_grant(first.device, Role::Enumerator, &["18110100050004", "18110100050003"])
+    };
+    let granted = office.grant(None, again).unwrap();
+    let by_another = asks(&mut office, &second).unwrap();
+    assert!(matches!(by_another, Err(EnrolError::Refused(EnrolRefusal::Used { .. }))), "{by_another:?}");
+    let fate = |code: &Code| {
+        let held = office.invitations().unwrap();
+        held.into_iter().find(|(id, _)| *id == code.invitation()).unwrap().1.fate
+    };
+    let led_to = Fate::Used { device: first.device, grant: granted.id, at_ms: NOW.wall_ms };
+    assert_eq!((fate(&code()), fate(&other)), (led_to, Fate::Open));
+    // The device itself is told of its grant, and a namesake's card is her own.
+    assert!(asks(&mut office, &first).unwrap().is_ok());
+    let answer = office.enrol(NOW, HERE, &second, &ask(&other, &second, None)).unwrap();
+    assert!(believe(&other, &second, answer).is_ok());
+}
+
+#[test]
+fn a_code_takes_nothing_from_a_device_that_has_another_role_or_other_places() {
+    let refused = Err(EnrolError::Refused(EnrolRefusal::HasOther));
+    let both = &["18110100050003", "18110100050004"][..];
+    let had = [
+        (Role::Supervisor, &["1811010005"][..], false),
+        (Role::Enumerator, &["18110100050003", "18110100050009"], false),
+        (Role::Enumerator, &["18110100050003"], true),
+        (Role::Enumerator, both, true),
+    ];
+    for (role, places, may) in had {
+        let (_, mut office) = office();
+        let here = session(20, 1);
+        office.grant(None, new_grant(here.device, role, places)).unwrap();
+        let before = office.trust().unwrap().reads(&here.device);
+        office.invite(NOW, siti()).unwrap();
+        let answer = asks(&mut office, &here).unwrap();
+        if may {
+            assert!(answer.is_ok(), "{role} {places:?}: {answer:?}");
+        } else {
+            assert_eq!(answer, refused, "{role} {places:?}");
+            assert_eq!((used(&office), office.trust().unwrap().reads(&here.device)), (None, before));
+        }
+    }
+}
+
+#[test]
+fn who_goes_on_under_another_key_is_not_invited_again() {
+    let mut world = World::new(1);
+    let (office, phone) = (Node(0), world.add_bare(20));
+    let new = || NewInvitation { expires_ms: i64::MAX, ..siti() };
+    let now = world.now();
+    world.replicas[office.0].invite(now, new()).unwrap();
+    let here = Session { exported: [1; 32], device: world.key(phone), relay: world.key(office) };
+    let answer = world.replicas[office.0].enrol(now, HERE, &here, &ask(&code(), &here, None)).unwrap();
+    world.commit(office);
+    let enrolled = believe(&code(), &here, answer).unwrap();
+    world.replicas[phone.0].take_enrolment(&here.relay, &enrolled).unwrap();
+    world.replicas[phone.0].rotate(now, [22; 32]).unwrap();
+    world.commit(phone);
+    world.link(phone, office);
+    world.settle(10_000);
+    assert!(
+        world.replicas[office.0].trust().unwrap().reads(&here.device).is_empty(),
+        "its key is another one"
+    );
+    assert!(matches!(world.replicas[office.0].invite(now, new()).unwrap(), Invited::There(_)));
+}
+
+#[test]
+fn a_revoked_device_uses_no_code_up_and_is_granted_nothing() {
+    let (_, mut office) = office();
+    let lost = session(20, 1);
+    office.grant(None, new_grant(lost.device, Role::Enumerator, &["18110100050003"])).unwrap();
+    office.revoke(None, &lost.device, "hilang").unwrap();
+    office.invite(NOW, siti()).unwrap();
+    assert_eq!(asks(&mut office, &lost).unwrap(), Err(EnrolError::Refused(EnrolRefusal::NotGranted)));
+    assert_eq!(used(&office), None);
+    assert!(asks(&mut office, &session(21, 1)).unwrap().is_ok());
 }
 
 #[test]

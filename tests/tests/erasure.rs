@@ -151,6 +151,16 @@ fn the_district_alone_erases_and_says_why() {
     }
     let silent = scene.world.replicas[scene.office.0].erase(None, &record, "  ");
     assert!(matches!(silent, Err(ActionError::NoReason)), "{silent:?}");
+    let said = |scene: &Scene| scene.world.replicas[scene.office.0].statements_held().unwrap().len();
+    let before = said(&scene);
+    for reason in ["a letter,\nand more of it".into(), "x".repeat(257)] {
+        let told = scene.world.replicas[scene.office.0].erase(None, &record, &reason);
+        assert!(matches!(told, Err(ActionError::LongReason { .. })), "{told:?}");
+        let (ani, office) = (scene.world.key(scene.ani), scene.office.0);
+        let revoked = scene.world.replicas[office].revoke(None, &ani, &reason);
+        assert!(matches!(revoked, Err(ActionError::LongReason { .. })), "{revoked:?}");
+    }
+    assert_eq!(said(&scene), before);
     let unknown = RecordId::new(HOME.parse().unwrap(), [9; 8]);
     let nothing = scene.erase(scene.office, &unknown);
     assert!(matches!(nothing, Err(ActionError::NoRecord { .. })), "{nothing:?}");

@@ -166,6 +166,40 @@ fn only_a_hand_over_leaves_a_grant_of_no_region() {
 }
 
 #[test]
+fn nothing_is_granted_to_a_key_that_another_follows_or_that_stays_out() {
+    let Team { mut world, supervisor, ani, budi } = team();
+    let (now, was) = (world.now(), world.key(ani));
+    world.replicas[ani.0].rotate(now, [21; 32]).unwrap();
+    world.commit(ani);
+    world.cut_all();
+    world.link(ani, supervisor);
+    world.settle(STEPS);
+    assert!(
+        world.replicas[supervisor.0].trust().unwrap().followers(&was).contains(&world.key(ani)),
+        "at once"
+    );
+    let (new, lost) = (world.key(ani), world.key(budi));
+    world.replicas[supervisor.0].revoke(None, &lost, "hilang").unwrap();
+    let held = world.replicas[supervisor.0].statements_held().unwrap().len();
+    let mut grants = |device| {
+        let grant = rukun_tests::by_hand::new_grant(device, Role::Enumerator, &[OTHER]);
+        world.replicas[supervisor.0].grant(None, grant)
+    };
+    let refused = grants(was).unwrap_err().to_string();
+    assert!(refused.contains(&format!("name {new} instead")), "{refused}");
+    let refused = grants(lost).unwrap_err();
+    assert!(matches!(refused, ActionError::StaysOut { .. }), "{refused}");
+    assert_eq!(grants(new).unwrap().in_force, [region(OTHER)]);
+    // A refusal leaves no word and no gap among the numbers.
+    assert_eq!(world.replicas[supervisor.0].statements_held().unwrap().len(), held + 1);
+    world.commit(supervisor);
+    world.settle(STEPS);
+    assert_eq!(world.replicas[ani.0].trust().unwrap().reads(&new), [region(OTHER)]);
+    let refused = world.replicas[supervisor.0].assign(&region(OTHER), &new, &was).unwrap_err();
+    assert!(matches!(refused, ActionError::Followed { .. }), "{refused}");
+}
+
+#[test]
 fn what_was_handed_over_leaves_the_first_device_once_the_district_is_proved_to_have_it() {
     let Team { mut world, supervisor, ani, budi } = team();
     let record = add(&mut world, ani, "Siti");

@@ -116,6 +116,43 @@ fn what_was_delivered_stays_and_what_came_later_is_set_aside_and_settled_at_ever
 }
 
 #[test]
+fn who_decided_may_take_it_back() {
+    let mut scene = Scene::new();
+    let (record, change) = scene.register(scene.ani);
+    scene.meet();
+    for upheld in [false, true, false] {
+        scene.settle(scene.supervisor, change, upheld);
+        scene.meet();
+        let expected = if upheld { Standing::Upheld } else { Standing::SetAside(Reason::Dismissed) };
+        for node in [scene.supervisor, scene.office] {
+            assert_eq!(scene.standing(node, &record, &change), expected);
+        }
+    }
+}
+
+#[test]
+fn what_came_last_of_the_lower_numbers_is_kept_as_well() {
+    let mut scene = Scene::new();
+    let (keypair, survey) = (Keypair::from_seed(&[20; 32]), scene.world.replicas[0].survey().unwrap());
+    let pen = Pen { keypair, incarnation: Incarnation::from_bytes([7; 4]), survey };
+    let made = [3_u64, 1, 2].map(|n| {
+        let record = RecordId::new(HOME.parse().unwrap(), n.to_be_bytes());
+        (record, pen.write(&Draft::new(n, record, Ink::Pencil, "r304", Scalar::Int(4))))
+    });
+    let key = scene.world.key(scene.ani);
+    let link = scene.world.session_by_hand(scene.supervisor, key);
+    for (frame, (_, change)) in (1..).zip(&made) {
+        let changes = Changes { frame, upto: Some(1_000 * frame), items: vec![change.clone()] };
+        scene.world.say(scene.supervisor, link, &Message::Changes(changes));
+    }
+    scene.revoke_ani(scene.supervisor);
+    for (record, _) in &made {
+        let reading = scene.world.replicas[scene.supervisor.0].reading(record).unwrap();
+        assert_eq!(reading.log()[0].standing, Standing::Good, "{record}");
+    }
+}
+
+#[test]
 fn a_revoked_device_reads_nothing_more_and_may_still_deliver() {
     let mut scene = Scene::new();
     let (ani, supervisor) = (scene.ani, scene.supervisor);

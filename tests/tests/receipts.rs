@@ -270,7 +270,8 @@ fn a_stolen_supervisors_phone_gives_no_receipts_that_count() {
         meet(&mut world, one, other);
     }
     let (stolen, key) = (supervisor, world.key(supervisor));
-    world.replicas[office.0].revoke(None, &key, "stolen").unwrap();
+    let kept = world.replicas[office.0].revoke(None, &key, "stolen").unwrap().statements;
+    assert_eq!(kept, 2, "her grant, and the receipt that she gave before");
     world.commit(office);
     meet(&mut world, budi, office);
     let later = set(&mut world, ani, &record, 4);

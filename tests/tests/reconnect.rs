@@ -4,7 +4,7 @@
 
 use rukun_authority::Role;
 use rukun_change::RecordId;
-use rukun_replica::Reached;
+use rukun_replica::{Event, Reached};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::{Changes, Message};
 use serde_json::json;
@@ -98,6 +98,30 @@ fn who_differs_pays_for_the_difference_and_not_for_what_is_held() {
     eprintln!("{EDITS_APART} edits on each side: {apart} bytes beside the changes: {:?}", world.carried);
     assert!(!world.carried.contains_key("ids"), "{:?}", world.carried);
     assert!(apart <= 2 * EDITS_APART * DIFFERENCE_BYTES_MAX, "{apart}: {:?}", world.carried);
+}
+
+#[test]
+fn what_a_sketch_tells_of_comes_causes_first() {
+    let (mut world, supervisor, records) = scene(600);
+    let coordinator = world.add(11, OFFICE, Role::Coordinator, &["1811010"]);
+    meet(&mut world, coordinator, OFFICE);
+    for value in 0..EDITS_APART {
+        let now = world.now();
+        world.replicas[OFFICE.0]
+            .edit(now, &records[0], None, &json!({"r108": format!("Siti {value} x")}))
+            .unwrap();
+        let now = world.now();
+        world.replicas[supervisor.0]
+            .edit(now, &records[300], None, &json!({"r108": format!("Siti {value} x")}))
+            .unwrap();
+    }
+    world.commit(OFFICE);
+    world.commit(supervisor);
+    meet(&mut world, coordinator, OFFICE);
+    meet(&mut world, coordinator, supervisor);
+    assert!(world.carried.contains_key("lack") && !world.carried.contains_key("ids"), "{:?}", world.carried);
+    let waits = |event: &&Event| matches!(event, Event::Waits { .. });
+    assert_eq!(world.events.iter().flatten().filter(waits).collect::<Vec<_>>(), Vec::<&Event>::new());
 }
 
 #[test]

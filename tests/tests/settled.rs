@@ -74,6 +74,21 @@ fn a_number_that_was_corrected_is_shared_no_more_at_once() {
     assert_eq!(kinds(&mut world, OFFICE, &one), []);
 }
 
+#[test]
+fn nobody_chooses_among_answers_that_were_not_shown_to_him() {
+    let Corrected { mut world, ppl, pml, record } = corrected_blindly();
+    let (place, value) = (Place::family("r304"), Choice::Value(Scalar::Int(6)));
+    edit(&mut world, ppl, &record, &json!({"r304": 7}));
+    meet(&mut world, ppl, pml);
+    let now = world.now();
+    let unseen = world.replicas[pml.0].resolve(now, &record, &place, &value, None);
+    assert!(matches!(unseen, Err(ActionError::NewCandidate { .. })), "{unseen:?}");
+    assert_eq!(kinds(&mut world, pml, &record), [ConflictKind::Stale], "it stays");
+    // Now they were.
+    resolve(&mut world, pml, &record, &place, &value).unwrap();
+    assert_eq!(kinds(&mut world, pml, &record), []);
+}
+
 /// A family whose wall the enumerator corrected after the supervisor had, neither having seen the other.
 struct Corrected {
     world: World,

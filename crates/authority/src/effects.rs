@@ -105,14 +105,38 @@ impl Effects {
     /// Whether this change counts by some grant of its author that is not revoked, or whose revocation
     /// keeps it.
     pub(crate) fn covers(&self, grants: &Grants, losses: &Losses, change: &Numbered) -> bool {
+        self.entitling(grants, losses, change).next().is_some()
+    }
+
+    /// Whether a change counts by no grant but such whose revocations keep it and not the other one, which bears its
+    /// number. Wherever and in whatever ink a thief uses a number again, what was kept goes on.
+    pub(crate) fn outweighs(
+        &self,
+        grants: &Grants,
+        losses: &Losses,
+        change: &Numbered,
+        other: &Numbered,
+    ) -> bool {
+        let mut entitling = self.entitling(grants, losses, change);
+        entitling.all(|id| self.hits(id).any(|revocation| !losses.keeps(revocation, other)))
+    }
+
+    /// The grants by which a change counts.
+    fn entitling<'a>(
+        &'a self,
+        grants: &'a Grants,
+        losses: &'a Losses,
+        change: &'a Numbered,
+    ) -> impl Iterator<Item = &'a StatementId> {
         let writes =
             grants.of(&change.author.device).filter(|(_, held)| held.writes(&change.home, change.ink));
-        { writes }.any(|(id, held)| {
+        let counts = |(id, held): &(&'a StatementId, &Held)| {
             self.stands(grants, losses, id, held)
                 && self
                     .hits(id)
                     .all(|revocation| losses.keeps(revocation, change) && !cfg!(planted = "kept-set-aside"))
-        })
+        };
+        writes.filter(counts).map(|(id, _)| id)
     }
 
     /// What was decided of this change: upheld or dismissed.

@@ -69,9 +69,12 @@ impl Trust {
             return alone;
         }
         // What a thief wrote under an honest number, and nobody kept, makes no fork of honest work.
-        let revoked = |branch: &Numbered| self.standing_alone(branch) == Standing::SetAside(Reason::Revoked);
+        let left_out = |branch: &Numbered| {
+            self.standing_alone(branch) == Standing::SetAside(Reason::Revoked)
+                || self.effects().outweighs(self.grants_held(), self.losses(), &this, branch)
+        };
         let counts = |branch: &Numbered| {
-            self.decided(branch).unwrap_or_else(|| !revoked(branch)) || cfg!(planted = "fork-beats-kept")
+            self.decided(branch).unwrap_or_else(|| !left_out(branch)) || cfg!(planted = "fork-beats-kept")
         };
         let held = same_number.iter().map(|other| Numbered::of_header(other.id(), other.header()));
         let proved = self.losses().proved(&this.author, this.n).copied();

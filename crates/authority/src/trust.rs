@@ -182,6 +182,19 @@ impl Trust {
         followed.map(|id| self.held(id).grant.subject).collect()
     }
 
+    /// The keys that follow this one and that nobody follows yet; the key itself, if nobody follows it.
+    pub fn newest_of(&self, device: &DeviceKey) -> BTreeSet<DeviceKey> {
+        let (mut newest, mut seen, mut open) = (BTreeSet::new(), BTreeSet::from([*device]), vec![*device]);
+        while let Some(key) = open.pop() {
+            let followers = self.followers(&key);
+            if followers.is_empty() {
+                newest.insert(key);
+            }
+            open.extend(followers.into_iter().filter(|follower| seen.insert(*follower)));
+        }
+        newest
+    }
+
     fn held(&self, id: &StatementId) -> &Held {
         self.grants.get(id).expect("a succession is held as a grant of the successor")
     }
@@ -282,6 +295,12 @@ impl Trust {
     /// Every grant.
     pub fn grants(&self) -> Vec<GrantView> {
         self.grants.iter().map(|(id, held)| self.view(id, held)).collect()
+    }
+
+    /// Every grant that this device made, as it was said, whatever became of it.
+    pub fn granted_by(&self, issuer: DeviceKey) -> impl Iterator<Item = (&StatementId, &Grant)> {
+        let own = self.grants.iter().filter(move |(_, held)| self.grants.issuer_of(held) == issuer);
+        own.map(|(id, held)| (id, &held.grant))
     }
 
     /// Whose device it is, as the grant says that came down by the shortest path; of several the

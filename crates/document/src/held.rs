@@ -1,8 +1,9 @@
 //! What Automerge can hold. It refuses two changes with one number, keeps what lacks its causes and
 //! asserts on malformed graphs, so of the changes of one ink it is given those that are sound: each
-//! after its causes and its author's own previous change. Set-aside ones too, for others build on
-//! them. Of a fork it is given one branch: what the writer's own work builds on comes first, then
-//! what good work builds on.
+//! after its causes and its author's own previous change. Set-aside ones only where the writer's own or
+//! good work builds on them: an edit that followed others would have replaced unseen what nobody read
+//! then, and what may be upheld later. Of a fork it is given one branch: what the writer's own work builds
+//! on comes first, then what good work builds on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,11 @@ use rukun_change::{ActorId, CauseHash, MapRef, OpId};
 
 use crate::draft::{EditError, Writer};
 use crate::reading::Reading;
+
+/// How often one change may write one place, to be followed. Automerge's own transactions write it twice at
+/// most, and each value that stands is named by whoever writes there next: a few changes that repeat one
+/// thousands of times would leave a place in which nobody can write.
+const REPEATS_MAX: usize = 2;
 
 /// The changes of the writer's ink that its next change can follow, causes first.
 pub(crate) fn pick<'a>(
@@ -35,9 +41,6 @@ pub(crate) fn pick<'a>(
         for (at, change) in by_place.iter().filter(|(at, _)| crate::causes::holds(first, **at)) {
             held.take(reading, *at, change);
         }
-    }
-    for (at, change) in &by_place {
-        held.take(reading, *at, change);
     }
     held.drop_heads(reading, last.map(|(at, _)| *at));
     if let Some((at, change)) = own.iter().find(|(at, _)| !held.changes.contains_key(at)) {
@@ -80,6 +83,11 @@ impl<'a> Held<'a> {
         };
         let mut written: Vec<&MapRef> = body.writes.iter().map(|write| &write.map).collect();
         written.dedup();
+        let mut times: BTreeMap<(&MapRef, &str), usize> = BTreeMap::new();
+        body.writes.iter().for_each(|write| *times.entry((&write.map, &write.field)).or_default() += 1);
+        if times.values().any(|times| *times > REPEATS_MAX) {
+            return;
+        }
         if self.tops.contains_key(&body.hash) || !follows || body.start_op != top + 1 {
             return;
         }
@@ -109,7 +117,10 @@ impl<'a> Held<'a> {
         let is_head = |change: &AdmittedChange| !followers.contains_key(&change.body().hash);
         let heads = self.changes.iter().filter(|(_, change)| is_head(change));
         let mut heads: BTreeSet<(bool, bool, usize)> = heads.map(|(at, _)| rank(*at)).collect();
-        while let Some(first) = heads.iter().nth(DEPS_MAX).copied() {
+        // Automerge names its author's last change, too, though it be no head.
+        let is_named_besides = own.is_some_and(|own| !heads.contains(&rank(own)));
+        let heads_max = DEPS_MAX - usize::from(is_named_besides);
+        while let Some(first) = heads.iter().nth(heads_max).copied() {
             for (_, _, head) in heads.split_off(&first) {
                 let Some(change) = self.changes.remove(&head) else { continue };
                 for dep in &change.body().deps {

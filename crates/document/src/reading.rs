@@ -160,19 +160,22 @@ impl Reading {
         self.heads.get(&ink).cloned().unwrap_or_default()
     }
 
-    /// What a change in this ink says that its author saw: the heads of the lower inks, without
-    /// those that another one of them saw, ascending. Empty in inks that name none.
+    /// What a change in this ink says that its author saw: of the work in lower inks that counts, that which
+    /// no other of it saw, ascending. Nobody reads what is set aside. Empty in inks that name none.
     pub fn seen_for(&self, ink: Ink) -> Vec<CauseHash> {
         if !ink.names_seen() {
             return Vec::new();
         }
-        let lower = || self.log.iter().enumerate().filter(|(_, logged)| logged.ink < ink);
+        let good = |logged: &Logged| logged.standing.is_good();
+        let lower = || self.log.iter().enumerate().filter(|(_, one)| one.ink < ink && good(one));
         let mut known = self.causes.empty_row();
         lower().for_each(|(at, _)| join(&mut known, self.causes.before(at)));
         let mut heads: Vec<(usize, &Logged)> = lower().filter(|(at, _)| !holds(&known, *at)).collect();
         if heads.len() > SEEN_MAX {
-            // No honest record has so many: what counts goes first.
-            heads.sort_by_key(|(_, logged)| !logged.standing.is_good());
+            // No honest record has so many. What work in this ink has seen already, the next one knows through it.
+            let own = self.log.iter().enumerate().filter(|(_, one)| one.ink == ink && good(one));
+            own.for_each(|(at, _)| join(&mut known, self.causes.before(at)));
+            heads.sort_by_key(|(at, _)| holds(&known, *at));
             heads.truncate(SEEN_MAX);
         }
         let mut seen: Vec<CauseHash> =

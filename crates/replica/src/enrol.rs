@@ -2,9 +2,10 @@
 //! that the invitation is used, in one commit, before anything is answered; the answer becomes a device
 //! that is in the survey. Who proves what is `rukun_enrolment`'s.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use rukun_authority::{GrantView, Role, Said, Statement, StatementVerdict, Trust};
+use rukun_authority::{Grant, GrantView, Role, Said, Statement, StatementVerdict, Trust};
 use rukun_change::{DeviceKey, InvitationId, Moment, Region, StatementId};
 use rukun_enrolment::{
     Enrolled, Fate, Guesser, Invitation, InvitationState, Judgement, Officer, ProofKey, Session, granted,
@@ -68,9 +69,11 @@ impl Replica {
         let latest = self.store.invitation_of(&tidied(officer).person()).map_err(ReplicaError::from)?;
         let Some(id) = latest else { return Ok(None) };
         let Some(held) = self.invitation(&id)? else { return Ok(None) };
-        let reads = |device| self.trust.as_ref().is_some_and(|trust| !trust.reads(device).is_empty());
+        // Whoever used it may have another key by now.
+        let goes_on =
+            |trust: &Trust, device| trust.newest_of(device).iter().any(|key| !trust.reads(key).is_empty());
         let in_use = match (&held.fate, held.state(now.wall_ms)) {
-            (Fate::Used { device, .. }, _) => reads(device),
+            (Fate::Used { device, .. }, _) => self.trust.as_ref().is_some_and(|trust| goes_on(trust, device)),
             (_, state) => state == InvitationState::Open,
         };
         Ok(in_use.then_some(id))
@@ -141,6 +144,14 @@ impl Replica {
                 return Ok(refused(&invitation.proof_key, session, EnrolRefusal::OtherSurvey));
             }
             Judgement::Grant(mut invitation) => {
+                if let Some((device, grant)) = self.used_before(&invitation)? {
+                    invitation.fate = Fate::Used { device, grant, at_ms: now.wall_ms };
+                    self.keep_invitation(&ask.invitation, &invitation)?;
+                    return self.enrol(now, from, session, ask);
+                }
+                if self.would_replace(&invitation, &session.device) {
+                    return Ok(refused(&invitation.proof_key, session, EnrolRefusal::HasOther));
+                }
                 let Some(grant) = self.grant_invited(&invitation, session.device)? else {
                     return Ok(refused(&invitation.proof_key, session, EnrolRefusal::NotGranted));
                 };
@@ -201,6 +212,39 @@ impl Replica {
         in_force.ok_or_else(|| path("it grants this device nothing"))
     }
 
+    /// Who has what an open invitation says, by a grant of this device that no other invitation led to: this store
+    /// was put back from a backup, and the grant has come back since.
+    fn used_before(
+        &self,
+        invitation: &Invitation,
+    ) -> Result<Option<(DeviceKey, StatementId)>, InvitationError> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        let Officer { name, role, regions, .. } = &invitation.officer;
+        let says = |grant: &Grant| (&grant.name, grant.role, &grant.regions) == (name, *role, regions);
+        let own = trust.granted_by(self.device()).filter(|(_, grant)| says(grant));
+        let mut there = own.filter(|(_, grant)| !trust.reads(&grant.subject).is_empty()).peekable();
+        if there.peek().is_none() {
+            return Ok(None);
+        }
+        let fates = self.invitations()?.into_iter().map(|(_, invitation)| invitation.fate);
+        let led_to = |fate| match fate {
+            Fate::Used { grant, .. } => Some(grant),
+            Fate::Open | Fate::Withdrawn { .. } => None,
+        };
+        let led_to: BTreeSet<StatementId> = fates.filter_map(led_to).collect();
+        Ok(there.find(|(id, _)| !led_to.contains(*id)).map(|(id, grant)| (grant.subject, *id)))
+    }
+
+    /// Whether the device has something by a grant of this one that the invitation's would take from it: somebody
+    /// else's card was typed on it, or a second one of its own officer.
+    fn would_replace(&self, invitation: &Invitation, device: &DeviceKey) -> bool {
+        let Officer { role, regions, .. } = &invitation.officer;
+        let is_kept = |place: &Region| regions.iter().any(|region| region.covers(place));
+        let views = self.trust.as_ref().map(|trust| trust.grants_of(device)).unwrap_or_default();
+        let own = views.iter().filter(|view| view.issuer == self.device() && !view.in_force.is_empty());
+        { own }.any(|view| view.role != *role || !view.in_force.iter().all(is_kept))
+    }
+
     /// Grants what an invitation says; nothing if this device may not any more.
     fn grant_invited(
         &mut self,
@@ -213,7 +257,11 @@ impl Replica {
             Err(error @ InvitationError::Action(ActionError::Replica(_))) => return Err(error),
             Err(_) => return Ok(None),
         }
-        Ok(Some(self.grant(None, NewGrant { subject, role, regions, name })?.id))
+        match self.grant(None, NewGrant { subject, role, regions, name }) {
+            Ok(granted) => Ok(Some(granted.id)),
+            Err(ActionError::StaysOut { .. } | ActionError::Followed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn invitation(&self, id: &InvitationId) -> Result<Option<Invitation>, InvitationError> {

@@ -7,7 +7,7 @@ use rukun_change::{DeviceKey, RecordId, Region, StatementId};
 
 use crate::erased::Erased;
 use crate::input::Event;
-use crate::local::ActionError;
+use crate::local::{ActionError, reason_line};
 use crate::replica::{Replica, ReplicaError};
 use crate::take::Admission;
 
@@ -22,14 +22,12 @@ impl Replica {
         record: &RecordId,
         reason: &str,
     ) -> Result<Erased, ActionError> {
-        if reason.trim().is_empty() {
-            return Err(ActionError::NoReason);
-        }
+        let reason = reason_line(reason)?;
         self.held_known(record)?;
         let (by, home) = (root.map_or(self.device(), Keypair::key), record.home());
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let parent = trust.district_grant(&by, &home).ok_or(ActionError::NotTheDistrict { home })?;
-        let said = Said::Erasure(Erasure { parent, record: *record, reason: reason.trim().into() });
+        let said = Said::Erasure(Erasure { parent, record: *record, reason: reason.into() });
         self.say(root, said)?;
         self.erasure_of(record)?.ok_or_else(|| ActionError::Own("its erasure is not held".into()))
     }

@@ -6,7 +6,7 @@ use rukun_change::{DeviceKey, Region};
 
 use crate::local::ActionError;
 use crate::replica::Replica;
-use crate::survey::admitted;
+use crate::survey::{admitted, given};
 
 impl Replica {
     /// Hands over what one device holds of a region by this device's grants.
@@ -21,10 +21,7 @@ impl Replica {
     ) -> Result<HandOver, ActionError> {
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let over = trust.hand_over(&self.device(), region, from, to)?;
-        let reads = self.after(trust, &over.grants)?.reads(to);
-        if !over.regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
-            return Err(ActionError::StaysOut { device: *to });
-        }
+        given(&self.after(trust, &over.grants)?, to, &over.regions)?;
         for grant in &over.grants {
             self.say(None, Said::Grant(grant.clone()))?;
         }

@@ -63,7 +63,10 @@ mod incarnation;
 mod keeping;
 
 mod local;
-pub use local::{ActionError, Choice};
+pub use local::{ActionError, reason_line};
+
+mod resolve;
+pub use resolve::Choice;
 
 mod loss;
 pub use loss::{Decided, HeldLine, HeldReport, Loss, SetAside};

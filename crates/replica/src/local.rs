@@ -1,24 +1,16 @@
 //! What this device's own people do to records: an edit becomes a change, is signed and goes
 //! through the same gate as a stranger's. The keyboard refuses what others would set aside.
 
+use rukun_authority::limits::LINE_BYTES_MAX;
 use rukun_authority::{HandOverError, Role, StatementError, VerifiedChange, sign};
 use rukun_change::{Change, ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls, SurveyId};
-use rukun_document::{Candidate, Conflict, Draft, EditError, Place, Reading, Writer, edit, write};
+use rukun_document::{Draft, EditError, Place, Writer, edit, write};
 use rukun_evidence::ExportError;
 use serde_json::Value;
 
 use crate::erased::Erased;
 use crate::replica::{Replica, ReplicaError};
 use crate::take::Admission;
-
-/// What a resolution settles on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The value of this candidate.
-    Pick(ChangeId),
-    /// Another value.
-    Value(Scalar),
-}
 
 impl Replica {
     /// Adds a family and its first answers.
@@ -94,66 +86,13 @@ impl Replica {
         self.sign_and_admit(record, &writer, draft)
     }
 
-    /// The conflicts of a record, remembered as shown: a resolution chooses among these.
-    ///
-    /// # Errors
-    /// If there is no such record.
-    pub fn show_conflicts(&mut self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
-        // Which other records have the same numbers is known from the views alone.
-        self.refresh(None, usize::MAX)?;
-        let conflicts = self.conflicts_of(record)?;
-        let shown = candidates(&conflicts);
-        let shown: Vec<u8> = shown.iter().flat_map(|id| *id.as_bytes()).collect();
-        self.store.set_setting(&shown_name(record), Some(&shown)).map_err(ReplicaError::from)?;
-        Ok(conflicts)
-    }
-
-    /// Settles a conflict by an ordinary change that has seen all candidates.
-    ///
-    /// # Errors
-    /// If the candidates were never shown or have changed since, if there is no conflict in that
-    /// place, if none there would end by it in that ink, or if this device may not write there.
-    pub fn resolve(
+    /// Who writes there, in the ink asked for or the usual one of this device's role there.
+    pub(crate) fn writer(
         &mut self,
         now: Moment,
         record: &RecordId,
-        place: &Place,
-        choice: &Choice,
         ink: Option<Ink>,
-    ) -> Result<ChangeId, ActionError> {
-        self.refresh(None, usize::MAX)?;
-        let (held, reading) = self.held_known(record)?;
-        let conflicts = self.conflicts_of(record)?;
-        let at_place = || conflicts.iter().filter(|conflict| conflict.place.as_ref() == Some(place));
-        let among: Vec<&Candidate> = at_place().flat_map(|conflict| &conflict.candidates).collect();
-        if among.is_empty() {
-            return Err(ActionError::NoConflict { record: *record, place: place.clone() });
-        }
-        let shown = self.store.setting(&shown_name(record)).map_err(ReplicaError::from)?;
-        let shown = shown.ok_or(ActionError::NotShown { record: *record })?;
-        if let Some(news) =
-            among.iter().find(|candidate| !shown.chunks(32).any(|id| id == candidate.change.as_bytes()))
-        {
-            return Err(ActionError::NewCandidate { record: *record, change: news.change });
-        }
-        let value = chosen(choice, &among)?;
-        let mut named: Vec<String> = among.iter().map(|candidate| candidate.change.to_string()).collect();
-        named.sort_unstable();
-        named.dedup();
-        let writer = self.writer(now, record, ink)?;
-        let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
-        let message = format!("resolve {}", named.join(","));
-        let writes = [(place.clone(), value.clone())];
-        let draft = write(&reading, &held, questionnaire, &writer, &writes, &message)?;
-        if let Some(needed) = ink_needed(&reading, &at_place().collect::<Vec<_>>(), writer.ink, &value) {
-            let (record, place) = (*record, place.clone());
-            return Err(ActionError::SettlesNothing { record, place, ink: writer.ink, needed });
-        }
-        self.sign_and_admit(record, &writer, draft.ok_or(ActionError::Empty)?)
-    }
-
-    /// Who writes there, in the ink asked for or the usual one of this device's role there.
-    fn writer(&mut self, now: Moment, record: &RecordId, ink: Option<Ink>) -> Result<Writer, ActionError> {
+    ) -> Result<Writer, ActionError> {
         self.renew_incarnation(now)?;
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let home = record.home();
@@ -168,7 +107,7 @@ impl Replica {
         Ok(Writer { author: self.author(), ink, time_ms: now.wall_ms })
     }
 
-    fn sign_and_admit(
+    pub(crate) fn sign_and_admit(
         &mut self,
         record: &RecordId,
         writer: &Writer,
@@ -192,34 +131,18 @@ impl Replica {
     }
 }
 
-/// Every change that a conflict of this record offers as a candidate, ascending.
-fn candidates(conflicts: &[Conflict]) -> Vec<ChangeId> {
-    let candidates = conflicts.iter().flat_map(|conflict| &conflict.candidates);
-    let mut ids: Vec<ChangeId> = candidates.map(|candidate| candidate.change).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-fn chosen(choice: &Choice, among: &[&Candidate]) -> Result<Scalar, ActionError> {
-    let change = match choice {
-        Choice::Value(value) => return Ok(value.clone()),
-        Choice::Pick(change) => *change,
-    };
-    let picked = among.iter().find(|candidate| candidate.change == change);
-    picked.map(|candidate| candidate.value.clone()).ok_or(ActionError::NoCandidate { change })
-}
-
-/// The lowest ink above this one in which the value would end any of the conflicts, if in this one it ends
-/// none: nobody is to be told that it is done where it all stays. What only a decision ends needs no ink.
-fn ink_needed(reading: &Reading, conflicts: &[&Conflict], ink: Ink, value: &Scalar) -> Option<Ink> {
-    let ends = |ink: &Ink| conflicts.iter().any(|conflict| reading.can_settle(conflict, *ink, value));
-    let mut above = Ink::ALL.into_iter().filter(|above| *above > ink);
-    if ends(&ink) { None } else { above.find(ends) }
-}
-
-fn shown_name(record: &RecordId) -> String {
-    format!("shown/{record}")
+/// A reason as a statement can carry it: one line, not empty.
+///
+/// # Errors
+/// If it is none, longer than a statement's lines may be, or of several lines.
+pub fn reason_line(reason: &str) -> Result<&str, ActionError> {
+    match reason.trim() {
+        "" => Err(ActionError::NoReason),
+        long if long.len() > LINE_BYTES_MAX || long.contains(char::is_control) => {
+            Err(ActionError::LongReason { bytes: long.len() })
+        }
+        line => Ok(line),
+    }
 }
 
 fn listed(places: &[SubSls]) -> String {
@@ -258,13 +181,21 @@ pub enum ActionError {
     /// A hand-over that would say something else than was asked for.
     #[error(transparent)]
     HandOver(#[from] HandOverError),
-    /// A device to which nothing can be handed over.
+    /// A device to which nothing can be given.
     #[error(
-        "device {device} is revoked and would stay out; hand over to another device, such as its owner's new one"
+        "device {device} is revoked and would stay out; name another device, such as its owner's new one"
     )]
     StaysOut {
         /// The device.
         device: DeviceKey,
+    },
+    /// A key to which nothing can be given, since another took its place.
+    #[error("device {device} has a new key since (rukun key rotate); name {newest} instead")]
+    Followed {
+        /// The old key.
+        device: DeviceKey,
+        /// The new one; several, if somebody else had the old key, too.
+        newest: String,
     },
     /// Nothing that such a grant could rest on.
     #[error(
@@ -376,8 +307,16 @@ pub enum ActionError {
         member: MemberId,
     },
     /// A mark without a reason.
-    #[error("say why it is gone: --reason TEXT")]
+    #[error("say why: --reason TEXT")]
     NoReason,
+    /// A reason that no statement can carry.
+    #[error(
+        "a reason is one line of at most {LINE_BYTES_MAX} bytes, and this one has {bytes}; say it shorter"
+    )]
+    LongReason {
+        /// How many bytes it has.
+        bytes: usize,
+    },
     /// A patch that changes nothing where something must change.
     #[error("nothing to write: every answer given is there already")]
     Empty,

@@ -10,7 +10,7 @@ use rukun_document::{ConflictKind, Logged};
 use rukun_store::EntryKind;
 
 use crate::keeping::Keeping;
-use crate::local::ActionError;
+use crate::local::{ActionError, reason_line};
 use crate::replica::{Replica, ReplicaError};
 
 /// How many forks of one device are proved to all. One says enough; a device that makes thousands must
@@ -95,13 +95,14 @@ impl Replica {
     /// is set aside.
     ///
     /// # Errors
-    /// If whoever revokes does not stand above the device, or did so before.
+    /// If whoever revokes does not stand above the device, or did so before, or the reason is none.
     pub fn revoke(
         &mut self,
         root: Option<&Keypair>,
         device: &DeviceKey,
         reason: &str,
     ) -> Result<Loss, ActionError> {
+        let reason = reason_line(reason)?;
         let (mut loss, parent, keeping) = self.weigh(root, device)?;
         let Keeping { kept, lists, statements, .. } = keeping;
         let by = root.map_or(self.device(), Keypair::key);

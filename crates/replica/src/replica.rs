@@ -418,13 +418,15 @@ pub enum ReplicaError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A statement in the log that does not follow from those before it.
-    #[error("statement {id:.12} in the store is damaged; restore the store from a backup")]
+    #[error("statement {id:.12} in the store is damaged; `rukun repair` saves what can be saved")]
     Statement {
         /// The statement.
         id: StatementId,
     },
     /// A receipt in the log that is none.
-    #[error("the receipt at place {seq} of the log in the store is damaged; restore the store from a backup")]
+    #[error(
+        "the receipt at place {seq} of the log in the store is damaged; `rukun repair` saves what can be saved"
+    )]
     Receipt {
         /// The place.
         seq: u64,

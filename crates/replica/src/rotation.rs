@@ -3,6 +3,7 @@
 
 use rukun_authority::{GrantView, Keypair, Role, Said, Succession, Trust};
 use rukun_change::{DeviceKey, Incarnation, Moment, Region, SubSls};
+use rukun_store::PeerState;
 use rukun_wire::CloseCode;
 
 use crate::input::LinkId;
@@ -42,6 +43,11 @@ impl Replica {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.close(now, link, CloseCode::Done, "this device goes on under another key")?;
+        }
+        // Who knew the old key is greeted like a stranger, with the grants that lead to the new one.
+        for (peer, state) in self.store.peers().map_err(ReplicaError::from)? {
+            let state = PeerState { knows_us: false, ..state };
+            self.store.set_peer(&peer, &state).map_err(ReplicaError::from)?;
         }
         Ok(old)
     }

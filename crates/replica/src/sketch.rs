@@ -281,7 +281,20 @@ impl Replica {
         let lacking: BTreeSet<Short> = lacking.into_iter().collect();
         let found = self.named(&drawn.key, &drawn.regions, &lacking)?;
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
-        Ok(open.outgoing.lacks(&found, found.len() == lacking.len()).map_err(Into::into))
+        let taken = open.outgoing.lacks(&found, found.len() == lacking.len()).map_err(Into::into);
+        self.sort_wanted(link)?;
+        Ok(taken)
+    }
+
+    /// A sketch tells of ids in no order, and what arrives before its cause waits.
+    fn sort_wanted(&mut self, link: LinkId) -> Result<(), ReplicaError> {
+        let Some(open) = self.links.get_mut(&link) else { return Ok(()) };
+        let mut places = BTreeMap::new();
+        for id in open.outgoing.wanted() {
+            places.extend(self.store.change_seq(id)?.map(|seq| (*id, seq)));
+        }
+        open.outgoing.sort_wanted(&places);
+        Ok(())
     }
 
     pub(crate) fn take_unclear(&mut self, link: LinkId, again: bool) -> Outcome {
@@ -356,6 +369,7 @@ impl Replica {
         open.outgoing.found_lacking(&lacking);
         let receipts = difference.ours_alone().iter().filter_map(|short| asking.receipts.get(short)).copied();
         let receipts: Vec<u64> = receipts.filter(|seq| !open.receipts_sent.contains(seq)).collect();
+        self.sort_wanted(link)?;
         self.send_receipts(link, &receipts)?;
         Ok(())
     }

@@ -112,9 +112,11 @@ fn signed_grant(
     })?;
     let serial = trust.next_serial_on(&parent, &new.subject);
     let NewGrant { subject, role, name, .. } = new;
-    let said = Said::Grant(Grant { parent, subject, role, regions, serial, name });
+    let said = Said::Grant(Grant { parent, subject, role, regions: regions.clone(), serial, name });
     let statement = Statement::sign(issuer, incarnation, n, Some(trust.survey()), said);
-    admitted(&mut trust.clone(), &statement)?;
+    let mut after = trust.clone();
+    admitted(&mut after, &statement)?;
+    given(&after, &subject, &regions)?;
     Ok(statement)
 }
 
@@ -125,6 +127,23 @@ pub(crate) fn admitted(trust: &mut Trust, statement: &Statement) -> Result<(), A
         StatementVerdict::Refuse(refusal) => Err(ActionError::Grant(refusal.to_string())),
         StatementVerdict::Wait(_) => Err(ActionError::Grant("what it rests on is not held here".into())),
     }
+}
+
+/// Checks that by this trust the device has these regions: what is granted to a key that was revoked, or that
+/// another key follows, gives nobody anything.
+pub(crate) fn given(after: &Trust, device: &DeviceKey, regions: &[Region]) -> Result<(), ActionError> {
+    let reads = after.reads(device);
+    if regions.iter().all(|region| reads.iter().any(|read| read.covers(region))) {
+        return Ok(());
+    }
+    let newest = after.newest_of(device);
+    let followed = newest.iter().any(|key| key != device);
+    Err(if followed {
+        let newest = newest.iter().map(DeviceKey::to_string).collect::<Vec<_>>().join(" or ");
+        ActionError::Followed { device: *device, newest }
+    } else {
+        ActionError::StaysOut { device: *device }
+    })
 }
 
 /// Ascending, none inside another: the one spelling of a set of places.

@@ -96,7 +96,7 @@ medium!(StorageError TableError TransactionError CommitError);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is nothing to open.
-    #[error("there is no store here; make one with `rukun init`")]
+    #[error("there is no store here, the file is empty")]
     Empty,
     /// There is something already.
     #[error("there is something here already; open it, or name another place for the new store")]

@@ -66,10 +66,12 @@ pub enum EnrolRefusal {
         /// When.
         at_ms: i64,
     },
-    /// The relay's own grant no longer covers what the invitation says.
+    /// The relay's own grant no longer covers what the invitation says, or the device is one that stays out.
     NotGranted,
     /// The device takes part in another survey.
     OtherSurvey,
+    /// The device has another role or other places by the relay's grant, which the new one would replace.
+    HasOther,
 }
 
 impl EnrolAsk {
@@ -162,6 +164,7 @@ impl EnrolRefusal {
             Self::Withdrawn { at_ms } => (5, at_ms),
             Self::NotGranted => (6, 0),
             Self::OtherSurvey => (7, 0),
+            Self::HasOther => (8, 0),
         }
     }
 
@@ -174,6 +177,7 @@ impl EnrolRefusal {
             (5, at_ms) => Some(Self::Withdrawn { at_ms }),
             (6, 0) => Some(Self::NotGranted),
             (7, 0) => Some(Self::OtherSurvey),
+            (8, 0) => Some(Self::HasOther),
             _ => None,
         }
     }
@@ -187,8 +191,11 @@ impl fmt::Display for EnrolRefusal {
             Self::Used { .. } => "another device has used this code",
             Self::Expired { .. } => "the time to use this code is over",
             Self::Withdrawn { .. } => "the office has taken this code back",
-            Self::NotGranted => "the office may no longer grant what this code is for",
+            Self::NotGranted => "the office can't grant this device what the code is for",
             Self::OtherSurvey => "this device takes part in another survey already",
+            Self::HasOther => {
+                "this device has another role or other places here, which this code would take from it"
+            }
         })
     }
 }
@@ -205,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_refusal_has_one_spelling() {
-        for kind in 0..9 {
+        for kind in 0..10 {
             for at_ms in [0, 1, -1] {
                 let bytes = Writer::new().array(3).uint(kind).null().int(at_ms).finish();
                 if let Ok(read) = EnrolAnswer::decode(&bytes) {
@@ -213,7 +220,7 @@ mod tests {
                 }
             }
         }
-        let proved = Writer::new().array(3).uint(8).null().int(0).finish();
+        let proved = Writer::new().array(3).uint(9).null().int(0).finish();
         assert!(EnrolAnswer::decode(&proved).is_err());
     }
 

@@ -69,7 +69,7 @@ Example:
   rukun key rotate
 
 Stop the daemon first. The old key says that the new one follows it; what it made stays under its name and
-counts. If it may be in other hands, let the superior rukun revoke it as well. A superior's key is not
-rotated: its own superior grants a new device and revokes the old one.")]
+counts. A backup from before holds the old key, which may do nothing any more: make a new one. If the old key
+may be in other hands, let the superior rukun revoke it as well. A superior's key is not rotated: its own superior grants a new device and revokes the old one.")]
     Rotate,
 }

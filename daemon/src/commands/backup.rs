@@ -85,7 +85,7 @@ fn rotate(folder: &Folder, output: Output) -> Result<(), VerbError> {
     let rotated: RotatedShape = Node::open(folder)?.alone(|replica| verbs::rotate(replica, now, &seed))?;
     output.show(&rotated, |rotated, _| {
         format!(
-            "this device is {} from now on\nit was {}\nstart rukun daemon: whoever it meets learns it\n",
+            "this device is {} from now on\nit was {}\nstart rukun daemon: whoever it meets learns it\na backup from before holds the old key: make a new one (rukun backup)\n",
             rotated.device, rotated.was
         )
     })?;

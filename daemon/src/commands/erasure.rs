@@ -1,5 +1,7 @@
 //! Erasing a record: it is asked for once more before it is done, since nothing takes it back.
 
+use rukun_replica::reason_line;
+
 use super::output::{Output, confirm, say_aside};
 use crate::args::Erasure;
 use crate::disk::Folder;
@@ -29,6 +31,7 @@ fn erase(
     yes: bool,
     root: bool,
 ) -> Result<ErasedShape, VerbError> {
+    reason_line(&reason)?;
     let mut node = Node::open(folder)?;
     let shown: RecordShape = node.ask(Request::RecordShow { record: record.into() })?;
     if !yes {

@@ -1,5 +1,7 @@
 //! Losing a device: a revocation is asked for once more before it is made, since nothing takes it back.
 
+use rukun_replica::reason_line;
+
 use super::output::{Output, confirm};
 use crate::args::{Loss, Settled};
 use crate::disk::Folder;
@@ -39,6 +41,7 @@ fn revoke(
     yes: bool,
     root: bool,
 ) -> Result<LossShape, VerbError> {
+    reason_line(&reason)?;
     let mut node = Node::open(folder)?;
     let root = if root { Some(folder.root()?) } else { None };
     let loss: LossShape = match &root {

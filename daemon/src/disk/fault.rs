@@ -40,6 +40,9 @@ pub enum DiskError {
     /// A passphrase is needed, and no terminal has a person at it.
     #[error("the store opens with a passphrase, and there is nobody to ask for it")]
     NobodyToAsk,
+    /// A new passphrase is to be typed, and no terminal has a person at it.
+    #[error("there is nobody to ask for the new passphrase")]
+    NobodyToAskAnew,
     /// The terminal can't be read.
     #[error("the terminal can't be read: {0}")]
     Terminal(io::Error),
@@ -131,9 +134,9 @@ impl DiskError {
         match self {
             Self::NoHome => Some("name a data folder with --dir DIR".into()),
             Self::Exists { .. } => Some("use it as it is, or name another folder with --dir DIR".into()),
-            Self::NoStore { .. } => {
-                Some("make one with `rukun init`, or name its folder with --dir DIR".into())
-            }
+            Self::NoStore { .. } => Some(
+                "take part in a survey with `rukun join`, put a backup back with `rukun restore`, found a survey with `rukun init FILE`, or name another folder with --dir DIR".into(),
+            ),
             Self::InUse { .. } => Some(
                 "stop that one first, or let it finish; if it is a daemon that does not answer, see its log".into(),
             ),
@@ -141,6 +144,7 @@ impl DiskError {
             Self::NobodyToAsk => {
                 Some("name a file that has it, as --passphrase-file FILE or in RUKUN_PASSPHRASE_FILE".into())
             }
+            Self::NobodyToAskAnew => Some("name a file that has it, as --new FILE".into()),
             Self::Differ => Some("try again".into()),
             Self::Short { .. } => Some("some words that only you would put together are best".into()),
             Self::KeyFileAlready => Some("`rukun key passphrase` locks it with a passphrase instead".into()),

@@ -17,8 +17,9 @@ pub(super) const KEY_BYTES: usize = 32;
 /// Longer files hold no secret of ours.
 const SECRET_BYTES_MAX: u64 = 4096;
 
-pub(super) fn backend(path: &Path) -> Result<FileBackend, DiskError> {
-    FileBackend::new(open_or_make(path)?).map_err(|error| io_error(path, io::Error::other(error)))
+/// What redb keeps a file behind.
+pub(super) fn backend(file: File, path: &Path) -> Result<FileBackend, DiskError> {
+    FileBackend::new(file).map_err(|error| io_error(path, io::Error::other(error)))
 }
 
 pub(super) fn open_or_make(path: &Path) -> Result<File, DiskError> {

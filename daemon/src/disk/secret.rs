@@ -95,7 +95,11 @@ impl PassphraseFrom {
         let text = match self {
             Self::File(path) => first_line(path)?,
             Self::Terminal => {
-                let text = ask("New passphrase: ")?;
+                let anew = |error| match error {
+                    DiskError::NobodyToAsk => DiskError::NobodyToAskAnew,
+                    other => other,
+                };
+                let text = ask("New passphrase: ").map_err(anew)?;
                 if ask("Once more: ")? != text {
                     return Err(DiskError::Differ);
                 }

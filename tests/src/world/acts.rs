@@ -25,8 +25,8 @@ impl World {
                 Ok(())
             }
             Act::KillBeforeCommit { node } => {
+                // By what it handles next, or is asked next by its own people.
                 self.nodes[node].dies_before_commit = self.nodes[node].replica.is_some();
-                self.links.wake(node, self.now_ms);
                 Ok(())
             }
             Act::KillInCommit { node, after, luck } => {
@@ -320,14 +320,24 @@ impl World {
         Ok(())
     }
 
-    /// A device is away from every network for days; nothing else happens meanwhile in its absence but
-    /// that time passes.
+    /// A device is away from every network for days, while others write, and places go to others, are given back
+    /// or forgotten.
     fn away(&mut self, node: usize, days: u64) -> Checked {
         self.part_from_all(node)?;
-        self.nodes[node].away_until_ms = self.now_ms + days * DAY_MS;
-        let (other, luck) = (self.chance.below(NODES), self.chance.u64());
-        self.write(other, luck)?;
-        self.run_until(self.now_ms + days * DAY_MS)?;
+        let back_ms = self.now_ms + days * DAY_MS;
+        self.nodes[node].away_until_ms = back_ms;
+        for _ in 0..2 {
+            let (other, luck) = (self.chance.below(NODES), self.chance.u64());
+            self.write(other, luck)?;
+            match luck % 4 {
+                0 => self.regrant(luck)?,
+                1 => self.hand_over(luck)?,
+                2 => self.erase(luck)?,
+                _ => {}
+            }
+            self.run_until(self.now_ms.midpoint(back_ms))?;
+        }
+        self.run_until(back_ms)?;
         let upstream = self.nodes[node].upstream;
         self.link(node, upstream)?;
         if self.links.are_linked(node, upstream) {

@@ -114,8 +114,10 @@ impl World {
     fn arrive(&mut self, node: usize) -> Checked {
         self.come_up(node)?;
         let mut acknowledged = BTreeSet::new();
+        let mut handled = self.tick(node)?;
         for (end, bytes) in self.links.arrived(node, self.now_ms) {
             self.take(end, &bytes)?;
+            handled = true;
             if bytes.get(4) == Some(&ACK) {
                 acknowledged.insert(end);
             }
@@ -123,9 +125,23 @@ impl World {
         for (end, reason) in self.links.closed_to(node) {
             self.links.remove(&end);
             self.handle(node, Input::LinkClosed { link: end.1, reason })?;
+            handled = true;
         }
-        self.commit(node)?;
+        // Whoever is to die before a commit dies where there is something to commit.
+        if handled || !self.nodes[node].dies_before_commit {
+            self.commit(node)?;
+        }
         acknowledged.into_iter().try_for_each(|end| self.shows_no_more_than_was_delivered(end))
+    }
+
+    /// Tells a node that the time has come for which it waits. Gives whether it waited for any.
+    fn tick(&mut self, node: usize) -> Result<bool, String> {
+        let deadline = self.nodes[node].replica.as_ref().and_then(rukun_replica::Replica::deadline);
+        let is_due = deadline.is_some_and(|at_ms| at_ms <= self.nodes[node].clock(self.now_ms).steady_ms);
+        if is_due {
+            self.handle(node, Input::Tick)?;
+        }
+        Ok(is_due)
     }
 
     /// Bytes come to an end of a link.

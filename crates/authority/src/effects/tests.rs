@@ -136,6 +136,30 @@ fn a_revocation_keeps_what_was_delivered_and_sets_the_rest_aside_back_dated_or_n
 }
 
 #[test]
+fn a_thief_sets_nothing_aside_that_was_kept_in_whatever_ink_he_uses_its_number_again() {
+    let Tiers { mut trust, koseka, .. } = tiers();
+    let mut phone = Device::new(PPL);
+    let delivered = write(&trust, &mut phone, 1);
+    let inks = [Ink::Pencil, Ink::Red, Ink::Black];
+    let forged = inks.map(|ink| {
+        phone.n = 0;
+        admitted(&trust, phone.write(ink, "r301", 3))
+    });
+    let of_thief = forged.each_ref().map(AdmittedChange::to_header);
+    assert_eq!(trust.standing(&delivered, &of_thief), FORK, "nobody has said that the device is lost");
+    for statement in revoke(koseka, KOSEKA, PPL, &[&delivered]) {
+        take(&mut trust, &statement);
+    }
+    assert_eq!(trust.standing(&delivered, &of_thief), Standing::Good);
+    for (change, ink) in forged.iter().zip(inks) {
+        assert!(!trust.standing(change, &[delivered.to_header()]).is_good(), "{ink}");
+    }
+    // Unless somebody upholds what the thief wrote: that counts then.
+    take(&mut trust, &decide(koseka, KOSEKA, 200, true, &forged[0]));
+    assert_eq!(trust.standing(&delivered, &of_thief), FORK);
+}
+
+#[test]
 fn only_who_stands_on_the_path_of_a_grant_takes_it_away() {
     let Tiers { mut trust, other, pml, office, .. } = tiers();
     let change = write(&trust, &mut Device::new(PPL), 1);

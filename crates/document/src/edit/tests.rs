@@ -8,7 +8,7 @@ use rukun_change::{Author, Body, CauseHash, Change, Ink, Scalar};
 use serde_json::json;
 
 use crate::fixture::{Device, IntoScalar, SURVEY, record};
-use crate::{EditError, Place, Reading};
+use crate::{ConflictKind, EditError, Place, Reading};
 
 fn pencil() -> Device {
     Device::new(1, Ink::Pencil)
@@ -243,6 +243,43 @@ fn heads_that_others_hid_are_taken_in_turns_too() {
     assert_eq!(body(&crowd, first).deps.len(), DEPS_MAX);
     crowd.edit(&json!({"r304": 6}));
     assert_eq!((crowd.conflicts(), crowd.reading().heads(Ink::Pencil).len()), (vec![], 1));
+}
+
+#[test]
+fn who_wrote_before_all_these_heads_can_write_on() {
+    let mut early = pencil();
+    early.edit(&json!({"r304": 1}));
+    let mut crowd = early.clone();
+    for incarnation in 0..64 {
+        let mut one = Device::new(3, Ink::Pencil).incarnated(incarnation);
+        one.meet(&early);
+        one.edit(&json!({"r304": 2}));
+        crowd.meet(&one);
+    }
+    let change = crowd.edit(&json!({"r304": 5}));
+    assert_eq!(body(&crowd, change).deps.len(), DEPS_MAX);
+    crowd.edit(&json!({"r304": 6}));
+    assert_eq!(crowd.conflicts(), vec![]);
+}
+
+#[test]
+fn what_is_written_while_other_work_is_set_aside_contradicts_it_once_that_is_upheld() {
+    let mut late = pencil();
+    let answer = late.edit(&json!({"r304": 5}));
+    let [mut ppl, mut pml] = [(2, Ink::Pencil), (3, Ink::Red)].map(|(seed, ink)| Device::new(seed, ink));
+    for device in [&mut ppl, &mut pml] {
+        device.meet(&late);
+        device.set_aside(answer, Reason::Revoked);
+    }
+    let same_ink = ppl.edit(&json!({"r304": 3}));
+    let correction = pml.edit(&json!({"r304": 4}));
+    assert_eq!(body(&ppl, same_ink).deps, []);
+    assert_eq!(pml.held[&correction].change().seen, []);
+    // Now it counts, and neither of them had read it.
+    late.meet(&ppl);
+    assert_eq!(late.of_kind(ConflictKind::Field).len(), 1);
+    late.meet(&pml);
+    assert_eq!(late.of_kind(ConflictKind::Stale).len(), 1);
 }
 
 #[test]

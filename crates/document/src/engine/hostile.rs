@@ -78,6 +78,33 @@ fn others_go_on(name: &str, honest: &mut Device, bad: (Device, ChangeId)) {
 }
 
 #[test]
+fn a_field_that_was_written_more_often_than_anybody_can_name_is_no_place_where_nobody_can_write() {
+    let mut honest = Device::new(1, Ink::Pencil);
+    let (mut deps, mut bad) = (Vec::new(), Device::new(66, Ink::Pencil));
+    let (writes, changes) = (8_192_u64, 5);
+    for made in 0..changes {
+        let mut often = Bad::new(&deps).start_op(1 + made * writes);
+        often.expanded.operations = (0..writes).map(|_| set(ObjectId::Root, "r304", 7)).collect();
+        often.expanded.seq = 1 + made;
+        often.device = bad;
+        let (device, change) = often.sign();
+        deps = vec![device.held[&change].body().hash];
+        bad = device;
+    }
+    honest.meet(&bad);
+    assert_eq!(honest.value("r304"), Some(Scalar::Int(7)), "it is read");
+    for value in [5, 6] {
+        honest.edit(&json!({"r304": value}));
+    }
+    // In the same ink the two contradict each other; above it one can be chosen.
+    let mut supervisor = Device::new(2, Ink::Red);
+    supervisor.meet(&honest);
+    assert_eq!(supervisor.conflicts().len(), 1);
+    supervisor.edit(&json!({"r304": 6}));
+    assert_eq!((supervisor.conflicts(), supervisor.value("r304")), (vec![], Some(Scalar::Int(6))));
+}
+
+#[test]
 fn a_bad_change_stops_nobody_from_writing() {
     let mut honest = Device::new(1, Ink::Pencil);
     honest.edit(&json!({"r304": 3, "members": {"+": {"r402": "Sari"}}}));

@@ -166,6 +166,17 @@ impl Outgoing {
         self.want(new.keys());
     }
 
+    /// What is wanted and has not gone yet.
+    pub fn wanted(&self) -> impl Iterator<Item = &ChangeId> {
+        self.wanted.iter()
+    }
+
+    /// What is wanted goes in the order of these places in the log, causes first: a sketch tells of ids, which
+    /// know no order.
+    pub fn sort_wanted(&mut self, places: &BTreeMap<ChangeId, u64>) {
+        self.wanted.make_contiguous().sort_by_key(|id| places.get(id));
+    }
+
     pub(super) fn outdate_sketch(&mut self) {
         if let Some(sketch) = &mut self.sketch {
             sketch.is_outdated = true;

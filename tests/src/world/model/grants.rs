@@ -291,15 +291,25 @@ impl Grants {
 
     /// Whether a change counts by some grant of its author, as far as revocations go.
     pub(super) fn entitles(&self, fact: &Claim) -> bool {
-        let home = fact.home;
-        let mut writes = self.good().filter(|granted| {
+        self.entitling(fact).next().is_some()
+    }
+
+    /// Whether each grant by which a change counts was revoked by somebody who kept the change and not the other one.
+    pub(super) fn outweighs(&self, fact: &Claim, other: &Claim) -> bool {
+        let without = |one: &&Revocation| !self.keeps(one, other);
+        self.entitling(fact).all(|granted| self.revocations_on(granted).iter().any(without))
+    }
+
+    fn entitling(&self, fact: &Claim) -> impl Iterator<Item = &Granted> {
+        let (fact, home) = (*fact, fact.home);
+        let writes = self.good().filter(move |granted| {
             granted.subject == fact.author.device
                 && granted.covers(&home.region())
                 && granted.role.inks().contains(&fact.ink)
         });
-        writes.any(|granted| {
+        writes.filter(move |granted| {
             self.counts(&granted.id, &granted.parent)
-                && self.revocations_on(granted).iter().all(|one| self.keeps(one, fact))
+                && self.revocations_on(granted).iter().all(|one| self.keeps(one, &fact))
         })
     }
 

@@ -98,7 +98,12 @@ fn forks(fact: &Fact, held: &Held, grants: &Grants) -> bool {
     let held = same.iter().filter_map(|id| held.get(id)).map(|other| Claim::of(other));
     let numbered = |claim: &Claim| (claim.author, claim.n) == (fact.author, fact.n);
     let mut others = held.chain(grants.proved().filter(numbered)).filter(|other| other.id != fact.id);
-    others.any(|other| !grants.drops(&other))
+    let this = Claim::of(fact);
+    let in_the_way = |other: &Claim| match grants.decided(other) {
+        Some(upheld) => upheld,
+        None => !grants.drops(other) && !grants.outweighs(&this, other),
+    };
+    others.any(|other| in_the_way(&other))
 }
 
 /// The member whose map an operation of this change names: its own, or one that a change which it
