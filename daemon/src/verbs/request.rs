@@ -410,6 +410,19 @@ mod tests {
     }
 
     #[test]
+    fn every_verb_stands_in_the_operators_page() {
+        let unknown = serde_json::json!({"verb": "no-such-verb"});
+        let error = serde_json::from_value::<Request>(unknown).unwrap_err().to_string();
+        let (_, known) = error.split_once("expected one of ").unwrap();
+        let verbs: Vec<&str> = known.split(", ").collect();
+        assert!(verbs.len() > 40, "{error}");
+        let page = include_str!("../../../docs/operating.md");
+        let (_, interface) = page.split_once("## The local HTTP interface").unwrap();
+        let missing: Vec<&&str> = verbs.iter().filter(|verb| !interface.contains(**verb)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn a_request_with_a_bad_id_says_what_is_wrong_with_it() {
         let body = serde_json::json!({"verb": "join", "survey": "ABC"});
         let error = serde_json::from_value::<Request>(body).unwrap_err().to_string();

@@ -339,6 +339,10 @@ impl World {
         }
         self.run_until(back_ms)?;
         let upstream = self.nodes[node].upstream;
+        for end in [node, upstream] {
+            self.nodes[end].up_at_ms = 0;
+            self.come_up(end)?;
+        }
         self.link(node, upstream)?;
         if self.links.are_linked(node, upstream) {
             self.tally.hit(match days {

@@ -180,16 +180,15 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
             Act::Partition { half: chance.u64() as u32, for_ms: chance.between(500, 20_000) },
             Act::Disk { node: any(chance), trouble: Trouble::ReadFails, luck: chance.u64() },
             Act::Rebuild { node: super::RELAY },
-            Act::Away { node: any(chance), days: 1 },
-            Act::Away { node: any(chance), days: 30 },
-            Act::Away { node: any(chance), days: 400 },
         ];
         deck.extend(acts.into_iter().map(Kind::Act));
     }
     for _ in 0..11 {
         let acts = [
             Act::Kill { node: any(chance) },
-            Act::KillBeforeCommit { node: any(chance) },
+            Act::Away { node: any(chance), days: 1 },
+            Act::Away { node: any(chance), days: 30 },
+            Act::Away { node: any(chance), days: 400 },
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
             Act::Backup { node: any(chance) },
@@ -207,9 +206,10 @@ fn deck(chance: &mut Chance) -> Vec<Kind> {
         deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: years(chance), luck: chance.u64() }));
         deck.push(Kind::Act(Act::Clock { node: any(chance), by_ms: -years(chance), luck: chance.u64() }));
     }
-    // Of these some meet nobody: the disk does not get so far.
+    // Of these some meet nobody: the disk does not get so far, or the node has nothing to commit any more.
     for _ in 0..13 {
         let acts = [
+            Act::KillBeforeCommit { node: any(chance) },
             Act::KillInCommit { node: any(chance), after: chance.between(0, 12), luck: chance.u64() },
             Act::Disk { node: any(chance), trouble: Trouble::SyncFails, luck: chance.u64() },
             Act::Disk { node: any(chance), trouble: Trouble::Full(chance.between(0, 6)), luck: chance.u64() },
