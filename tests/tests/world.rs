@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rukun_tests::world::{Act, Fault, Plan, run, shrink};
 
 /// The last one meets what comes seldom.
-const SEEDS: [u64; 3] = [1, 2, 11];
+const SEEDS: [u64; 2] = [3, 5];
 
 #[test]
 fn a_seed_leaves_the_same_trace_twice_and_breaks_no_promise() {
