@@ -69,11 +69,9 @@ impl Replica {
         let latest = self.store.invitation_of(&tidied(officer).person()).map_err(ReplicaError::from)?;
         let Some(id) = latest else { return Ok(None) };
         let Some(held) = self.invitation(&id)? else { return Ok(None) };
-        // Whoever used it may have another key by now.
-        let goes_on =
-            |trust: &Trust, device| trust.newest_of(device).iter().any(|key| !trust.reads(key).is_empty());
+        let trust = self.trust.as_ref();
         let in_use = match (&held.fate, held.state(now.wall_ms)) {
-            (Fate::Used { device, .. }, _) => self.trust.as_ref().is_some_and(|trust| goes_on(trust, device)),
+            (Fate::Used { device, .. }, _) => trust.is_some_and(|trust| goes_on(trust, device)),
             (_, state) => state == InvitationState::Open,
         };
         Ok(in_use.then_some(id))
@@ -222,7 +220,7 @@ impl Replica {
         let Officer { name, role, regions, .. } = &invitation.officer;
         let says = |grant: &Grant| (&grant.name, grant.role, &grant.regions) == (name, *role, regions);
         let own = trust.granted_by(self.device()).filter(|(_, grant)| says(grant));
-        let mut there = own.filter(|(_, grant)| !trust.reads(&grant.subject).is_empty()).peekable();
+        let mut there = own.filter(|(_, grant)| goes_on(trust, &grant.subject)).peekable();
         if there.peek().is_none() {
             return Ok(None);
         }
@@ -273,6 +271,11 @@ impl Replica {
         let kept = self.store.put_invitation(id, &invitation.officer.person(), &invitation.to_bytes());
         Ok(kept.map_err(ReplicaError::from)?)
     }
+}
+
+/// Whether a device, or whichever key follows it by now, has any place.
+fn goes_on(trust: &Trust, device: &DeviceKey) -> bool {
+    trust.newest_of(device).iter().any(|key| !trust.reads(key).is_empty())
 }
 
 fn tidied(officer: &Officer) -> Officer {
