@@ -311,7 +311,7 @@ pub enum ActionError {
     NoReason,
     /// A reason that no statement can carry.
     #[error(
-        "a reason is one line of at most {LINE_BYTES_MAX} bytes, and this one has {bytes}; say it shorter"
+        "that reason has several lines, or more than {LINE_BYTES_MAX} bytes (it has {bytes}); say it in one short line"
     )]
     LongReason {
         /// How many bytes it has.
