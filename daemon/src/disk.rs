@@ -183,7 +183,7 @@ impl Folder {
         // way: whoever makes one has this one open, or finds that it is there.
         remove_if_there(&self.fresh_path())?;
         let due = store.renewal_due().map_err(|error| self.open_error(&self.store_path(), error.into()))?;
-        if due { self.renewed(store, &secret) } else { Ok((store, secret)) }
+        if due { self.renewed(store, secret) } else { Ok((store, secret)) }
     }
 
     fn open_file(&self, path: &Path, unlock: Unlock<'_>) -> Result<Store, DiskError> {

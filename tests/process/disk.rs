@@ -6,6 +6,7 @@
 mod daemon;
 #[expect(dead_code, reason = "here changes are looked up one by one")]
 mod district;
+mod mounted;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use daemon::Daemon;
 use district::{Answered, District, Officer, fingerprints, lacking, point, try_add, try_edit, wait};
+use mounted::Mounted;
 use rukun::client::ClientError;
 use rukun::run::EXIT_DISK_FAULT;
 use rukun_authority::Role;
@@ -114,9 +116,9 @@ fn what_was_acknowledged_on_a_failing_disk_is_there_after_every_fault_and_kill()
 #[test]
 fn a_full_disk_is_named_and_with_room_made_the_daemon_goes_on_with_all_it_acknowledged() {
     let parent = tempfile::tempdir().unwrap();
-    let mounted = Mounted::try_new(&parent.path().join("disk"));
+    let mounted = Mounted::try_new(&parent.path().join("disk"), FULL_BYTES);
     let (office, full): (PathBuf, &[&str]) = if let Some(mounted) = &mounted {
-        (mounted.0.join("office"), &[])
+        (mounted.path().join("office"), &[])
     } else {
         eprintln!("no file system can be mounted here: the length of files is limited instead");
         (parent.path().join("office"), &LIMITED)
@@ -274,30 +276,4 @@ fn check_says_why(status: ExitStatus, dir: &Path, why: &[&str]) {
 fn is_there(program: &str) -> bool {
     let tried = Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status();
     tried.is_ok()
-}
-
-/// A small file system of its own, until it is dropped.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    /// Nothing where that takes a right which is not there.
-    fn try_new(at: &Path) -> Option<Self> {
-        fs::create_dir(at).unwrap();
-        let options = format!("size={FULL_BYTES},mode=700");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "rukun-test"]).arg(at).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then(|| Self(at.into()))
-    }
-
-    fn resize(&self, bytes: u64) {
-        let options = format!("remount,size={bytes}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // Lazily: a failing test may leave a daemon that is only just ending.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -3,15 +3,24 @@
 //! back shows anything of it to whoever has today's keys.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod mounted;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use mounted::Mounted;
 use rukun::disk::Folder;
 use rukun::verbs::{ErasedListShape, ErasedShape, RecordsShape, WrittenShape};
 use rukun_replica::{FileBackend, OpenError, Store, Unlock};
 use serde::de::DeserializeOwned;
+
+/// How large a disk is that has room for two stores; and how much of one is free that has room for an erasure, and not
+/// for a second store with so many families.
+const ROOMY_BYTES: u64 = 64 << 20;
+const NEIGHBOURS: usize = 22;
+const SPARE_BYTES: u64 = 96 << 10;
 
 const HOME: &str = "1811010005000300";
 
@@ -101,6 +110,42 @@ fn what_is_erased_is_gone_and_old_copies_do_not_open_with_todays_key() {
     assert!(!dir.join("key.new").exists() && !dir.join("rukun.redb.new").exists());
     let store = Folder::at(&dir).open_store().unwrap();
     assert!(!store.renewal_due().unwrap());
+}
+
+#[test]
+fn without_room_for_a_second_file_the_store_opens_and_is_made_anew_when_there_is() {
+    let parent = tempfile::tempdir().unwrap();
+    let Some(disk) = Mounted::try_new(&parent.path().join("disk"), ROOMY_BYTES) else {
+        eprintln!("SKIPPED: no file system can be mounted here, so none can be full");
+        return;
+    };
+    let dir = disk.path().join("office");
+    found(&dir);
+    let made: WrittenShape = ask(&dir, &["record", "add", HOME, "r108=Siti Rahayuningtyas"]);
+    let kept: WrittenShape = ask(&dir, &["record", "add", HOME, "r108=Budi"]);
+    for _ in 0..NEIGHBOURS {
+        let _: WrittenShape = ask(&dir, &["record", "add", HOME, "r108=Sri"]);
+    }
+    let (key, store) = (fs::read(dir.join("key")).unwrap(), dir.join("rukun.redb"));
+    disk.resize(fs::metadata(&store).unwrap().len() + SPARE_BYTES);
+
+    let done = rukun(&dir, &["erase", &made.record, "--reason", "the family asked for it", "--yes"]);
+    let told = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success() && told.contains("make room"), "{told}");
+    let listed = || -> Vec<String> {
+        let list: RecordsShape = ask(&dir, &["record", "list"]);
+        list.records.into_iter().map(|line| line.record).collect()
+    };
+    let before = listed();
+    assert!(before.contains(&kept.record) && !before.contains(&made.record));
+    let _: WrittenShape = ask(&dir, &["record", "set", &kept.record, "r108=Budi Santoso"]);
+    assert_eq!(fs::read(dir.join("key")).unwrap(), key);
+    assert!(!dir.join("key.new").exists() && !dir.join("rukun.redb.new").exists());
+
+    disk.resize(ROOMY_BYTES);
+    assert_eq!(listed(), before);
+    assert_ne!(fs::read(dir.join("key")).unwrap(), key, "the store was made anew");
+    assert!(!Folder::at(&dir).open_store().unwrap().renewal_due().unwrap());
 }
 
 #[test]

@@ -168,6 +168,15 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
+impl OpenError {
+    /// What the operating system said, where it is the medium's fault.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        let (Self::Medium(error) | Self::Store(StoreError::Medium(error))) = self else { return None };
+        let redb::Error::Io(error) = &**error else { return None };
+        Some(error)
+    }
+}
+
 impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         Self::Medium(Box::new(redb::Error::Io(error)))

@@ -47,10 +47,14 @@ fn erase(
     if matches!(node, Node::Here(_)) {
         // Opening it makes the file anew; a daemon does so by itself.
         drop(node);
-        if let Err(error) = folder.open_store() {
-            say_aside(&format!(
-                "rukun: erased; the file is made anew when it is opened next, since now: {error}"
-            ));
+        let why_not = match folder.open_store().map(|store| store.renewal_due()) {
+            Ok(Ok(false)) => None,
+            Ok(Ok(true)) => Some("the disk has no room for a second copy now; make room".to_string()),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why_not {
+            say_aside(&format!("rukun: erased; the file is made anew when it is opened next, since {why}"));
         }
     }
     Ok(erased)

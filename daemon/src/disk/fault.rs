@@ -1,6 +1,6 @@
 //! What can be wrong with a data folder, whose fault it is, and what to do about it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use rukun_replica::OpenError;
@@ -129,6 +129,19 @@ pub enum DiskError {
 }
 
 impl DiskError {
+    /// Whether it would have gone well with more room.
+    pub fn is_no_room(&self) -> bool {
+        let error = match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Open { source, .. } => source.io_error(),
+            _ => None,
+        };
+        let is_full = |kind| {
+            matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+        };
+        error.is_some_and(|error| is_full(error.kind()))
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Option<String> {
         match self {

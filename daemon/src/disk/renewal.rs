@@ -1,8 +1,9 @@
 //! A folder's store made anew after an erasure: the same store in another file, under another data key and
 //! another key file, so that an old copy of the folder's store shows nothing of what was erased to whoever
-//! has today's keys. Cut off at any moment, the folder has a store and what opens it.
+//! has today's keys. Cut off at any moment, the folder has a store and what opens it. Where the disk has no
+//! room for both files, the folder goes on with the old one until it has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use rukun_replica::{Invitation, OpenError, Store};
@@ -34,23 +35,24 @@ impl Folder {
     }
 
     /// Makes the store anew. What it is locked with is new too, but for a passphrase, which only its
-    /// owner can change.
-    pub(super) fn renewed(&self, store: Store, old: &Secret) -> Result<(Store, Secret), DiskError> {
-        let new = match old {
-            Secret::KeyFile(_) => {
-                write_new(&self.new_key_path(), &*random::<KEY_BYTES>()?)?;
-                Secret::KeyFile(read_key(self.new_key_path())?)
-            }
-            Secret::Passphrase(text) => Secret::Passphrase(Zeroizing::new(text.to_string())),
-        };
+    /// owner can change. Without room for a second file the store stays as it is, and is due still: it
+    /// holds work that is nowhere else, so that it must open.
+    pub(super) fn renewed(&self, store: Store, old: Secret) -> Result<(Store, Secret), DiskError> {
         let fresh = self.fresh_path();
-        let target = self.fresh_backend(&fresh, true)?;
-        let person = |bytes: &[u8]| Invitation::from_bytes(bytes).ok().map(|held| held.officer.person());
-        if let Err(source) = store.renew_to(target, old.unlock(), new.unlock(), person, &mut generator()?) {
-            remove_if_there(&fresh)?;
-            remove_if_there(&self.new_key_path())?;
-            return Err(DiskError::Open { path: fresh, source });
-        }
+        let new = match self.write_anew(&store, &old, &fresh) {
+            Ok(new) => new,
+            Err(error) => {
+                remove_if_there(&fresh)?;
+                remove_if_there(&self.new_key_path())?;
+                if !error.is_no_room() {
+                    return Err(error);
+                }
+                tracing::warn!(
+                    "what was erased may be in the store's file still, which is made anew at a start with room: {error}"
+                );
+                return Ok((store, old));
+            }
+        };
         self.put_in_place(&fresh)?;
         if matches!(new, Secret::KeyFile(_)) {
             self.put_key_in_place()?;
@@ -59,6 +61,21 @@ impl Folder {
         drop(store);
         let store = self.open_file(&self.store_path(), new.unlock())?;
         Ok((store, new))
+    }
+
+    /// Writes the new store and its key beside the old ones, and gives what opens it.
+    fn write_anew(&self, store: &Store, old: &Secret, fresh: &Path) -> Result<Secret, DiskError> {
+        let new = match old {
+            Secret::KeyFile(_) => {
+                write_new(&self.new_key_path(), &*random::<KEY_BYTES>()?)?;
+                Secret::KeyFile(read_key(self.new_key_path())?)
+            }
+            Secret::Passphrase(text) => Secret::Passphrase(Zeroizing::new(text.to_string())),
+        };
+        let target = self.fresh_backend(fresh, true)?;
+        let person = |bytes: &[u8]| Invitation::from_bytes(bytes).ok().map(|held| held.officer.person());
+        let made = store.renew_to(target, old.unlock(), new.unlock(), person, &mut generator()?);
+        made.map_err(|source| DiskError::Open { path: fresh.into(), source }).map(|()| new)
     }
 
     fn put_key_in_place(&self) -> Result<(), DiskError> {

@@ -11,9 +11,8 @@ use std::time::SystemTime;
 
 use super::workspace;
 
-/// As for tests, whose libraries are taken over, but worlds that run for a while; of the daemon none runs anything.
-const PROFILE: [&str; 3] =
-    ["profile.dev.opt-level=1", "profile.dev.debug=false", "profile.dev.package.rukun.opt-level=0"];
+/// As for tests, whose libraries are taken over; of the daemon no world runs anything.
+const PROFILE: [&str; 2] = ["profile.dev.debug=false", "profile.dev.package.rukun.opt-level=0"];
 /// What the wrapper reads the name of the bug from.
 const VARIABLE: &str = "RUKUN_PLANTED";
 
