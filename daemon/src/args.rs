@@ -23,6 +23,7 @@ pub use evidence::{EvidenceVerb, Verify};
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use rukun_authority::Role;
 use rukun_change::{DeviceKey, Ink, Region};
@@ -390,7 +391,7 @@ Example:
         #[arg(long, value_name = "RECORD")]
         after: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
     },
     /// Mark a family or a member gone; nothing is deleted

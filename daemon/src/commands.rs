@@ -84,6 +84,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             let assigned: AssignedShape = Node::open(folder)?.ask(Request::Assign { region, from, to })?;
             output.show(&assigned, render::assigned)?;
         }
+        Verb::HandOver(HandOver::Grants { region }) => grant::list(folder, region.as_ref(), output)?,
         Verb::HandOver(HandOver::Transfer { record, to }) => {
             let to = to.to_string();
             let moved: MovedShape = Node::open(folder)?.ask(Request::Transfer { record, to })?;

@@ -296,7 +296,10 @@ impl Folder {
     /// # Errors
     /// If the file is missing, readable by others, or no key.
     pub fn root(&self) -> Result<Keypair, DiskError> {
-        read_root_key(self.root_path())
+        read_root_key(self.root_path()).map_err(|error| match error {
+            DiskError::Missing { path } => DiskError::NoRoot { path },
+            other => other,
+        })
     }
 
     /// Where the root key is kept.

@@ -151,7 +151,9 @@ impl Import<'_> {
         }
         let rows = std::mem::take(&mut self.batch);
         self.batch_places.clear();
-        let outcome: ImportShape = self.node.ask(Request::Import { rows }).map_err(ImportError::Node)?;
+        let line = rows.first().map_or(0, |row| row.line);
+        let outcome = self.node.ask::<ImportShape>(Request::Import { rows });
+        let outcome = outcome.map_err(|error| ImportError::Node { added: self.report.added, line, error })?;
         self.report.added += outcome.added as u64;
         self.report.there += outcome.there.len() as u64;
         let room = NAMED_ROWS_MAX.saturating_sub(self.report.there_rows.len());
@@ -247,9 +249,16 @@ pub enum ImportError {
         /// What is wrong.
         error: VerbError,
     },
-    /// The node takes no records.
-    #[error("{}", .0.message)]
-    Node(VerbError),
+    /// The node takes no records, or none any more.
+    #[error("from line {line} on nothing is sure to be in, {added} records of the lines before it are: {}", error.message)]
+    Node {
+        /// How many records were made before.
+        added: u64,
+        /// Where the rows begin that were not taken.
+        line: u64,
+        /// Why not.
+        error: VerbError,
+    },
 }
 
 impl From<ImportError> for VerbError {
@@ -257,7 +266,7 @@ impl From<ImportError> for VerbError {
         let remedy = match &error {
             ImportError::Read { .. } => "is that where the file is?".into(),
             ImportError::Csv { .. } => "save it as CSV, UTF-8, with a heading in the first line".into(),
-            ImportError::Heading { error, .. } | ImportError::Node(error) => error.remedy.clone(),
+            ImportError::Heading { error, .. } | ImportError::Node { error, .. } => error.remedy.clone(),
         };
         Self::new(error, remedy)
     }
@@ -330,6 +339,19 @@ mod tests {
         assert_eq!((report.added, report.there, report.bad), (0, 2, 0));
         assert!(heard.0.is_empty());
         assert_eq!(report.there_rows[1].line, 3);
+    }
+
+    #[test]
+    fn an_import_that_ends_early_says_how_far_it_came() {
+        let (_parent, mut node) = district();
+        let error = VerbError::new("the daemon cannot be spoken to", "start it again");
+        let error = VerbError::from(ImportError::Node { added: 500, line: 502, error });
+        assert!(error.message.contains("500 records") && error.message.contains("from line 502"), "{error}");
+        assert_eq!(error.remedy, "start it again");
+        // A place where nothing may be written is the fault of its row alone.
+        let text = "region;r108\n1811010005000300;Siti\n1805010005000300;Budi\n1811010005000300;Sri\n";
+        let (report, _) = import_text(&mut node, text).unwrap();
+        assert_eq!((report.added, report.bad, report.bad_rows[0].line), (2, 1, 3));
     }
 
     #[test]

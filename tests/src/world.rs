@@ -62,9 +62,13 @@ mod links;
 
 mod mallory;
 
+mod meant;
+
 pub mod model;
 
 mod node;
+
+mod outcome;
 
 mod people;
 

@@ -1,7 +1,7 @@
 //! What Automerge can hold. It refuses two changes with one number, keeps what lacks its causes and
 //! asserts on malformed graphs, so of the changes of one ink it is given those that are sound: each
 //! after its causes and its author's own previous change. Set-aside ones only where the writer's own or
-//! good work builds on them: an edit that followed others would have replaced unseen what nobody read
+//! good work of that ink builds on them: an edit that followed others would have replaced unseen what nobody read
 //! then, and what may be upheld later. Of a fork it is given one branch: what the writer's own work builds
 //! on comes first, then what good work builds on.
 
@@ -12,6 +12,7 @@ use rukun_change::limits::DEPS_MAX;
 use rukun_change::{ActorId, CauseHash, MapRef, OpId};
 
 use crate::draft::{EditError, Writer};
+use crate::log::Logged;
 use crate::reading::Reading;
 
 /// How often one change may write one place, to be followed. Automerge's own transactions write it twice at
@@ -33,7 +34,9 @@ pub(crate) fn pick<'a>(
     let own = by_place.iter().filter(|(_, change)| change.body().actor == actor);
     let own: Vec<(usize, &AdmittedChange)> = own.map(|(at, change)| (*at, *change)).collect();
     let last = own.iter().max_by_key(|(_, change)| change.body().seq);
-    let good = reading.log().iter().enumerate().filter(|(_, logged)| logged.standing.is_good());
+    // Of its own ink: who corrected that work in another, while it stood, is followed by nobody here.
+    let counts = |logged: &Logged| logged.standing.is_good() && logged.ink == writer.ink;
+    let good = reading.log().iter().enumerate().filter(|(_, logged)| counts(logged));
     let of_own = last.map(|(at, _)| reading.with_causes([*at])).unwrap_or_default();
     let of_good = reading.with_causes(good.map(|(at, _)| at));
     let mut held = Held::default();

@@ -162,6 +162,11 @@ impl Identity {
     }
 }
 
+/// A number as an error may repeat it: one of many digits may be whose identity number stands in the wrong column.
+fn repeatable(value: i64) -> String {
+    if value.unsigned_abs() < 1_000_000 { value.to_string() } else { "a number of over 6 digits".into() }
+}
+
 /// Why an answer is not taken. It never repeats a text or an identity number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
@@ -190,7 +195,7 @@ pub enum AnswerError {
         variable: String,
     },
     /// Outside the range.
-    #[error("{variable}: {value} is outside {min}..{max}")]
+    #[error("{variable}: {} is outside {min}..{max}", repeatable(*value))]
     Outside {
         /// The variable.
         variable: String,
@@ -202,7 +207,7 @@ pub enum AnswerError {
         max: i64,
     },
     /// Below the least, where there is no greatest.
-    #[error("{variable}: {value} is below {min}")]
+    #[error("{variable}: {} is below {min}", repeatable(*value))]
     Below {
         /// The variable.
         variable: String,
@@ -212,7 +217,7 @@ pub enum AnswerError {
         min: i64,
     },
     /// Above the greatest, where there is no least.
-    #[error("{variable}: {value} is above {max}")]
+    #[error("{variable}: {} is above {max}", repeatable(*value))]
     Above {
         /// The variable.
         variable: String,
@@ -293,6 +298,7 @@ mod tests {
             (range(Some(1), None), 0, "0 is below 1"),
             (range(Some(1), None), i64::MAX, "ok"),
             (range(None, Some(7)), 8, "8 is above 7"),
+            (range(None, Some(7)), 1_811_010_101_100_001, "a number of over 6 digits is above 7"),
             (range(None, None), i64::MIN, "ok"),
         ] {
             assert_eq!(message(&kind, &Scalar::Int(number)), said);

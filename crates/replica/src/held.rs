@@ -8,16 +8,22 @@ use rukun_document::Reading;
 use crate::local::ActionError;
 use crate::replica::{Replica, ReplicaError};
 
+/// The fewest letters by which a record can be named: less is sooner a slip than a name.
+const BEGINNING_MIN: usize = 4;
+
 type Held = Vec<(AdmittedChange, Standing)>;
 
 impl Replica {
     /// The record of a whole id or of a beginning that only one id has.
     ///
     /// # Errors
-    /// If none or more than one begins so.
+    /// If none or more than one begins so, or it is short.
     pub fn find_record(&self, text: &str) -> Result<RecordId, ActionError> {
         if let Ok(record) = text.parse::<RecordId>() {
             return Ok(record);
+        }
+        if text.len() < BEGINNING_MIN {
+            return Err(ActionError::ShortRecord { text: text.into(), min: BEGINNING_MIN });
         }
         let digits = text.split('-').next().unwrap_or_default();
         let region = (2..=digits.len().min(16)).rev().find_map(|len| digits.get(..len)?.parse().ok());

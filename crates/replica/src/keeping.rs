@@ -12,7 +12,7 @@ use rukun_change::{ChangeId, DeviceKey, Incarnation, StatementId, SubSls};
 use crate::replica::{Replica, ReplicaError};
 
 /// An id takes 34 bytes. The first KiB is for all else.
-const LISTED_MAX: usize = (STATEMENT_BYTES_MAX - 1024) / 34;
+pub(crate) const LISTED_MAX: usize = (STATEMENT_BYTES_MAX - 1024) / 34;
 /// A place and the digest of its list take 45 bytes in the revocation: a third of it.
 const PLACES_MAX: usize = 8 * 1024;
 /// Half of the revocation.

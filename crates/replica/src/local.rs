@@ -40,6 +40,17 @@ impl Replica {
         ink: Option<Ink>,
         patch: &Value,
     ) -> Result<Option<ChangeId>, ActionError> {
+        let drafted = self.draft_edit(now, record, ink, patch)?;
+        drafted.map(|(writer, draft)| self.sign_and_admit(record, &writer, draft)).transpose()
+    }
+
+    pub(crate) fn draft_edit(
+        &mut self,
+        now: Moment,
+        record: &RecordId,
+        ink: Option<Ink>,
+        patch: &Value,
+    ) -> Result<Option<(Writer, Draft)>, ActionError> {
         let writer = self.writer(now, record, ink)?;
         if let Some(erased) = self.erasure_of(record)? {
             return Err(ActionError::Erased(Box::new(erased)));
@@ -56,7 +67,7 @@ impl Replica {
             MemberId::from_bytes(bytes)
         };
         let draft = edit(&reading, &held, questionnaire, &writer, patch, &mut member)?;
-        draft.map(|draft| self.sign_and_admit(record, &writer, draft)).transpose()
+        Ok(draft.map(|draft| (writer, draft)))
     }
 
     /// Marks a record or one of its members gone. Nothing is deleted.
@@ -71,6 +82,18 @@ impl Replica {
         reason: &str,
         ink: Option<Ink>,
     ) -> Result<ChangeId, ActionError> {
+        let (writer, draft) = self.draft_gone(now, record, member, reason, ink)?;
+        self.sign_and_admit(record, &writer, draft)
+    }
+
+    pub(crate) fn draft_gone(
+        &mut self,
+        now: Moment,
+        record: &RecordId,
+        member: Option<MemberId>,
+        reason: &str,
+        ink: Option<Ink>,
+    ) -> Result<(Writer, Draft), ActionError> {
         if reason.trim().is_empty() {
             return Err(ActionError::NoReason);
         }
@@ -83,7 +106,7 @@ impl Replica {
         let writer = self.writer(now, record, ink)?;
         let questionnaire = self.questionnaire.as_ref().ok_or(ActionError::NoQuestionnaire)?;
         let draft = write(&reading, &held, questionnaire, &writer, &writes, "")?.ok_or(ActionError::Empty)?;
-        self.sign_and_admit(record, &writer, draft)
+        Ok((writer, draft))
     }
 
     /// Who writes there, in the ink asked for or the usual one of this device's role there.
@@ -287,6 +310,16 @@ pub enum ActionError {
         record: RecordId,
         /// Why it is gone.
         reason: String,
+    },
+    /// A beginning that may be anything.
+    #[error(
+        "{text:?} is too short for a record; type at least {min} letters of its id, or of what follows its -"
+    )]
+    ShortRecord {
+        /// What was given.
+        text: String,
+        /// How long it must be.
+        min: usize,
     },
     /// More than one such record.
     #[error("{text} begins more than one record id, {first} and {second} among them; type more of it")]

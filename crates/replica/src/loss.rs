@@ -9,7 +9,7 @@ use rukun_change::{ChangeId, DeviceKey, Incarnation, RecordId, Region, Statement
 use rukun_document::{ConflictKind, Logged};
 use rukun_store::EntryKind;
 
-use crate::keeping::Keeping;
+use crate::keeping::{Keeping, LISTED_MAX};
 use crate::local::{ActionError, reason_line};
 use crate::replica::{Replica, ReplicaError};
 
@@ -50,9 +50,12 @@ pub struct SetAside {
 pub struct Decided {
     /// The changes, ascending.
     pub changes: Vec<ChangeId>,
-    /// One decision for each sub-SLS.
+    /// One decision for each sub-SLS, or as many as it takes to list them.
     pub decisions: Vec<StatementId>,
 }
+
+/// A change that is to be decided on, and what was decided of it.
+type ToDecide = (ChangeId, BTreeSet<StatementId>);
 
 /// A record that a device held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +141,8 @@ impl Replica {
         Ok(found)
     }
 
-    /// Upholds or dismisses changes, in one decision for each sub-SLS, over whatever was decided of them
-    /// before.
+    /// Upholds or dismisses changes, in one decision for each sub-SLS, or as many as it takes to list them, over
+    /// whatever was decided of them before.
     ///
     /// # Errors
     /// If a change is not held, or its author does not stand below whoever decides there.
@@ -150,8 +153,7 @@ impl Replica {
         upheld: bool,
     ) -> Result<Decided, ActionError> {
         let by = root.map_or(self.device(), Keypair::key);
-        let mut parts: BTreeMap<(SubSls, StatementId), (BTreeSet<ChangeId>, BTreeSet<StatementId>)> =
-            BTreeMap::new();
+        let mut places: BTreeMap<(SubSls, StatementId), Vec<ToDecide>> = BTreeMap::new();
         for id in changes {
             let change = self.store.change(id).map_err(ReplicaError::from)?;
             let change = change.ok_or(ActionError::NoChange { change: *id })?;
@@ -160,17 +162,17 @@ impl Replica {
             let parent = trust.grant_to_decide_on(&by, &change, upheld);
             let parent =
                 parent.ok_or(ActionError::NotAboveWork { device: author, ink: change.change().ink })?;
-            let part = parts.entry((home, parent)).or_default();
-            part.0.insert(*id);
-            part.1.extend(trust.decisions_on(id));
+            let before = trust.decisions_on(id).into_iter().collect();
+            places.entry((home, parent)).or_default().push((*id, before));
         }
         let mut decided = Decided { changes: Vec::new(), decisions: Vec::new() };
-        for ((sub_sls, parent), (changes, supersedes)) in parts {
-            let changes: Vec<ChangeId> = changes.into_iter().collect();
-            decided.changes.extend(&changes);
-            let supersedes = supersedes.into_iter().collect();
-            let said = Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes });
-            decided.decisions.push(self.say(root, said)?);
+        for ((sub_sls, parent), changes) in places {
+            for (changes, supersedes) in parted(changes, LISTED_MAX) {
+                decided.changes.extend(&changes);
+                let (changes, supersedes) = (changes.into_iter().collect(), supersedes.into_iter().collect());
+                let said = Said::Decision(Decision { parent, sub_sls, upheld, changes, supersedes });
+                decided.decisions.push(self.say(root, said)?);
+            }
         }
         Ok(decided)
     }
@@ -302,5 +304,41 @@ impl Replica {
             None => (self.store.incarnation(), self.store.next_n()?),
         };
         Ok(Statement::sign(root.unwrap_or(&self.keypair), incarnation, n, survey.as_ref(), said))
+    }
+}
+
+/// What one decision says of these: the changes, and what is superseded. It lists at most so many of both.
+fn parted(changes: Vec<ToDecide>, listed_max: usize) -> Vec<(BTreeSet<ChangeId>, BTreeSet<StatementId>)> {
+    let mut parts = vec![(BTreeSet::new(), BTreeSet::new())];
+    for (change, before) in changes {
+        let (of, over) = parts.last().expect("there is one from the start");
+        if !of.is_empty() && of.len() + 1 + over.union(&before).count() > listed_max {
+            parts.push((BTreeSet::new(), BTreeSet::new()));
+        }
+        let (of, over) = parts.last_mut().expect("there is one from the start");
+        of.insert(change);
+        over.extend(before);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_are_decided_each_decision_lists_what_a_statement_holds() {
+        let (change, statement) =
+            (|at: u8| ChangeId::from_bytes([at; 32]), |at: u8| StatementId::from_bytes([at; 32]));
+        let to_decide = |at: u8| (change(at), BTreeSet::from([statement(at / 4)]));
+        let parts = parted((1..=100).map(to_decide).collect(), 10);
+        for (of, over) in &parts {
+            assert!(of.len() + over.len() <= 10);
+            let before: BTreeSet<StatementId> =
+                (1..=100).filter(|at| of.contains(&change(*at))).map(|at| statement(at / 4)).collect();
+            assert_eq!(*over, before);
+        }
+        let all: Vec<ChangeId> = parts.into_iter().flat_map(|(of, _)| of).collect();
+        assert_eq!(all, (1..=100).map(change).collect::<Vec<_>>());
     }
 }

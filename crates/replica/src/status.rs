@@ -35,6 +35,8 @@ pub struct Status {
     pub records: u64,
     /// Of these, how many are kept although they left this device's scope.
     pub leaving: u64,
+    /// Whether the store has still to be made anew, since something in it was erased or released.
+    pub renewal_due: bool,
     /// Changes held.
     pub changes: u64,
     /// Statements held.
@@ -120,6 +122,7 @@ impl Replica {
             regions: self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default(),
             records: stats.records,
             leaving: self.outgrown_count()?,
+            renewal_due: self.store.renewal_due()?,
             changes: stats.changes,
             statements: stats.statements,
             conflicts: self.conflict_counts()?,

@@ -46,8 +46,12 @@ impl Replica {
             return Err(ActionError::NotTheDistrict { home });
         }
         let to = RecordId::new(home, self.random());
-        self.edit(now, &to, Some(Ink::Printed), &copied(&reading))?.ok_or(ActionError::Empty)?;
-        self.mark_gone(now, record, None, &format!("pindah ke {to}"), None)?;
+        // Both before either is signed: a copy without the end of what it copies would be a second family.
+        let copy = self.draft_edit(now, &to, Some(Ink::Printed), &copied(&reading))?;
+        let (copier, copy) = copy.ok_or(ActionError::Empty)?;
+        let (ender, end) = self.draft_gone(now, record, None, &format!("pindah ke {to}"), None)?;
+        self.sign_and_admit(&to, &copier, copy)?;
+        self.sign_and_admit(record, &ender, end)?;
         let statement = self.say(None, Said::Transfer(Transfer { parent, from: *record, to }))?;
         Ok(Moved { from: *record, to, statement })
     }

@@ -1,4 +1,4 @@
-//! The verbs by which work goes to another device, and a family to another place.
+//! The verbs that say who works where, by which work goes to another device, and a family to another place.
 
 use clap::Subcommand;
 use rukun_change::{Region, SubSls};
@@ -24,6 +24,18 @@ still taken when it arrives, as its own. A larger region hands over all that the
         /// Who takes: a device's id, a unique beginning of it, or its owner's name
         #[arg(long, value_name = "DEVICE")]
         to: String,
+    },
+    /// Who may act where, with whole ids
+    #[command(after_help = "\
+Example:
+  rukun grants
+  rukun grants --region 18110100050003
+
+Also whoever has a part of the region, or more than it.")]
+    Grants {
+        /// Only in this region
+        #[arg(long, value_name = "CODE")]
+        region: Option<Region>,
     },
     /// Move a family's record to another sub-SLS
     #[command(after_help = "\

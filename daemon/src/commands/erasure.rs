@@ -32,14 +32,14 @@ fn erase(
     root: bool,
 ) -> Result<ErasedShape, VerbError> {
     reason_line(&reason)?;
+    let root = root.then(|| folder.root()).transpose()?;
     let mut node = Node::open(folder)?;
     let shown: RecordShape = node.ask(Request::RecordShow { record: record.into() })?;
     if !yes {
         confirm(&render::erasing(&shown), "Erase it, everywhere?", "an erasure", "erased")?;
     }
     let record = shown.record;
-    let erased = if root {
-        let root = folder.root()?;
+    let erased = if let Some(root) = root {
         node.with_root(|replica| verbs::erase(replica, Some(&root), &record, &reason))?
     } else {
         node.ask(Request::Erase { record, reason })?

@@ -23,6 +23,9 @@ pub(super) fn loss(verb: Loss, folder: &Folder, output: Output) -> Result<(), Ve
         Loss::Uphold(settled) => settle(folder, settled, true, output)?,
         Loss::Dismiss(settled) => settle(folder, settled, false, output)?,
         Loss::Held { device, csv } => {
+            if csv && output.is_json() {
+                return Err(VerbError::new("--csv and --json are two forms of one list", "give one of them"));
+            }
             let held: HeldShape = Node::open(folder)?.ask(Request::Held { device })?;
             if csv {
                 output.show(&held, |held, _| render::held_csv(held))?;

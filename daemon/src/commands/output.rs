@@ -87,7 +87,7 @@ fn escaped(json: String) -> String {
 /// Asks whoever sits there before something is done that nothing takes back; a script must say --yes.
 pub(super) fn confirm(shown: &str, question: &str, noun: &str, done: &str) -> Result<(), VerbError> {
     let remedy = "nothing was written; to do it without being asked, add --yes";
-    if !std::io::stdin().is_terminal() {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(VerbError::new(format!("{noun} can't be taken back, and nobody is here to ask"), remedy));
     }
     let _ = write!(std::io::stderr(), "{shown}{question} It can't be taken back. [y/N] ");

@@ -2,14 +2,25 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::output::Output;
 use crate::disk::Folder;
 use crate::repair::{self, Repaired};
 use crate::verbs::VerbError;
 
+#[derive(Serialize)]
+struct RepairShape {
+    /// Whether there was nothing to repair.
+    sound: bool,
+    #[serde(flatten)]
+    repaired: Option<Repaired>,
+}
+
 pub(super) fn repair(folder: &Folder, output: Output) -> Result<(), VerbError> {
     let repaired = repair::repair(folder)?;
-    output.show(&repaired, |repaired, _| text(repaired.as_ref()))?;
+    let shape = RepairShape { sound: repaired.is_none(), repaired };
+    output.show(&shape, |shape, _| text(shape.repaired.as_ref()))?;
     Ok(())
 }
 

@@ -66,6 +66,12 @@ pub enum DiskError {
         /// The file.
         path: PathBuf,
     },
+    /// A root key that is not there.
+    #[error("the survey's root key is not here: {path} is missing")]
+    NoRoot {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// A secret that others can read.
     #[error("{path} can be read by others (mode {mode:03o})")]
     Exposed {
@@ -164,6 +170,11 @@ impl DiskError {
             Self::Missing { .. } => Some(
                 "put back the file that was made with this store; if a passphrase locks it, name a file that \
                  has it: --passphrase-file FILE"
+                    .into(),
+            ),
+            Self::NoRoot { .. } => Some(
+                "put it together from two of its shares: rukun root join SHARE SHARE; without --root this device \
+                 acts by its own grants"
                     .into(),
             ),
             Self::Exposed { path, .. } => Some(format!(

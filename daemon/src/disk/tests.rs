@@ -99,7 +99,7 @@ fn a_note_is_replaced_hides_its_token_and_goes_only_with_its_own_process() {
 fn a_root_key_comes_back_and_is_never_overwritten() {
     let (_parent, folder) = folder();
     drop(folder.create_store().unwrap());
-    assert!(matches!(folder.root(), Err(DiskError::Missing { .. })));
+    assert!(matches!(folder.root(), Err(DiskError::NoRoot { .. })));
     folder.write_root(&Keypair::from_seed(&[7; 32])).unwrap();
     assert_eq!(folder.root().unwrap().key(), Keypair::from_seed(&[7; 32]).key());
     assert!(folder.write_root(&Keypair::from_seed(&[8; 32])).is_err());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::provenance::who;
-use super::{Paint, clean, counted, shown_bytes};
+use super::{Paint, counted, short_device, shown_bytes};
 use crate::verbs::{BundleTakenShape, Who};
 
 /// A file that was written, and what to do with it.
@@ -41,16 +41,18 @@ pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
         let _ = writeln!(text, "{waiting} of its changes wait here for what they rest on");
     }
     if *refused > 0 {
-        text.push_str(&paint.alert(&format!("{refused} were refused; the log says why")));
+        text.push_str(
+            &paint.alert(&format!("{refused} were refused; a daemon that takes it in says why in its log")),
+        );
         text.push('\n');
     }
     if *changes == 0 {
         return text;
     }
-    let author = clean(&from.author);
+    let device = short_device(&from.device);
     let _ = writeln!(
         text,
-        "to show that it has come, write one back:\n  rukun bundle export --for '{author}' FILE"
+        "to show that it has come, write one back:\n  rukun bundle export --for {device} FILE"
     );
     text
 }

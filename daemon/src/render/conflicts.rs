@@ -145,6 +145,10 @@ fn remedy(conflict: &ConflictShape, paint: Paint) -> String {
             let field = field.as_deref().map_or_else(|| "FIELD".into(), short_field);
             say("correct an answer", format!("rukun record set {record} {field}=VALUE"))
         }
+        ("set-aside", _, Some(first)) => {
+            let change = short_change(&first.change);
+            say("settle it from above", format!("rukun uphold {change}  (or rukun dismiss {change})"))
+        }
         _ => say("its history", format!("rukun log {record}")),
     }
 }

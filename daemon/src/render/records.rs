@@ -94,7 +94,7 @@ pub fn record_list(records: &RecordsShape, paint: Paint) -> String {
     }
     let mut text = table.lines("");
     if let Some(next) = &records.next {
-        let _ = writeln!(text, "\nthere may be more: rukun record list --after {}", short_record(next));
+        let _ = writeln!(text, "\nthere may be more: the same with --after {}", short_record(next));
     }
     text
 }

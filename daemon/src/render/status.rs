@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Cell, Paint, Table, clean, counted, custody, short_device, shown_bytes, shown_time};
-use crate::verbs::{FoundedShape, GrantShape, JoinedShape, PeerShape, StatusShape, TeamShape};
+use crate::verbs::{FoundedShape, GrantShape, GrantsShape, JoinedShape, PeerShape, StatusShape, TeamShape};
 
 /// How a node is.
 pub fn status(status: &StatusShape, paint: Paint) -> String {
@@ -32,6 +32,10 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
                 line("", &format!("{} to {}", clean(start), clean(end)));
             }
             line("", &survey.survey);
+            if !survey.questionnaire {
+                let ask = "its questionnaire has not come yet: connect once to a node that has it";
+                line("", &paint.alert(ask));
+            }
             match survey.roots.as_slice() {
                 [] => {}
                 [root] => line("root", root),
@@ -64,6 +68,10 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
             &paint
                 .alert(&format!("{leaving} no longer this device's: kept until the district has all of it")),
         );
+    }
+    if status.renewal_due {
+        let says = "what was erased may be in its file still: make room for a second copy, then start anew";
+        line("erased", &paint.alert(says));
     }
     for (word, says) in custody::lines(&status.custody, paint) {
         line(word, &says);
@@ -165,6 +173,23 @@ pub fn grant(grant: &GrantShape, listen: Option<&str>, paint: Paint) -> String {
         grant.regions.join(", "),
         paint.strong(&format!("rukun join {} --peer {peer}", grant.survey)),
     )
+}
+
+/// Who may act where.
+pub fn grants(list: &GrantsShape, paint: Paint) -> String {
+    if list.grants.is_empty() {
+        return "nobody was granted anything there\n".into();
+    }
+    let mut table = Table::with_heading(&["NAME", "ROLE", "REGIONS", "DEVICE"], paint);
+    for grant in &list.grants {
+        table.row([
+            Cell::text(&grant.name),
+            Cell::text(&grant.role),
+            Cell::text(grant.in_force.join(" ")),
+            Cell::text(&grant.device),
+        ]);
+    }
+    table.lines("")
 }
 
 /// A survey just founded, and what to do next.

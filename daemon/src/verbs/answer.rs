@@ -25,7 +25,7 @@ use crate::disk;
 /// Carries out a request. What it writes is staged: the caller commits before passing the answer on.
 ///
 /// # Errors
-/// If it can't be carried out; then nothing was written.
+/// If it can't be carried out; then nothing was written, but of a bundle what it brought before.
 pub fn answer(replica: &mut Replica, now: Moment, request: Request) -> Result<Value, VerbError> {
     match request {
         Request::Id => json(id(replica)),
@@ -208,6 +208,7 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
         grants: status.grants.iter().map(|grant| teller.grant(grant)).collect(),
         records: status.records,
         leaving: status.leaving,
+        renewal_due: status.renewal_due,
         changes: status.changes,
         statements: status.statements,
         carries: status.carries,

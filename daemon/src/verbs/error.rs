@@ -87,7 +87,12 @@ impl From<ActionError> for VerbError {
         };
         let text = error.to_string();
         // The remedy stands after the semicolon; edits name several faults, one a line.
-        let parts = if matches!(error, E::Edit(_)) { None } else { text.split_once("; ") };
+        let parts = match error {
+            E::Edit(_) => None,
+            // The district's own reason stands before it.
+            E::Erased(_) => text.rsplit_once("; "),
+            _ => text.split_once("; "),
+        };
         let (message, remedy) = parts.unwrap_or((&text, ""));
         Self::new(message, remedy).with_status(status)
     }

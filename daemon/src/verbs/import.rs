@@ -119,7 +119,7 @@ fn read(questionnaire: &Questionnaire, row: PrelistRow) -> Result<(SubSls, Map<S
 /// What is one row's fault; everything else is so for all rows and ends the import.
 fn bad_row(line: u64, error: ActionError) -> Result<BadRow, VerbError> {
     let column = match error {
-        ActionError::NotGranted { .. } | ActionError::Retired { .. } => REGION,
+        ActionError::NotGranted { .. } | ActionError::Ink { .. } | ActionError::Retired { .. } => REGION,
         ActionError::Edit(_) | ActionError::Empty => "",
         other => return Err(other.into()),
     };

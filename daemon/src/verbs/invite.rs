@@ -65,12 +65,17 @@ pub(super) fn invite(
     officers: Vec<NewOfficer>,
     expires_ms: i64,
 ) -> Result<InvitedShape, VerbError> {
-    let mut invited = InvitedShape::default();
-    for NewOfficer { row, invitation, proof_key } in officers {
-        let (line, id) = (row.line, invitation.parse::<InvitationId>());
-        let id = id.map_err(|error| VerbError::new(error, ""))?;
+    let keyed = |NewOfficer { row, invitation, proof_key }| {
+        let id = invitation.parse::<InvitationId>().map_err(|error| VerbError::new(error, ""))?;
         let key = HEXLOWER.decode(proof_key.as_bytes()).ok().and_then(|key| key.try_into().ok());
         let key = key.ok_or_else(|| VerbError::new("a proof key has 64 hexadecimal digits", ""))?;
+        Ok((row, id, ProofKey::from_bytes(key)))
+    };
+    // All before the first is invited: whoever is refused takes it that nobody was.
+    let officers = officers.into_iter().map(keyed).collect::<Result<Vec<_>, VerbError>>()?;
+    let mut invited = InvitedShape::default();
+    for (row, id, proof_key) in officers {
+        let line = row.line;
         let officer = match read(row).and_then(|officer| may_invite(replica, line, officer)) {
             Ok(officer) => officer,
             Err(bad) => {
@@ -78,7 +83,7 @@ pub(super) fn invite(
                 continue;
             }
         };
-        let new = NewInvitation { id, proof_key: ProofKey::from_bytes(key), officer, expires_ms };
+        let new = NewInvitation { id, proof_key, officer, expires_ms };
         let row = |id: InvitationId| InvitedRow { line, invitation: id.to_string() };
         match replica.invite(now, new)? {
             Invited::Made => invited.made.push(row(id)),

@@ -387,6 +387,8 @@ pub struct StatusShape {
     /// How many of these it may read no more, and keeps until the district is proved to have them.
     #[serde(default)]
     pub leaving: u64,
+    /// Whether the store's file has still to be made anew, since something in it was erased or released.
+    pub renewal_due: bool,
     /// How many changes.
     pub changes: u64,
     /// How many trust statements.

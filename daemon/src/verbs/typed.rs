@@ -26,14 +26,17 @@ pub(super) fn patch(
     let Value::Object(mut patch) = patch.unwrap_or_else(|| Value::Object(Map::new())) else {
         return Err(VerbError::new("the patch is no JSON object", "write it like '{\"r304\": 3}'"));
     };
-    for assignment in typed {
+    for (assignment, at) in typed.iter().zip(1..) {
         let Some((place, text)) = assignment.split_once('=') else {
             let remedy = "write FIELD=VALUE, such as r304=3; FIELD= clears the answer";
-            return Err(VerbError::new(format!("{assignment:?} sets nothing"), remedy));
+            // Not what it says: it may be an identity number.
+            let message = format!("answer {at} of {} sets nothing", typed.len());
+            return Err(VerbError::new(message, remedy));
         };
         match place.split_once('/') {
             None => {
-                patch.insert(place.into(), answer(questionnaire, Level::Family, place, text)?);
+                let answer = answer(questionnaire, Level::Family, place, text)?;
+                once(patch.insert(place.into(), answer).as_ref(), place)?;
             }
             Some((whose, field)) => {
                 let key =
@@ -49,11 +52,20 @@ pub(super) fn patch(
                         "write it like '{\"members\": {\"+1\": {\"r402\": \"Siti\"}}}'",
                     )
                 })?;
-                answers.insert(field.into(), answer(questionnaire, Level::Member, field, text)?);
+                let answer = answer(questionnaire, Level::Member, field, text)?;
+                once(answers.insert(field.into(), answer).as_ref(), place)?;
             }
         }
     }
     Ok(Value::Object(patch))
+}
+
+/// One answer to a place: of two, one would be lost in silence.
+fn once(before: Option<&Value>, place: &str) -> Result<(), VerbError> {
+    match before {
+        None => Ok(()),
+        Some(_) => Err(VerbError::new(format!("{place} is given twice"), "give it once")),
+    }
 }
 
 /// A typed answer in the type that the variable takes; nothing typed clears.
@@ -71,7 +83,7 @@ pub(super) fn answer(
         _ if text.is_empty() => Ok(Value::Null),
         Some((Kind::Integer { .. }, variable)) => text.parse::<i64>().map(Value::from).map_err(|_| {
             VerbError::new(
-                format!("{}: {text:?} is no number", variable.title()),
+                format!("{}: a text is given where a number is expected", variable.title()),
                 "type the code or number alone",
             )
         }),
@@ -171,13 +183,25 @@ pub(super) fn device(replica: &Replica, text: &str) -> Result<DeviceKey, VerbErr
         begins || trust.name_of(device) == Some(text)
     };
     let mut found = devices.iter().filter(named);
-    let remedy = "give the device's whole id; rukun id shows it there, rukun log and rukun status here";
+    let remedy = "give its id, or the beginning of it; rukun id shows it there";
     match (found.next(), found.next()) {
         (Some(device), None) => Ok(*device),
         (None, _) => {
             Err(VerbError::new(format!("no device {text:?} was granted anything"), remedy).with_status(404))
         }
-        (Some(_), Some(_)) => Err(VerbError::new(format!("{text:?} names more than one device"), remedy)),
+        (Some(first), Some(second)) => {
+            let told = |device: &DeviceKey| {
+                let grants = trust.grants_of(device).into_iter();
+                let regions: Vec<String> =
+                    grants.flat_map(|grant| grant.in_force).map(|region| region.to_string()).collect();
+                let revoked = !trust.revocations_of(device).is_empty();
+                let says = if revoked { "revoked".into() } else { regions.join(" ") };
+                format!("{} ({})", device.short(), if says.is_empty() { "no region any more" } else { &says })
+            };
+            let all: Vec<String> = [first, second].into_iter().chain(found).map(told).collect();
+            let message = format!("{text:?} names more than one device: {}", all.join(", "));
+            Err(VerbError::new(message, "name one of them by its beginning"))
+        }
     }
 }
 
@@ -221,6 +245,10 @@ mod tests {
     fn what_cannot_be_read_is_named_with_a_remedy() {
         let error = typed(&["r304=three"]).unwrap_err();
         assert!(error.message.contains("r304 (Jenis dinding terluas)"), "{error}");
+        let error = typed(&["r304=3", "r304=4"]).unwrap_err();
+        assert!(error.message.contains("r304 is given twice"), "{error}");
+        let error = typed(&["r304=3", "r114 1811010101100001"]).unwrap_err();
+        assert!(error.message.contains("answer 2 of 2") && !error.to_string().contains("18110"), "{error}");
         let error = typed(&["r304"]).unwrap_err();
         assert!(error.remedy.contains("r304=3"), "{error}");
         let error = typed(&["r3044=1"]).unwrap_err();

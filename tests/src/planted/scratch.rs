@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use super::workspace;
 
-/// As for tests, whose libraries are taken over; of the daemon no world runs anything.
-const PROFILE: [&str; 2] = ["profile.dev.debug=false", "profile.dev.package.rukun.opt-level=0"];
+/// As for tests, whose libraries are taken over.
+const PROFILE: [&str; 1] = ["profile.dev.debug=false"];
 /// What the wrapper reads the name of the bug from.
 const VARIABLE: &str = "RUKUN_PLANTED";
 

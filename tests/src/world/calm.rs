@@ -145,7 +145,12 @@ impl World {
                 let trust = self.nodes[upper].replica.as_ref().and_then(|replica| replica.trust());
                 let (own, superior) = (self.nodes[lower].key, self.nodes[upper].key);
                 let both = |trust: &Trust| trust.may_read(&own, &home) && trust.may_read(&superior, &home);
-                if trust.is_some_and(both) && self.has_receipt(lower, upper, &home)? {
+                // A thief with the old root key may have made her a district.
+                let tier = |trust: &Trust, key| trust.roles_at(key, &home).into_iter().min();
+                let is_above = |trust: &Trust| tier(trust, &superior) < tier(trust, &own);
+                if trust.is_some_and(|trust| both(trust) && is_above(trust))
+                    && self.has_receipt(lower, upper, &home)?
+                {
                     return Ok(Some((lower, upper, home)));
                 }
             }

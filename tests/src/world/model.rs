@@ -39,7 +39,7 @@ pub use record::{Candidate, Conflict, Expected, Kind, Logged, Place};
 mod conflicts;
 
 mod reading;
-pub use reading::read;
+pub use reading::{read, written};
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,14 @@
 //! People: they write, correct, settle conflicts, and grant each other regions, each on the device at
 //! hand and as far as the keyboard lets them.
 
-use rukun_authority::{Charter, Role};
-use rukun_change::{ChangeId, DeviceKey, Digest, RecordId, Region, SubSls};
+use rukun_authority::{Charter, Keypair, Role};
+use rukun_change::{ChangeId, DeviceKey, Digest, Moment, RecordId, Region, Scalar, SubSls};
+use rukun_document::Place;
 use rukun_replica::{ActionError, Choice, NewGrant};
 use serde_json::{Value, json};
 
+use super::meant::Meant;
+use super::outcome::is_granted;
 use super::sim::{Checked, World};
 use super::{Chance, ENUMERATORS, OFFICE};
 
@@ -52,47 +55,92 @@ impl World {
                 return self.disk_failed(node, &error.to_string());
             }
         }
+        let before = record.and_then(|record| replica.reading(&record).ok());
+        let mut meant = Meant { before, ..Meant::default() };
         let written = match (record, chance.below(12)) {
             (None, _) | (_, 0..=2) => {
                 let home: SubSls = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
+                meant = Meant { home: Some(home), ..Meant::default() };
+                meant.writes =
+                    vec![(Place::family("r108"), text("Keluarga")), (Place::family(field), int(value))];
                 replica
                     .add_record(now, home, None, &json!({"r108": "Keluarga", field: value}))
                     .map(|(record, _)| record)
             }
             (Some(record), 3) => {
+                meant.member = vec![("r402", text("Anggota")), ("r407", int(value))];
                 let patch = json!({"members": {"+1": {"r402": "Anggota", "r407": value}}});
                 replica.edit(now, &record, None, &patch).map(|_| record)
             }
             (Some(record), 4) => replica.reading(&record).and_then(|reading| {
                 let Some(at) = chance.place(reading.members().len()) else { return Ok(record) };
-                let patch = json!({"members": {reading.members()[at].to_string(): {"r407": value}}});
+                let member = reading.members()[at];
+                meant.writes.push((Place::of(member, "r407"), int(value)));
+                let patch = json!({"members": {member.to_string(): {"r407": value}}});
                 replica.edit(now, &record, None, &patch).map(|_| record)
             }),
             (Some(record), 5) => {
                 let member =
                     replica.reading(&record).ok().and_then(|reading| reading.members().first().copied());
                 let member = member.filter(|_| chance.one_in(2));
+                meant.writes.push((Place { member, field: "gone".into() }, text("pindah")));
                 replica.mark_gone(now, &record, member, "pindah", None).map(|_| record)
             }
             (Some(record), 6 | 7) => replica.show_conflicts(&record).and_then(|shown| {
                 let with_place =
                     shown.iter().find_map(|one| Some((one.place.clone()?, one.candidates.first()?)));
                 let Some((place, candidate)) = with_place else { return Ok(record) };
+                meant.writes.push((place.clone(), candidate.value.clone()));
+                let there = shown.iter().filter(|one| one.place.as_ref() == Some(&place));
+                meant.settles = there.flat_map(|one| one.candidates.iter().cloned()).collect();
                 replica.resolve(now, &record, &place, &Choice::Pick(candidate.change), None).map(|_| record)
             }),
             (Some(record), _) => {
+                meant.writes.push((Place::family(field), int(value)));
                 let patch: Value = json!({field: value});
                 replica.edit(now, &record, None, &patch).map(|_| record)
             }
         };
         self.trace.note((node, written.is_ok()), || format!("{node} writes: {written:?}"));
         match written {
-            Ok(record) => self.made(node, &record)?,
+            Ok(record) => self.is_as_meant(node, now, &record, &meant)?,
             Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
             // The keyboard says no: nothing was written.
-            Err(_) => {}
+            Err(error) => self.may_be_refused(node, &error, &meant)?,
         }
         self.commit(node)
+    }
+
+    /// What came of an act is what was meant.
+    fn is_as_meant(&mut self, node: usize, now: Moment, record: &RecordId, meant: &Meant) -> Checked {
+        let made = self.made(node, record)?;
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let checked = meant.check(replica, (&self.truth.facts, &self.liars), now, record, &made);
+        checked.map_err(|error| format!("{node} wrote in {record} what was not meant: {error}"))
+    }
+
+    /// A keyboard says no for a reason, and none of these is the fault of who sits there.
+    fn may_be_refused(&self, node: usize, error: &ActionError, meant: &Meant) -> Checked {
+        use rukun_document::EditError;
+        let lied = || self.truth.facts.values().any(|fact| self.liars.contains(&fact.author.device));
+        let fault = match error {
+            ActionError::Own(_)
+            | ActionError::Empty
+            | ActionError::NoReason
+            | ActionError::LongReason { .. }
+            | ActionError::Ink { .. }
+            | ActionError::NoConflict { .. }
+            | ActionError::NotShown { .. }
+            | ActionError::NewCandidate { .. }
+            | ActionError::NoCandidate { .. }
+            | ActionError::Edit(EditError::Body(_)) => true,
+            ActionError::Edit(EditError::Engine(_)) => !lied(),
+            ActionError::SettlesNothing { .. } | ActionError::Edit(EditError::Answers(_)) => {
+                meant.settles.is_empty()
+            }
+            _ => false,
+        };
+        if fault { Err(format!("{node} refuses {meant:?}: {error}")) } else { Ok(()) }
     }
 
     /// Enumerators have registered some families before anything goes wrong.
@@ -107,9 +155,12 @@ impl World {
             let Some(trust) = replica.trust() else { continue };
             let own: Vec<SubSls> = homes.into_iter().filter(|home| trust.may_read(&key, home)).collect();
             let Some(at) = self.chance.place(own.len()) else { continue };
-            let family = json!({"r108": "Keluarga", "r302": self.chance.between(1, 90)});
-            match replica.add_record(now, own[at], None, &family) {
-                Ok((record, _)) => self.made(node, &record)?,
+            let area = self.chance.between(1, 90);
+            let writes = [("r108", text("Keluarga")), ("r302", int(area))];
+            let writes = writes.map(|(field, value)| (Place::family(field), value)).into();
+            let meant = Meant { home: Some(own[at]), writes, ..Meant::default() };
+            match replica.add_record(now, own[at], None, &json!({"r108": "Keluarga", "r302": area})) {
+                Ok((record, _)) => self.is_as_meant(node, now, &record, &meant)?,
                 Err(error) => return Err(format!("{node} can't register a family: {error}")),
             }
         }
@@ -117,16 +168,18 @@ impl World {
     }
 
     /// What a node has written in a record becomes known to the world.
-    pub(super) fn made(&mut self, node: usize, record: &RecordId) -> Checked {
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+    pub(super) fn made(&mut self, node: usize, record: &RecordId) -> Result<Vec<ChangeId>, String> {
+        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(Vec::new()) };
         let changes = replica.changes_of(record).map_err(|error| error.to_string())?;
+        let mut made = Vec::new();
         for change in changes {
             if !self.truth.facts.contains_key(&change.id()) {
                 self.truth.made(change.id(), change.signed(), true)?;
                 self.tally.written += 1;
+                made.push(change.id());
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     /// One node grants a device a role, as itself or under the root key.
@@ -146,10 +199,12 @@ impl World {
         }
         let root = as_root.then(|| self.root_at(granter));
         let Some(replica) = self.nodes[granter].replica.as_mut() else { return Ok(()) };
-        let granted = replica.grant(root.as_ref(), new);
+        let issuer = root.as_ref().map_or(replica.device(), Keypair::key);
+        let granted = replica.grant(root.as_ref(), new.clone());
         self.trace.note((granter, granted.is_ok()), || format!("{granter} grants {role}: {granted:?}"));
         match granted {
-            Ok(_) => {
+            Ok(view) => {
+                is_granted(replica.trust(), &view, &new, issuer)?;
                 let statements = replica.statements_held().map_err(|error| error.to_string())?;
                 self.truth.said(statements);
             }
@@ -226,6 +281,14 @@ impl World {
         self.truth.said(statements);
         self.commit(OFFICE)
     }
+}
+
+fn text(text: &str) -> Scalar {
+    Scalar::Text(text.into())
+}
+
+fn int(value: u64) -> Scalar {
+    Scalar::Int(value.cast_signed())
 }
 
 /// Ids of changes, for messages to people.

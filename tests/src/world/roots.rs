@@ -4,6 +4,7 @@
 use rukun_authority::{Keypair, Role};
 use rukun_replica::ActionError;
 
+use super::outcome::{goes_on, readers};
 use super::sim::{Checked, World};
 use super::tally::Fault;
 use super::{Chance, ENUMERATORS, NODES, OFFICE};
@@ -16,10 +17,18 @@ impl World {
         self.seat_roots()?;
         let (old, new) = (self.root_at(OFFICE), Keypair::from_seed(&chance.bytes()));
         let Some(replica) = self.nodes[OFFICE].replica.as_mut() else { return Ok(()) };
+        let read = readers(replica.trust());
         let followed = replica.succeed_root(&old, &new);
         self.trace.note(followed.is_ok(), || format!("another key is root: {followed:?}"));
         match followed {
             Ok(_) => {
+                goes_on(&read, &readers(replica.trust()), (old.key(), new.key()))?;
+                let seated = |root: &Keypair| {
+                    replica.trust().is_some_and(|trust| trust.root_seat(&root.key()).is_some())
+                };
+                if seated(&old) || !seated(&new) {
+                    return Err("another key was to be root, and is not".into());
+                }
                 let statements = replica.statements_held().map_err(|error| error.to_string())?;
                 self.truth.said(statements);
                 self.later_roots.push(new);

@@ -1,10 +1,11 @@
 //! Devices are lost: a superior revokes one while its finder goes on with it, writes and grants; what
 //! comes of it later is upheld and dismissed, by one superior and another.
 
-use rukun_authority::{GrantView, Role};
+use rukun_authority::{GrantView, Keypair, Role};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SubSls};
 use rukun_replica::ActionError;
 
+use super::outcome::{goes_on, is_decided, is_moved, is_revoked, readers, standings};
 use super::people::HOMES;
 use super::sim::{Checked, World};
 use super::tally::Fault;
@@ -65,11 +66,16 @@ impl World {
     fn revoke(&mut self, by: usize, as_root: bool, key: &DeviceKey) -> Result<bool, String> {
         self.come_up(by)?;
         let root = as_root.then(|| self.root_at(by));
+        let records = self.truth.records_of(by);
         let Some(replica) = self.nodes[by].replica.as_mut() else { return Ok(false) };
+        let (stood, read) = (standings(replica, &records), readers(replica.trust()));
         let revoked = replica.revoke(root.as_ref(), key, "dicuri");
         self.trace.note((by, revoked.is_ok()), || format!("{by} revokes {}: {revoked:?}", key.short()));
         let is_revoked = match revoked {
             Ok(loss) => {
+                let by = root.as_ref().map_or(replica.device(), Keypair::key);
+                let (stands, read_now) = (standings(replica, &records), readers(replica.trust()));
+                is_revoked(replica.trust(), &loss, (by, *key), (&stood, &stands), (&read, &read_now))?;
                 self.truth.revocations.extend(loss.revocation);
                 loss.revocation.is_some()
             }
@@ -88,6 +94,7 @@ impl World {
         self.come_up(node)?;
         let (now, seed) = (self.nodes[node].clock(self.now_ms), self.chance.bytes());
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let read = readers(replica.trust());
         let rotated = replica.rotate(now, seed);
         self.trace.note((node, rotated.is_ok()), || format!("{node} rotates its key: {rotated:?}"));
         match rotated {
@@ -96,6 +103,12 @@ impl World {
             Err(_) => return Ok(()),
         }
         let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
+        let (old, new) = (self.nodes[node].key, Keypair::from_seed(&seed).key());
+        let read_now = readers(replica.trust());
+        goes_on(&read, &read_now, (old, new))?;
+        if read_now.get(&old).is_some_and(|places| !places.is_empty()) {
+            return Err(format!("{node} rotated its key, and the old one reads on"));
+        }
         let statements = replica.statements_held().map_err(|error| error.to_string())?;
         self.commit(node)?;
         if self.nodes[node].replica.is_none() {
@@ -225,11 +238,22 @@ impl World {
     }
 
     fn decide(&mut self, node: usize, change: ChangeId, upheld: bool) -> Checked {
+        let Some(record) = self.truth.facts.get(&change).map(|fact| fact.record) else { return Ok(()) };
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        // A word of a tier above stands, whatever is said below it.
+        let is_free = replica.trust().is_some_and(|trust| trust.decisions_on(&change).is_empty());
+        let before = standings(replica, &[record]);
         let decided = replica.decide(None, &[change], upheld);
         self.trace.note((node, decided.is_ok()), || format!("{node} settles, {upheld}: {decided:?}"));
         match decided {
-            Ok(_) => self.tally.hit(Fault::Settled),
+            Ok(decided) => {
+                if let Ok(reading) = replica.reading(&record)
+                    && (is_free || node <= RELAY)
+                {
+                    is_decided(&decided, (change, upheld), &before, &reading)?;
+                }
+                self.tally.hit(Fault::Settled);
+            }
             Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
             Err(_) => {}
         }
@@ -246,10 +270,13 @@ impl World {
         let home = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
         let now = self.nodes[node].clock(self.now_ms);
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+        let before = replica.reading(&record).ok();
         let moved = replica.transfer(now, &record, home);
         self.trace.note((node, moved.is_ok()), || format!("{node} moves {record}: {moved:?}"));
         match moved {
             Ok(moved) => {
+                let before = before.ok_or("a record moved that could not be read")?;
+                is_moved(replica, &moved, record, &before)?;
                 self.tally.hit(Fault::Moved);
                 self.made(node, &moved.from)?;
                 self.made(node, &moved.to)?;
@@ -273,7 +300,13 @@ impl World {
             let erased = replica.erase(None, &record, "diminta");
             self.trace.note((*node, erased.is_ok()), || format!("{node} erases {record}: {erased:?}"));
             match erased {
-                Ok(_) => self.tally.hit(Fault::Erased),
+                Ok(erased) => {
+                    let still = replica.reading(&record).is_ok();
+                    if still || (erased.record, erased.reason.as_str()) != (record, "diminta") {
+                        return Err(format!("{record} was to be erased, and {erased:?} is: {still}"));
+                    }
+                    self.tally.hit(Fault::Erased);
+                }
                 Err(ActionError::Replica(error)) => return self.disk_failed(*node, &error.to_string()),
                 Err(_) => {}
             }

@@ -283,6 +283,22 @@ fn what_is_written_while_other_work_is_set_aside_contradicts_it_once_that_is_uph
 }
 
 #[test]
+fn work_that_a_superior_corrected_before_it_was_set_aside_is_not_followed_either() {
+    let mut late = pencil();
+    let answer = late.edit(&json!({"r304": 5}));
+    let [mut ppl, mut pml] = [(2, Ink::Pencil), (3, Ink::Red)].map(|(seed, ink)| Device::new(seed, ink));
+    pml.meet(&late);
+    pml.edit(&json!({"r305": 4}));
+    ppl.meet(&late);
+    ppl.meet(&pml);
+    ppl.set_aside(answer, Reason::Dismissed);
+    let beside = ppl.edit(&json!({"r304": 3}));
+    assert_eq!(body(&ppl, beside).deps, []);
+    late.meet(&ppl);
+    assert_eq!(late.of_kind(ConflictKind::Field).len(), 1);
+}
+
+#[test]
 fn what_is_too_large_for_a_change_is_refused_before_it_is_signed() {
     let ppl = pencil();
     let changes = ppl.changes();

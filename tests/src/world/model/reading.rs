@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rukun_change::{ChangeId, MapRef, MemberId, RecordId};
+use rukun_change::{ChangeId, MapRef, MemberId, RecordId, Scalar};
 
 use super::record::gone;
 use super::standing::member_of;
@@ -35,15 +35,21 @@ pub fn read<'a>(record: &RecordId, held: &'a Held, grants: &Grants) -> Expected<
 
 fn logged<'a>(knowledge: &Knowledge<'a>, at: usize, standings: &BTreeMap<ChangeId, Standing>) -> Logged<'a> {
     let fact = knowledge.order[at];
+    let writes = written(knowledge, at);
+    let made = fact.maps.iter().map(|map| map.member).collect();
+    Logged { change: fact.id, ink: fact.ink, standing: standings[&fact.id], writes, made }
+}
+
+/// What the change at this place of the order writes: of two writes to one place the later.
+pub fn written<'a>(knowledge: &Knowledge<'a>, at: usize) -> BTreeMap<Place<'a>, &'a Scalar> {
     let mut writes = BTreeMap::new();
-    for write in &fact.writes {
+    for write in &knowledge.order[at].writes {
         let member = member_of(knowledge, at, &write.map);
         if write.map == MapRef::Root || member.is_some() {
             writes.insert((member, write.field.as_str()), &write.value);
         }
     }
-    let made = fact.maps.iter().map(|map| map.member).collect();
-    Logged { change: fact.id, ink: fact.ink, standing: standings[&fact.id], writes, made }
+    writes
 }
 
 fn answers<'a>(knowledge: &Knowledge<'a>, log: &[Logged<'a>]) -> BTreeMap<Place<'a>, Vec<Candidate<'a>>> {
