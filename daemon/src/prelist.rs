@@ -250,7 +250,7 @@ pub enum ImportError {
         error: VerbError,
     },
     /// The node takes no records, or none any more.
-    #[error("from line {line} on nothing is sure to be in, {added} records of the lines before it are: {}", error.message)]
+    #[error("{}{}", so_far(*added, *line), error.message)]
     Node {
         /// How many records were made before.
         added: u64,
@@ -259,6 +259,13 @@ pub enum ImportError {
         /// Why not.
         error: VerbError,
     },
+}
+
+fn so_far(added: u64, line: u64) -> String {
+    match added {
+        0 => String::new(),
+        _ => format!("{added} records are in, and from line {line} on nothing is sure to be: "),
+    }
 }
 
 impl From<ImportError> for VerbError {

@@ -16,7 +16,7 @@ const MEMBERS: &str = "members";
 /// The fewest digits by which a change can be named.
 const CHANGE_DIGITS_MIN: usize = 4;
 
-/// The merge patch of these typed answers, laid over a given one.
+/// The merge patch of these typed answers and a given one. No answer stands in both.
 pub(super) fn patch(
     questionnaire: &Questionnaire,
     reading: Option<&Reading>,

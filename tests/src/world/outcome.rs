@@ -19,8 +19,12 @@ pub(super) type Readers = BTreeMap<DeviceKey, Vec<Region>>;
 
 pub(super) fn standings(replica: &Replica, records: &[RecordId]) -> Standings {
     let readings = records.iter().filter_map(|record| replica.reading(record).ok());
-    let logs = readings.flat_map(|reading| reading.log().to_vec());
-    logs.map(|logged| (logged.change, (logged.author.device, logged.standing))).collect()
+    readings.flat_map(|reading| of_log(&reading)).collect()
+}
+
+fn of_log(reading: &Reading) -> Standings {
+    let log = reading.log().iter();
+    log.map(|logged| (logged.change, (logged.author.device, logged.standing))).collect()
 }
 
 pub(super) fn readers(trust: Option<&Trust>) -> Readers {
@@ -82,8 +86,7 @@ pub(super) fn is_decided(
             other.author.device == one.author.device && (other.n == one.n || other.ink == one.ink)
         })
     };
-    let now: Standings =
-        log.iter().map(|logged| (logged.change, (logged.author.device, logged.standing))).collect();
+    let now = of_log(after);
     match before
         .iter()
         .find(|(other, (_, stood))| now.get(*other).is_none_or(|(_, now)| now != stood && !shares(other)))
