@@ -222,6 +222,40 @@ fn nobody_settles_or_revokes_what_did_not_come_down_through_them() {
 }
 
 #[test]
+fn who_granted_a_device_by_two_paths_takes_both_away_at_once() {
+    let mut scene = Scene::new();
+    let (office, supervisor) = (scene.office, scene.supervisor);
+    let (other, ani) = ("1811040003", scene.world.key(scene.ani));
+    let coordinator = scene.world.add(40, office, Role::Coordinator, &[other]);
+    scene.world.link(coordinator, office);
+    scene.world.settle(STEPS);
+    scene.world.grant(coordinator, supervisor, Role::Supervisor, &[other]);
+    scene.world.settle(STEPS);
+    scene.meet();
+    scene.world.grant(supervisor, scene.ani, Role::Enumerator, &["18110400030001"]);
+    let reads = |scene: &Scene, node: Node| scene.world.replicas[node.0].trust().unwrap().reads(&ani);
+    assert_eq!(reads(&scene, supervisor).len(), 2);
+    // She does not speak for what the office says itself.
+    scene.world.link(supervisor, office);
+    scene.world.settle(STEPS);
+    scene.world.grant(office, scene.ani, Role::Enumerator, &["18110100050009"]);
+    scene.meet();
+    let revoked = scene.world.replicas[supervisor.0].revoke(None, &ani, "hilang").unwrap();
+    scene.world.commit(supervisor);
+    assert_eq!((revoked.revocations.len(), revoked.others.as_slice()), (2, &[scene.world.key(office)][..]));
+    scene.meet();
+    for node in [supervisor, office] {
+        assert_eq!(reads(&scene, node), ["18110100050009".parse().unwrap()]);
+    }
+    // The coordinator speaks for her own path alone.
+    scene.world.link(coordinator, office);
+    scene.world.settle(STEPS);
+    let supervised = scene.world.key(supervisor);
+    let losing = scene.world.replicas[coordinator.0].losing(None, &supervised).unwrap();
+    assert_eq!(losing.others, [scene.world.key(office)]);
+}
+
+#[test]
 fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
     let mut scene = Scene::new();
     let (ani, supervisor, office, budi) = (scene.ani, scene.supervisor, scene.office, scene.budi);

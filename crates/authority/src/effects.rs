@@ -167,7 +167,11 @@ impl Effects {
     }
 }
 
-fn known_footing<'a>(grants: &'a Grants, issuer: &DeviceKey, parent: &StatementId) -> Option<Footing<'a>> {
+pub(crate) fn known_footing<'a>(
+    grants: &'a Grants,
+    issuer: &DeviceKey,
+    parent: &StatementId,
+) -> Option<Footing<'a>> {
     grants.footing(issuer, parent).ok().flatten()
 }
 
@@ -185,7 +189,7 @@ pub(crate) fn may_decide(grants: &Grants, footing: Footing<'_>, change: &Numbere
 }
 
 /// The devices from the root down to the one that speaks.
-fn path_of(grants: &Grants, footing: Footing<'_>) -> Vec<DeviceKey> {
+pub(crate) fn path_of(grants: &Grants, footing: Footing<'_>) -> Vec<DeviceKey> {
     match footing {
         Footing::Root => vec![*grants.roots().first()],
         Footing::Grant(held) => held.path_below(),

@@ -22,8 +22,9 @@ const PROOFS_MAX: usize = 64;
 pub struct Loss {
     /// The device.
     pub device: DeviceKey,
-    /// The revocation, once it is made.
-    pub revocation: Option<StatementId>,
+    /// The revocations, once they are made: one for each path by which the device was granted something through
+    /// whoever revokes.
+    pub revocations: Vec<StatementId>,
     /// Its changes that are kept: all that this node holds, as far as a revocation holds them.
     pub changes: u64,
     /// In so many sub-SLS.
@@ -106,23 +107,46 @@ impl Replica {
         reason: &str,
     ) -> Result<Loss, ActionError> {
         let reason = reason_line(reason)?;
-        let (mut loss, parent, keeping) = self.weigh(root, device)?;
-        let Keeping { kept, lists, statements, .. } = keeping;
+        let (mut loss, mut parents, keeping) = self.weigh(root, device)?;
         let by = root.map_or(self.device(), Keypair::key);
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
-        if trust.revocations_of(device).iter().any(|held| held.issuer == by) {
+        parents.retain(|parent| !trust.has_revoked_on(parent, &by, device));
+        if parents.is_empty() {
             return Err(ActionError::RevokedBefore { device: *device });
         }
-        let named = lists.iter().map(|(home, ids)| (*home, KeptList::digest(ids))).collect();
-        let reason = reason.into();
-        let said =
-            Said::Revocation(Revocation { parent, subject: *device, reason, kept, lists: named, statements });
-        let revocation = self.say(root, said)?;
-        for (sub_sls, changes) in lists {
-            self.say(root, Said::KeptList(KeptList { revocation, sub_sls, changes }))?;
+        for parent in parents {
+            loss.revocations.push(self.revoke_on(parent, root, device, reason, &keeping)?);
         }
-        loss.revocation = Some(revocation);
         Ok(loss)
+    }
+
+    /// Takes away what came down by one path.
+    fn revoke_on(
+        &mut self,
+        parent: StatementId,
+        root: Option<&Keypair>,
+        device: &DeviceKey,
+        reason: &str,
+        keeping: &Keeping,
+    ) -> Result<StatementId, ActionError> {
+        let Keeping { kept, lists, statements, .. } = keeping;
+        let named = lists.iter().map(|(home, ids)| (*home, KeptList::digest(ids))).collect();
+        let revocation = self.say(
+            root,
+            Said::Revocation(Revocation {
+                parent,
+                subject: *device,
+                reason: reason.into(),
+                kept: kept.clone(),
+                lists: named,
+                statements: statements.clone(),
+            }),
+        )?;
+        for (sub_sls, changes) in lists {
+            let list = KeptList { revocation, sub_sls: *sub_sls, changes: changes.clone() };
+            self.say(root, Said::KeptList(list))?;
+        }
+        Ok(revocation)
     }
 
     /// The changes in a region, or all, that are held and do not count.
@@ -249,37 +273,33 @@ impl Replica {
         Ok(())
     }
 
-    /// Who revokes, on what that rests, and what is kept.
+    /// What a revocation comes to, the statements that it can rest on, and what is kept.
     fn weigh(
         &self,
         root: Option<&Keypair>,
         device: &DeviceKey,
-    ) -> Result<(Loss, StatementId, Keeping), ActionError> {
+    ) -> Result<(Loss, Vec<StatementId>, Keeping), ActionError> {
         let trust = self.trust.as_ref().ok_or(ActionError::NoCharter)?;
         let by = root.map_or(self.device(), Keypair::key);
         if !trust.ever_granted(device) {
             return Err(ActionError::UnknownDevice { device: *device });
         }
-        let parent = trust.grant_above(&by, device).ok_or(ActionError::NotAbove { device: *device })?;
+        let parents = trust.grants_above(&by, device);
+        if parents.is_empty() {
+            return Err(ActionError::NotAbove { device: *device });
+        }
+        let others = trust.granted_past(&by, device);
         let keeping = self.keeping(device)?;
-        let goes_on = trust.grants_of(device).into_iter().filter(|grant| !grant.in_force.is_empty());
-        let spoken_for = |issuer: &DeviceKey| {
-            *issuer == by || trust.root_seat(&by).is_some() || trust.grant_above(&by, issuer).is_some()
-        };
-        let mut others: Vec<DeviceKey> =
-            goes_on.map(|grant| grant.issuer).filter(|issuer| !spoken_for(issuer)).collect();
-        others.sort_unstable();
-        others.dedup();
         let loss = Loss {
             device: *device,
-            revocation: None,
+            revocations: Vec::new(),
             changes: keeping.lists.iter().map(|(_, ids)| ids.len() as u64).sum(),
             sub_sls: keeping.lists.len() as u64,
             statements: keeping.statements.len() as u64,
             left_out: keeping.left_out,
             others,
         };
-        Ok((loss, parent, keeping))
+        Ok((loss, parents, keeping))
     }
 
     /// Says something, and takes it in.

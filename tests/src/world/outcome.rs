@@ -98,7 +98,8 @@ pub(super) fn is_decided(
     }
 }
 
-/// What stood of a revoked device stands, all of it; who was granted anything through it reads on.
+/// A revoked device reads nothing that nobody else granted it; what stood of it stands, all of it; who was granted
+/// anything through it reads on.
 pub(super) fn is_revoked(
     trust: Option<&Trust>,
     loss: &Loss,
@@ -107,11 +108,16 @@ pub(super) fn is_revoked(
     (read, read_now): (&Readers, &Readers),
 ) -> Checked {
     let said = trust.map(|trust| trust.revocations_of(&device)).unwrap_or_default();
-    let is_said = |said: &rukun_authority::RevocationView| {
-        Some(said.id) == loss.revocation && said.issuer == by && said.reason == "dicuri"
+    let is_said = |id: &StatementId| {
+        said.iter().any(|said| said.id == *id && said.issuer == by && said.reason == "dicuri")
     };
-    if loss.device != device || loss.left_out > 0 || !said.iter().any(is_said) {
+    let is_meant = loss.device == device && loss.left_out == 0 && !loss.revocations.is_empty();
+    if !is_meant || !loss.revocations.iter().all(is_said) {
         return Err(format!("{} was to be revoked by {}, and {loss:?} is", device.short(), by.short()));
+    }
+    let reads = read_now.get(&device).map(Vec::as_slice).unwrap_or_default();
+    if loss.others.is_empty() && !reads.is_empty() {
+        return Err(format!("{} was revoked by {}, and reads {reads:?}", device.short(), by.short()));
     }
     let fallen = stood.iter().find(|(change, (author, standing))| {
         let now = stands.get(*change).map(|(_, standing)| *standing);

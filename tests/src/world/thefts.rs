@@ -76,8 +76,8 @@ impl World {
                 let by = root.as_ref().map_or(replica.device(), Keypair::key);
                 let (stands, read_now) = (standings(replica, &records), readers(replica.trust()));
                 is_revoked(replica.trust(), &loss, (by, *key), (&stood, &stands), (&read, &read_now))?;
-                self.truth.revocations.extend(loss.revocation);
-                loss.revocation.is_some()
+                self.truth.revocations.extend(&loss.revocations);
+                !loss.revocations.is_empty()
             }
             Err(ActionError::Replica(error)) => {
                 self.disk_failed(by, &error.to_string())?;
@@ -200,7 +200,7 @@ impl World {
                 let covers =
                     |grant: &GrantView| grant.regions.iter().any(|region| region.covers_sub_sls(home));
                 trust.grants_of(author).iter().any(covers)
-                    && trust.grant_above(&replica.device(), author).is_some()
+                    && !trust.grants_above(&replica.device(), author).is_empty()
             };
             aside.retain(below);
             good.retain(below);

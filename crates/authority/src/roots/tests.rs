@@ -98,7 +98,7 @@ fn what_the_old_root_granted_stands_and_its_later_word_counts_for_nothing() {
     assert_eq!(trust.grants_of(&key(OFFICE))[0].id, office);
     assert_eq!(trust.grant_to_rest_on(&key(ROOT_SEED), Role::District, &[]), None);
     assert_eq!(trust.grant_to_rest_on(&key(NEW_ROOT), Role::District, &[]), Some(seat));
-    assert_eq!(trust.grant_above(&key(ROOT_SEED), &key(PPL)), None);
+    assert_eq!(trust.grants_above(&key(ROOT_SEED), &key(PPL)), []);
     assert_eq!(trust.district_grant(&key(ROOT_SEED), &record().home()), None);
     assert_eq!(trust.district_grant(&key(NEW_ROOT), &record().home()), Some(seat));
 }
@@ -116,7 +116,7 @@ fn the_new_root_replaces_and_revokes_what_the_old_one_granted() {
     assert_eq!(trust.reads(&key(PPL)), ["18110100050003".parse().unwrap()]);
     assert_eq!(trust.chain(&key(OFFICE)), [seat, anew, office]);
     assert_eq!(trust.grant_path(&anew), [seat, anew]);
-    assert_eq!(trust.grant_above(&key(NEW_ROOT), &key(PPL)), Some(seat));
+    assert_eq!(trust.grants_above(&key(NEW_ROOT), &key(PPL)), [seat]);
     take(&mut trust, &revoke(seat, NEW_ROOT, 3, PPL));
     assert!(trust.reads(&key(PPL)).is_empty());
     take(&mut trust, &revoke(seat, NEW_ROOT, 4, OFFICE));

@@ -1,22 +1,50 @@
 //! What was said against a device or about its work, and on what one who stands above can rest another such word.
 
+use std::collections::BTreeSet;
+
 use rukun_change::{Author, ChangeId, DeviceKey, StatementId};
 
 use super::{RevocationView, Trust};
+use crate::effects::{known_footing, path_of};
+use crate::grants::Held;
 use crate::losses::By;
 use crate::role::Role;
 use crate::said::Revocation;
 
 impl Trust {
-    /// The statement on which the device can rest a word against another: the seat for a root, else a grant in
-    /// force that stands above one of the other's.
-    pub fn grant_above(&self, device: &DeviceKey, other: &DeviceKey) -> Option<StatementId> {
+    /// What the device can rest its words against another on, if it stands above it at all: the seat for a root, else
+    /// a grant in force for each path by which something came down to the other through it. One word takes away
+    /// what came down by its own path alone.
+    pub fn grants_above(&self, device: &DeviceKey, other: &DeviceKey) -> Vec<StatementId> {
         let below = |above: &[DeviceKey]| self.grants.of(other).any(|(_, held)| held.path.starts_with(above));
-        if let Some(seat) = self.root_seat(device).filter(|_| below(&[*self.root()])) {
-            return Some(seat);
+        let above = self.paths_to_judge_on(device).into_iter().filter(|(_, path)| below(path));
+        above.map(|(parent, _)| parent).collect()
+    }
+
+    /// Whether the device revoked the other before, on the path that this statement stands on.
+    pub fn has_revoked_on(&self, parent: &StatementId, device: &DeviceKey, other: &DeviceKey) -> bool {
+        let path = |parent| known_footing(&self.grants, device, parent).map(|on| path_of(&self.grants, on));
+        let before = |by: &By<Revocation>| by.issuer == *device && by.said.subject == *other;
+        let mut revocations = self.losses.revocations.values().filter(|by| before(by));
+        revocations.any(|by| path(&by.said.parent) == path(parent))
+    }
+
+    /// By whose grants in force the other goes on whatever the device says against it, ascending.
+    pub fn granted_past(&self, device: &DeviceKey, other: &DeviceKey) -> Vec<DeviceKey> {
+        let own = self.paths_to_judge_on(device);
+        let past = |held: &Held| !own.iter().any(|(_, path)| held.path.starts_with(path));
+        let goes_on = self.current_grants(other).filter(|(id, held)| !self.in_force(id, held).is_empty());
+        let issuers = goes_on.filter(|(_, held)| past(held)).map(|(_, held)| self.grants.issuer_of(held));
+        issuers.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// On what the device can rest a word against others, each with the path that has to lead to them.
+    fn paths_to_judge_on(&self, device: &DeviceKey) -> Vec<(StatementId, Vec<DeviceKey>)> {
+        if let Some(seat) = self.root_seat(device) {
+            return vec![(seat, vec![*self.root()])];
         }
-        let mut own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
-        own.find(|(_, held)| below(&held.path_below())).map(|(id, _)| *id)
+        let own = self.current_grants(device).filter(|(_, held)| held.grant.role != Role::Enumerator);
+        own.map(|(id, held)| (*id, held.path_below())).collect()
     }
 
     /// The revocations held of a device, whatever they come to.

@@ -11,8 +11,9 @@ pub struct LossShape {
     pub device: String,
     /// Whose it is.
     pub name: String,
-    /// The revocation, once it is made.
-    pub revocation: Option<String>,
+    /// The revocations, once they are made: one for each path by which the device was granted something through whoever
+    /// revokes.
+    pub revocations: Vec<String>,
     /// How many of its changes are kept.
     pub changes: u64,
     /// In how many sub-SLS.
