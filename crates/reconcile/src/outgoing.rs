@@ -52,8 +52,6 @@ pub struct Outgoing {
     sketch: Option<Sketched>,
     /// How often a sketch led nowhere.
     unclear: u32,
-    /// How many of these are about a scope that the peer no longer has.
-    outdated: usize,
     /// Named as differing, ids not listed yet.
     to_list: VecDeque<SubSls>,
     /// Listed, and the peer has not said yet what it wants of it.
@@ -136,7 +134,6 @@ impl Outgoing {
             summaries: VecDeque::new(),
             sketch: None,
             unclear: 0,
-            outdated: 0,
             to_list: VecDeque::new(),
             listed: VecDeque::new(),
             wanted: VecDeque::new(),
@@ -351,10 +348,7 @@ impl Outgoing {
             self.rounds += u32::from(self.summaries.is_empty());
             self.to_list.extend(places);
         }
-        // An answer to what was summarised before the last frames left says nothing of these.
-        let is_outdated = self.outdated > 0;
-        self.outdated = self.outdated.saturating_sub(1);
-        self.set_agreed(!is_outdated && self.is_settled());
+        self.set_agreed(self.is_settled());
         Ok(())
     }
 
@@ -385,8 +379,7 @@ impl Outgoing {
         } else if !self.lacking.contains(&place) && self.listed.iter().all(|left| left.sub_sls != place) {
             // It holds all that we listed there, and what it holds beyond that is not ours to know.
             self.unsettled.remove(&place);
-            let nothing_to_compare = matches!(&self.compare, Compare::In(places) if places.is_empty());
-            self.set_agreed(nothing_to_compare && self.outdated == 0 && self.is_settled());
+            self.set_agreed(self.is_settled());
         }
         Ok(())
     }
@@ -402,8 +395,6 @@ impl Outgoing {
     /// Compare everywhere once more: what the peer asked for so far may not be sent any more.
     pub fn compare_everywhere(&mut self) {
         self.compare = Compare::Everywhere;
-        self.outdated = self.summaries.len();
-        self.outdate_sketch();
         self.to_list.clear();
         self.wanted.clear();
         self.agreed = false;
@@ -484,8 +475,11 @@ impl Outgoing {
         }
     }
 
+    /// Whether nothing is under way, asked for, or still to be compared: an answer to what was asked before the
+    /// last frames left, or in a scope that is no more, says nothing of what is.
     fn is_settled(&self) -> bool {
-        self.summaries.is_empty()
+        matches!(&self.compare, Compare::In(places) if places.is_empty())
+            && self.summaries.is_empty()
             && self.sketch.is_none()
             && self.unsettled.is_empty()
             && self.doubted.is_empty()

@@ -224,6 +224,7 @@ fn what_was_skipped_counts_as_held_only_once_both_agree() {
     assert_eq!(outgoing.acknowledged(0, frame, &[]).unwrap().upto, 2);
     outgoing.passed(9);
     assert_eq!(outgoing.known().upto(), 2);
+    assert_eq!((outgoing.next(9, true), outgoing.next(9, true)), (Work::SayQuiet, Work::Sketch));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert_eq!(outgoing.known().upto(), 9);
@@ -238,6 +239,7 @@ fn an_answer_about_a_scope_that_is_no_more_agrees_to_nothing() {
     outgoing.scope_changed();
     outgoing.differs(&[]).unwrap();
     assert!(!outgoing.agreed());
+    assert_eq!((outgoing.next(0, true), outgoing.next(0, true)), (Work::SayQuiet, Work::Sketch));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());

@@ -22,8 +22,6 @@ pub(super) struct Sketched {
     symbols: usize,
     /// How many it asks for.
     asked: usize,
-    /// The peer's scope has changed since it left.
-    is_outdated: bool,
     /// It went with the greeting, before either side had said that it has sent everything.
     is_early: bool,
 }
@@ -42,16 +40,14 @@ impl Outgoing {
     /// A sketch of what is held in these sub-SLS is on its way, with so many symbols. It takes the place of one
     /// that waits.
     pub fn sketched(&mut self, places: BTreeSet<SubSls>, symbols: usize) {
-        let is_outdated = self.sketch.as_ref().is_some_and(|sketch| sketch.is_outdated);
-        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated, is_early: false });
+        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_early: false });
         self.agreed = false;
     }
 
     /// A sketch of these sub-SLS went with the greeting, with so many symbols. If it is not of what would be sketched
     /// now, its answer settles nothing.
     pub fn sketched_early(&mut self, places: BTreeSet<SubSls>, symbols: usize, is_of_now: bool) {
-        let is_outdated = !is_of_now;
-        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_outdated, is_early: true });
+        self.sketch = Some(Sketched { places, symbols, asked: symbols, is_early: true });
         if is_of_now {
             self.compare = Compare::In(BTreeSet::new());
         }
@@ -124,7 +120,7 @@ impl Outgoing {
             self.compare = Compare::Everywhere;
         }
         let has_all = are_all && found.is_empty() && self.is_settled();
-        self.set_agreed(!sketch.is_outdated && has_all || cfg!(planted = "lack-unheard"));
+        self.set_agreed(has_all || cfg!(planted = "lack-unheard"));
         Ok(())
     }
 
@@ -175,12 +171,6 @@ impl Outgoing {
     /// know no order.
     pub fn sort_wanted(&mut self, places: &BTreeMap<ChangeId, u64>) {
         self.wanted.make_contiguous().sort_by_key(|id| places.get(id));
-    }
-
-    pub(super) fn outdate_sketch(&mut self) {
-        if let Some(sketch) = &mut self.sketch {
-            sketch.is_outdated = true;
-        }
     }
 
     /// At most what a sketch can tell at once, which is far below what may be wanted. What is on its way goes

@@ -10,6 +10,14 @@ fn place() -> SubSls {
     "1811010005000300".parse().unwrap()
 }
 
+/// All of the log is sent, and everything is to be compared now.
+fn comparing(position: u64, known: u64) -> Outgoing {
+    let mut outgoing = Outgoing::new(position, known);
+    assert_eq!(outgoing.next(position, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(position, true), Work::Sketch);
+    outgoing
+}
+
 #[test]
 fn the_log_is_sent_before_anything_is_compared() {
     let mut outgoing = Outgoing::new(2, 2);
@@ -34,6 +42,35 @@ fn nothing_is_agreed_on_while_changes_are_not_acknowledged() {
     outgoing.sketched([place()].into(), 8);
     outgoing.lacks(&BTreeMap::new(), true).unwrap();
     assert!(!outgoing.agreed());
+}
+
+#[test]
+fn a_sketch_that_led_nowhere_is_compared_anew_before_anything_is_agreed_on() {
+    let mut outgoing = comparing(2, 2);
+    // Where one side alone may read goes as a summary beside it.
+    outgoing.sketched([place()].into(), 8);
+    outgoing.summarised(&["1811010005000301".parse().unwrap()]);
+    outgoing.unclear(false).unwrap();
+    outgoing.differs(&[]).unwrap();
+    assert!(!outgoing.agreed(), "of the sketch nothing is known");
+    assert_eq!(outgoing.next(2, true), Work::Summarise(None));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
+}
+
+#[test]
+fn statements_that_left_behind_a_summary_are_compared_before_anything_is_agreed_on() {
+    let mut outgoing = comparing(2, 2);
+    outgoing.sketched([place()].into(), 8);
+    outgoing.told([place()]);
+    outgoing.lacks(&BTreeMap::new(), true).unwrap();
+    assert!(!outgoing.agreed(), "the sketch was of what was held before");
+    assert_eq!(outgoing.next(2, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(2, true), Work::Summarise(Some([place()].into())));
+    outgoing.summarised(&[place()]);
+    outgoing.differs(&[]).unwrap();
+    assert!(outgoing.agreed());
 }
 
 #[test]
@@ -101,12 +138,14 @@ fn no_more_is_listed_than_is_answered_and_what_is_wanted_goes_first() {
 
 #[test]
 fn an_answer_to_an_older_summary_agrees_to_nothing_that_left_since() {
-    let mut outgoing = Outgoing::new(0, 0);
+    let mut outgoing = comparing(0, 0);
     outgoing.summarised(&[place()]);
     let frame = outgoing.sent(Some(1), [(id(1), place())]);
     outgoing.differs(&[]).unwrap();
     assert!(!outgoing.agreed());
     outgoing.acknowledged(0, frame, &[]).unwrap();
+    assert_eq!(outgoing.next(1, true), Work::SayQuiet);
+    assert_eq!(outgoing.next(1, true), Work::Summarise(Some([place()].into())));
     outgoing.summarised(&[place()]);
     outgoing.differs(&[]).unwrap();
     assert!(outgoing.agreed());
@@ -167,7 +206,7 @@ fn what_a_peer_brought_long_ago_and_waited_is_compared_before_it_counts_as_held_
 #[test]
 fn a_difference_in_one_part_of_a_summary_is_not_forgotten_with_the_next_part() {
     let elsewhere: SubSls = "1811010005000400".parse().unwrap();
-    let mut outgoing = Outgoing::new(0, 0);
+    let mut outgoing = comparing(0, 0);
     outgoing.rounds = ROUNDS_MAX;
     outgoing.summarised(&[place()]);
     outgoing.summarised(&[elsewhere]);
@@ -215,7 +254,7 @@ fn what_is_excepted_is_not_delivered() {
 
 #[test]
 fn a_frame_that_only_marks_a_place_takes_nothing_from_what_was_agreed() {
-    let mut outgoing = Outgoing::new(0, 0);
+    let mut outgoing = comparing(0, 0);
     outgoing.summarised(&[place()]);
     let frame = outgoing.marked(3);
     outgoing.differs(&[]).unwrap();
@@ -261,7 +300,7 @@ fn what_is_on_its_way_goes_once_however_often_the_peer_is_found_to_lack_it() {
 
 #[test]
 fn who_holds_all_and_was_never_told_of_a_place_in_the_log_is_owed_one() {
-    let mut outgoing = Outgoing::new(5, 0);
+    let mut outgoing = comparing(5, 0);
     outgoing.peer_was_told(0);
     assert!(!outgoing.owes_a_mark(), "it may lack something");
     outgoing.sketched([place()].into(), 8);
