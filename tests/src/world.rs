@@ -98,6 +98,8 @@ mod watch;
 
 mod witness;
 
+mod writing;
+
 /// How many nodes there are: an office, its relay, two coordinators, two supervisors, five enumerators.
 const NODES: usize = 11;
 const OFFICE: usize = 0;

@@ -30,7 +30,10 @@ pub fn edit(
     new_members: &mut dyn FnMut() -> MemberId,
 ) -> Result<Option<Draft>, EditError> {
     let mut patch = Patch::read(reading, questionnaire, patch, new_members).map_err(EditError::Answers)?;
-    patch.writes.retain(|(place, value)| !is_there(reading, writer.ink, place, value));
+    patch.writes.retain(|(place, value)| {
+        let is_dropped = cfg!(planted = "taken-back-unwritten") && *value == Scalar::Null;
+        !is_there(reading, writer.ink, place, value) && !is_dropped
+    });
     draft(reading, changes, writer, &patch, "")
 }
 

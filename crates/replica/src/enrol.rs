@@ -114,7 +114,9 @@ impl Replica {
             Fate::Withdrawn { .. } => return Ok(invitation),
             Fate::Open => invitation.fate = Fate::Withdrawn { at_ms: now.wall_ms },
         }
-        self.keep_invitation(id, &invitation)?;
+        if !cfg!(planted = "withdrawal-unkept") {
+            self.keep_invitation(id, &invitation)?;
+        }
         Ok(invitation)
     }
 

@@ -37,6 +37,9 @@ impl World {
         }
         let relay_key = self.nodes[relay].key;
         let own = Session { exported: self.chance.bytes(), device: key, relay: relay_key };
+        if self.chance.one_in(6) {
+            return self.is_taken_back(relay, &code, &own).map(|()| false);
+        }
         let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(false) };
         let answer = replica.enrol(now, HERE, &own, &ask(&code, &own, None));
         let Some(answer) = self.was_done(relay, answer)? else { return Ok(false) };
@@ -56,6 +59,23 @@ impl World {
         self.trace.note((node, relay), || format!("{node} is enrolled by {relay}"));
         self.tally.hit(Fault::Enrolled);
         Ok(true)
+    }
+
+    /// The office takes the invitation back before anybody came: whoever comes then is granted nothing.
+    fn is_taken_back(&mut self, relay: usize, code: &Code, own: &Session) -> Checked {
+        let now = self.nodes[relay].clock(self.now_ms);
+        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(()) };
+        let withdrawn = replica.withdraw(now, &code.invitation());
+        if self.was_done(relay, withdrawn)?.is_none() {
+            return Ok(());
+        }
+        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(()) };
+        let answer = replica.enrol(now, HERE, own, &ask(code, own, None));
+        let Some(answer) = self.was_done(relay, answer)? else { return Ok(()) };
+        match believe(code, own, answer) {
+            Err(EnrolError::Refused(EnrolRefusal::Withdrawn { .. })) => Ok(()),
+            other => Err(format!("{relay} answers who uses a code that was taken back with {other:?}")),
+        }
     }
 
     /// Who finds the card afterwards is granted nothing.

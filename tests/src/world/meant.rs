@@ -18,6 +18,8 @@ use super::sim::Checked;
 pub(super) struct Meant {
     /// Where a new family lives.
     pub(super) home: Option<SubSls>,
+    /// In another ink than the usual one of the role.
+    pub(super) ink: Option<Ink>,
     /// What its node read of the record before.
     pub(super) before: Option<Reading>,
     pub(super) writes: Vec<(Place, Scalar)>,
@@ -49,11 +51,11 @@ impl Meant {
         if made.is_empty() && self.writes.is_empty() && self.member.is_empty() {
             return Ok(());
         }
-        let role = replica.trust().and_then(|trust| {
-            let roles = trust.roles_at(&replica.device(), &record.home());
-            roles.first().copied()
-        });
-        let ink = ink_of(role.ok_or("somebody without a role wrote")?);
+        let may = inks_at(replica, &record.home());
+        let ink = self.ink.or(may.first().copied()).ok_or("somebody without a role wrote")?;
+        if !may.contains(&ink) {
+            return Err(format!("it came in {ink}, which is not theirs: {may:?} are"));
+        }
         let [id] = made else {
             let nothing = made.is_empty() && self.member.is_empty() && self.settles.is_empty();
             return if nothing && self.writes.iter().all(|(place, value)| self.stood(ink, place, value)) {
@@ -86,7 +88,10 @@ impl Meant {
     fn stood(&self, ink: Ink, place: &Place, value: &Scalar) -> bool {
         let answer = self.before.as_ref().and_then(|before| before.answer(place));
         match answer.map(|answer| answer.in_ink(ink)).unwrap_or_default() {
-            [] => *value == Scalar::Null,
+            [] => {
+                let said = answer.is_some_and(|answer| answer.effective().value != Scalar::Null);
+                *value == Scalar::Null && !said
+            }
             [only] => only.value == *value,
             _ => false,
         }
@@ -198,11 +203,14 @@ impl Made<'_> {
     }
 }
 
-fn ink_of(role: Role) -> Ink {
-    match role {
-        Role::District => Ink::Black,
-        Role::Coordinator => Ink::Green,
-        Role::Supervisor => Ink::Red,
-        Role::Enumerator => Ink::Pencil,
-    }
+/// The inks that this device may write there, the usual one first.
+pub(super) fn inks_at(replica: &Replica, home: &SubSls) -> Vec<Ink> {
+    let roles = replica.trust().map(|trust| trust.roles_at(&replica.device(), home)).unwrap_or_default();
+    let inks = roles.into_iter().flat_map(|role| match role {
+        Role::District => &[Ink::Black, Ink::Printed][..],
+        Role::Coordinator => &[Ink::Green],
+        Role::Supervisor => &[Ink::Red],
+        Role::Enumerator => &[Ink::Pencil],
+    });
+    inks.copied().collect()
 }

@@ -1,8 +1,8 @@
 //! The specification as a program: what a node that holds these changes and these grants must
 //! admit, what stands, what is read and what is in conflict. Sets and closures, written to be
 //! obvious, and independent: nothing here uses the crates that do the same for a living (a test
-//! holds it to that). Signatures are not checked, and what depends on the questionnaire is left
-//! out: conflicts of rules, and identity numbers in two records. Only `compare` knows the product.
+//! holds it to that). Signatures are not checked. What depends on the questionnaire is told by `rules`, of
+//! the worlds' own one alone. Only `compare` knows the product.
 
 pub mod compare;
 
@@ -40,6 +40,9 @@ mod conflicts;
 
 mod reading;
 pub use reading::{read, written};
+
+mod rules;
+pub use rules::{broken, identities};
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,11 @@
 //! it was asked, and of everybody else what was so before. The model hears of a statement from the node that made it,
 //! and would follow one that says something else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::{GrantView, Reason, Standing, Trust};
 use rukun_change::{ChangeId, DeviceKey, Ink, RecordId, Region, StatementId};
-use rukun_document::Reading;
+use rukun_document::{Logged, Reading};
 use rukun_replica::{Decided, Loss, Moved, NewGrant, Replica};
 use serde_json::Value;
 
@@ -58,39 +58,45 @@ pub(super) fn is_granted(
     Err(format!("{new:?} by {} was meant, and {view:?} granted, by which it reads {reads:?}", issuer.short()))
 }
 
-/// A decision names the one change, and that one stands as was decided. Of all others nothing was said, but of those
-/// that share its number or its place.
-pub(super) fn is_decided(
-    decided: &Decided,
-    (change, upheld): (ChangeId, bool),
+/// Decisions name the changes that were to be decided on, and no other.
+pub(super) fn are_named(decided: &Decided, changes: &[ChangeId]) -> Checked {
+    let (named, meant): (BTreeSet<_>, BTreeSet<_>) =
+        (decided.changes.iter().collect(), changes.iter().collect());
+    if named == meant && decided.changes.len() == meant.len() && !decided.decisions.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{changes:?} were to be decided on, and {decided:?} was"))
+}
+
+/// Those of them in this record stand as was decided. Of all others nothing was said, but of those that share a
+/// number or a place with one of them.
+pub(super) fn are_decided(
+    (changes, upheld): (&[ChangeId], bool),
     before: &Standings,
     after: &Reading,
 ) -> Checked {
-    if decided.changes != [change] || decided.decisions.len() != 1 {
-        return Err(format!("{change:.12} was to be decided on, and {decided:?} was"));
-    }
     let log = after.log();
-    let Some(one) = log.iter().find(|logged| logged.change == change) else {
-        return Err(format!("{change:.12} was decided on and is not there"));
-    };
-    let as_decided = match one.standing {
-        Standing::Upheld | Standing::SetAside(Reason::Dangling | Reason::Sequence) => upheld,
-        Standing::SetAside(Reason::Dismissed) => !upheld,
-        _ => false,
-    };
-    if !as_decided {
-        return Err(format!("{change:.12} stands {:?} once it was decided on: {upheld}", one.standing));
+    let named: Vec<&Logged> = log.iter().filter(|logged| changes.contains(&logged.change)).collect();
+    let otherwise = named.iter().find(|one| match one.standing {
+        Standing::Upheld | Standing::SetAside(Reason::Dangling | Reason::Sequence) => !upheld,
+        Standing::SetAside(Reason::Dismissed) => upheld,
+        _ => true,
+    });
+    if let Some(one) = otherwise {
+        return Err(format!("{:.12} stands {:?} once it was decided on: {upheld}", one.change, one.standing));
     }
     let shares = |change: &ChangeId| {
-        log.iter().find(|logged| logged.change == *change).is_some_and(|other| {
-            other.author.device == one.author.device && (other.n == one.n || other.ink == one.ink)
+        let other = log.iter().find(|logged| logged.change == *change);
+        other.is_some_and(|other| {
+            let is_near = |one: &&Logged| other.n == one.n || other.ink == one.ink;
+            named.iter().any(|one| other.author.device == one.author.device && is_near(one))
         })
     };
     let now = of_log(after);
-    match before
+    let touched = before
         .iter()
-        .find(|(other, (_, stood))| now.get(*other).is_none_or(|(_, now)| now != stood && !shares(other)))
-    {
+        .find(|(other, (_, stood))| now.get(*other).is_none_or(|(_, now)| now != stood && !shares(other)));
+    match touched {
         None => Ok(()),
         Some((other, stood)) => {
             Err(format!("{other:.12} stood {stood:?} and was not decided on: {:?}", now.get(other)))

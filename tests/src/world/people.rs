@@ -1,15 +1,16 @@
-//! People: they write, correct, settle conflicts, and grant each other regions, each on the device at
-//! hand and as far as the keyboard lets them.
+//! People: they found the survey, register its first families, and grant each other regions, each on the device
+//! at hand and as far as the keyboard lets them.
 
 use rukun_authority::{Charter, Keypair, Role};
-use rukun_change::{ChangeId, DeviceKey, Digest, Moment, RecordId, Region, Scalar, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Digest, RecordId, Region, SubSls};
 use rukun_document::Place;
-use rukun_replica::{ActionError, Choice, NewGrant};
-use serde_json::{Value, json};
+use rukun_replica::{ActionError, NewGrant};
+use serde_json::json;
 
 use super::meant::Meant;
 use super::outcome::is_granted;
 use super::sim::{Checked, World};
+use super::writing::{int, text};
 use super::{Chance, ENUMERATORS, OFFICE};
 
 /// A questionnaire short enough to be asked a million times.
@@ -30,120 +31,8 @@ pub(super) const HOMES: [&str; 5] =
 const FIRST_FAMILIES: usize = 72;
 /// More writes than frames may be in flight.
 const BURST: usize = 10;
-/// A record does not grow for ever: what is read of it is compared by the square of its changes.
-const CHANGES_OF_RECORD_MAX: usize = 14;
 
 impl World {
-    /// Somebody writes something, if the node runs and the keyboard lets them.
-    pub(super) fn write(&mut self, node: usize, luck: u64) -> Checked {
-        self.come_up(node)?;
-        let mut chance = Chance::new(luck);
-        let now = self.nodes[node].clock(self.now_ms);
-        let records = self.truth.records_of(node);
-        let open: Vec<RecordId> = records
-            .iter()
-            .filter(|record| self.truth.changes_of(record) < CHANGES_OF_RECORD_MAX)
-            .copied()
-            .collect();
-        let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
-        let record = chance.place(open.len()).map(|at| open[at]);
-        let (field, most) = *chance.pick(&[("r304", 7), ("r305", 8), ("r302", 90), ("r112", 6)]);
-        let value = chance.between(1, most);
-        if chance.one_in(12) {
-            // They look through the list first, which makes up what is shown of every record.
-            if let Err(error) = replica.records(None, None, 5) {
-                return self.disk_failed(node, &error.to_string());
-            }
-        }
-        let before = record.and_then(|record| replica.reading(&record).ok());
-        let mut meant = Meant { before, ..Meant::default() };
-        let written = match (record, chance.below(12)) {
-            (None, _) | (_, 0..=2) => {
-                let home: SubSls = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
-                meant = Meant { home: Some(home), ..Meant::default() };
-                meant.writes =
-                    vec![(Place::family("r108"), text("Keluarga")), (Place::family(field), int(value))];
-                replica
-                    .add_record(now, home, None, &json!({"r108": "Keluarga", field: value}))
-                    .map(|(record, _)| record)
-            }
-            (Some(record), 3) => {
-                meant.member = vec![("r402", text("Anggota")), ("r407", int(value))];
-                let patch = json!({"members": {"+1": {"r402": "Anggota", "r407": value}}});
-                replica.edit(now, &record, None, &patch).map(|_| record)
-            }
-            (Some(record), 4) => replica.reading(&record).and_then(|reading| {
-                let Some(at) = chance.place(reading.members().len()) else { return Ok(record) };
-                let member = reading.members()[at];
-                meant.writes.push((Place::of(member, "r407"), int(value)));
-                let patch = json!({"members": {member.to_string(): {"r407": value}}});
-                replica.edit(now, &record, None, &patch).map(|_| record)
-            }),
-            (Some(record), 5) => {
-                let member =
-                    replica.reading(&record).ok().and_then(|reading| reading.members().first().copied());
-                let member = member.filter(|_| chance.one_in(2));
-                meant.writes.push((Place { member, field: "gone".into() }, text("pindah")));
-                replica.mark_gone(now, &record, member, "pindah", None).map(|_| record)
-            }
-            (Some(record), 6 | 7) => replica.show_conflicts(&record).and_then(|shown| {
-                let with_place = shown.iter().find_map(|one| Some((one.place.clone()?, &one.candidates)));
-                let Some((place, candidates)) = with_place else { return Ok(record) };
-                let Some(at) = chance.place(candidates.len()) else { return Ok(record) };
-                let candidate = &candidates[at];
-                meant.writes.push((place.clone(), candidate.value.clone()));
-                let there = shown.iter().filter(|one| one.place.as_ref() == Some(&place));
-                meant.settles = there.flat_map(|one| one.candidates.iter().cloned()).collect();
-                replica.resolve(now, &record, &place, &Choice::Pick(candidate.change), None).map(|_| record)
-            }),
-            (Some(record), _) => {
-                meant.writes.push((Place::family(field), int(value)));
-                let patch: Value = json!({field: value});
-                replica.edit(now, &record, None, &patch).map(|_| record)
-            }
-        };
-        self.trace.note((node, written.is_ok()), || format!("{node} writes: {written:?}"));
-        match written {
-            Ok(record) => self.is_as_meant(node, now, &record, &meant)?,
-            Err(ActionError::Replica(error)) => return self.disk_failed(node, &error.to_string()),
-            // The keyboard says no: nothing was written.
-            Err(error) => self.may_be_refused(node, &error, &meant)?,
-        }
-        self.commit(node)
-    }
-
-    /// What came of an act is what was meant.
-    fn is_as_meant(&mut self, node: usize, now: Moment, record: &RecordId, meant: &Meant) -> Checked {
-        let made = self.made(node, record)?;
-        let Some(replica) = self.nodes[node].replica.as_ref() else { return Ok(()) };
-        let checked = meant.check(replica, (&self.truth.facts, &self.liars), now, record, &made);
-        checked.map_err(|error| format!("{node} wrote in {record} what was not meant: {error}"))
-    }
-
-    /// A keyboard says no for a reason, and none of these is the fault of who sits there.
-    fn may_be_refused(&self, node: usize, error: &ActionError, meant: &Meant) -> Checked {
-        use rukun_document::EditError;
-        let lied = || self.truth.facts.values().any(|fact| self.liars.contains(&fact.author.device));
-        let fault = match error {
-            ActionError::Own(_)
-            | ActionError::Empty
-            | ActionError::NoReason
-            | ActionError::LongReason { .. }
-            | ActionError::Ink { .. }
-            | ActionError::NoConflict { .. }
-            | ActionError::NotShown { .. }
-            | ActionError::NewCandidate { .. }
-            | ActionError::NoCandidate { .. }
-            | ActionError::Edit(EditError::Body(_)) => true,
-            ActionError::Edit(EditError::Engine(_)) => !lied(),
-            ActionError::SettlesNothing { .. } | ActionError::Edit(EditError::Answers(_)) => {
-                meant.settles.is_empty()
-            }
-            _ => false,
-        };
-        if fault { Err(format!("{node} refuses {meant:?}: {error}")) } else { Ok(()) }
-    }
-
     /// Enumerators have registered some families before anything goes wrong.
     pub(super) fn write_the_first(&mut self) -> Checked {
         for at in 0..FIRST_FAMILIES {
@@ -282,14 +171,6 @@ impl World {
         self.truth.said(statements);
         self.commit(OFFICE)
     }
-}
-
-fn text(text: &str) -> Scalar {
-    Scalar::Text(text.into())
-}
-
-fn int(value: u64) -> Scalar {
-    Scalar::Int(value.cast_signed())
 }
 
 /// Ids of changes, for messages to people.

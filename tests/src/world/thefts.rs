@@ -1,11 +1,13 @@
 //! Devices are lost: a superior revokes one while its finder goes on with it, writes and grants; what
 //! comes of it later is upheld and dismissed, by one superior and another.
 
-use rukun_authority::{GrantView, Keypair, Role};
+use std::collections::BTreeSet;
+
+use rukun_authority::{GrantView, Keypair, Role, Trust};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SubSls};
 use rukun_replica::ActionError;
 
-use super::outcome::{goes_on, is_decided, is_moved, is_revoked, readers, standings};
+use super::outcome::{Standings, are_decided, are_named, goes_on, is_moved, is_revoked, readers, standings};
 use super::people::HOMES;
 use super::sim::{Checked, World};
 use super::tally::Fault;
@@ -209,8 +211,11 @@ impl World {
         let Some(at) = chance.place(among.len()) else { return Ok(()) };
         let ((change, _, home), upheld) = (among[at], chance.one_in(2));
         let looks = chance.one_in(4);
+        // Often several at once.
+        let others = among.iter().skip(at + 1).map(|(change, _, _)| *change);
+        let changes: Vec<ChangeId> = [change].into_iter().chain(others.take(chance.below(3))).collect();
         let witness = if looks { self.who_has_looked(node, &change, &mut chance)? } else { None };
-        self.decide(node, change, upheld)?;
+        self.decide(node, &changes, upheld)?;
         let Some(witness) = witness else { return Ok(()) };
         self.link(witness, node)?;
         self.run_until(self.now_ms + 8 * self.delay_ms)?;
@@ -232,25 +237,30 @@ impl World {
         for (node, upheld) in [(OFFICE, upheld), (RELAY, !upheld)] {
             self.come_up(node)?;
             self.grant(node, false, fact.author.device, role, &[&region])?;
-            self.decide(node, change, upheld)?;
+            self.decide(node, &[change], upheld)?;
         }
         self.link(RELAY, OFFICE)
     }
 
-    fn decide(&mut self, node: usize, change: ChangeId, upheld: bool) -> Checked {
-        let Some(record) = self.truth.facts.get(&change).map(|fact| fact.record) else { return Ok(()) };
+    fn decide(&mut self, node: usize, changes: &[ChangeId], upheld: bool) -> Checked {
+        let records = changes.iter().filter_map(|change| Some(self.truth.facts.get(change)?.record));
+        let records: BTreeSet<RecordId> = records.collect();
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         // A word of a tier above stands, whatever is said below it.
-        let is_free = replica.trust().is_some_and(|trust| trust.decisions_on(&change).is_empty());
-        let before = standings(replica, &[record]);
-        let decided = replica.decide(None, &[change], upheld);
+        let unsaid = |trust: &Trust| changes.iter().all(|change| trust.decisions_on(change).is_empty());
+        let is_free = replica.trust().is_some_and(unsaid);
+        let before: Vec<Standings> = records.iter().map(|record| standings(replica, &[*record])).collect();
+        let decided = replica.decide(None, changes, upheld);
         self.trace.note((node, decided.is_ok()), || format!("{node} settles, {upheld}: {decided:?}"));
         match decided {
             Ok(decided) => {
-                if let Ok(reading) = replica.reading(&record)
-                    && (is_free || node <= RELAY)
-                {
-                    is_decided(&decided, (change, upheld), &before, &reading)?;
+                are_named(&decided, changes)?;
+                for (record, before) in records.iter().zip(&before) {
+                    if let Ok(reading) = replica.reading(record)
+                        && (is_free || node <= RELAY)
+                    {
+                        are_decided((changes, upheld), before, &reading)?;
+                    }
                 }
                 self.tally.hit(Fault::Settled);
             }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId, SubSls};
+use rukun_document::ConflictKind;
 use rukun_replica::{ActionError, Replica};
 
-use super::model::compare::{compare, compare_line, holdings};
-use super::model::{Grants, Held, Loss, read, statement_id};
+use super::model::compare::{compare, compare_duplicates, compare_line, compare_rules, holdings};
+use super::model::{Grants, Held, Loss, broken, read, statement_id};
 use super::people::list;
 use super::sim::{Checked, World};
 use super::{NODES, OFFICE};
@@ -157,10 +158,23 @@ impl World {
         if !lines.iter().map(|line| &line.id).eq(held.records().filter(|record| !held.is_erased(record))) {
             return Err(format!("{node} does not list the records that it holds"));
         }
-        for line in lines {
-            compare_line(&read(&line.id, held, grants), &line)
-                .map_err(|difference| format!("{node} lists {} wrongly: {difference}", line.id))?;
+        let expected: BTreeMap<RecordId, _> =
+            lines.iter().map(|line| (line.id, read(&line.id, held, grants))).collect();
+        for line in &lines {
+            let expected = &expected[&line.id];
+            let rules = line.conflicts.get(&ConflictKind::Rule).copied().unwrap_or_default();
+            let alike = match broken(expected).len() as u64 {
+                wrong if wrong == rules => compare_line(expected, line),
+                wrong => {
+                    Err(format!("{wrong} things are at odds with the questionnaire, and {rules} listed"))
+                }
+            };
+            alike.map_err(|difference| format!("{node} lists {} wrongly: {difference}", line.id))?;
         }
+        let twice =
+            replica.conflicts(None, Some(ConflictKind::Duplicate)).map_err(|error| error.to_string())?;
+        compare_duplicates(&expected, &twice)
+            .map_err(|difference| format!("{node} compares numbers wrongly: {difference}"))?;
         let status = replica.status().map_err(|error| error.to_string())?;
         if status.waiting > WAITING_MAX * (status.peers.len() as u64 + 1) {
             return Err(format!("{node} lets {} changes wait", status.waiting));
@@ -216,6 +230,7 @@ impl World {
             let reading = replica.reading(record).map_err(|error| error.to_string())?;
             let conflicts = reading.conflicts(replica.questionnaire());
             compare(&expected, &reading, &conflicts)
+                .and_then(|()| compare_rules(&expected, &conflicts))
                 .map_err(|difference| format!("{node} reads {record} wrongly: {difference}"))?;
         }
         Ok(())

@@ -46,8 +46,11 @@ fn effective_answers(reading: &Reading) -> Answers {
 fn conflict(reading: &Reading, questionnaire: &Questionnaire, violation: Violation) -> Conflict {
     let Violation { member, kind, fields, text } = violation;
     let level = if member.is_some() { Level::Member } else { Level::Family };
-    let is_here =
-        |field: &String| questionnaire.variable(field).is_none_or(|variable| variable.level == level);
+    // An answer to what is asked on the other level stands here all the same.
+    let is_own = kind == ViolationKind::NotAsked;
+    let is_here = |field: &String| {
+        is_own || questionnaire.variable(field).is_none_or(|variable| variable.level == level)
+    };
     let places =
         fields.iter().map(|field| Place { member: member.filter(|_| is_here(field)), field: field.clone() });
     let places: Vec<Place> = places.collect();

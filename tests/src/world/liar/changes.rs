@@ -95,15 +95,28 @@ fn answer(chance: &mut Chance, field: &str) -> (Spot, String, Scalar) {
     (Spot::Family, field.into(), Scalar::Int(chance.between(1, 7) as i64))
 }
 
+/// What no keyboard lets through, half of the time.
+fn odd_answer(chance: &mut Chance) -> (&'static str, Scalar) {
+    let text = |text: &str| Scalar::Text(text.into());
+    match chance.below(10) {
+        0 => ("r304", Scalar::Int(i64::MAX)),
+        1 => ("r112", text("enam")),
+        2 => ("r402", text("Anggota")),
+        3 => ("r999", Scalar::Int(1)),
+        4 => ("r403", text("1811010101200001")),
+        _ => ("r304", Scalar::Int(chance.between(1, 7) as i64)),
+    }
+}
+
 /// A first change of its author: in a record that there is, or in one that nobody knows.
 fn draft(chance: &mut Chance, truth: &Truth<'_>) -> Draft {
     let there = truth.honest.iter().map(|one| one.change.record).filter(|one| one.home() == truth.home);
     let there: Vec<RecordId> = there.collect();
     let new = RecordId::new(truth.home, chance.bytes());
     let record = chance.place(there.len()).filter(|_| !chance.one_in(3)).map_or(new, |at| there[at]);
-    let (_, field, value) = answer(chance, "r304");
+    let (field, value) = odd_answer(chance);
     let n = chance.between(1, 1 << 40);
-    Draft { time_ms: chance.between(0, 1 << 41) as i64, ..Draft::new(n, record, Ink::Pencil, &field, value) }
+    Draft { time_ms: chance.between(0, 1 << 41) as i64, ..Draft::new(n, record, Ink::Pencil, field, value) }
 }
 
 fn other_record(chance: &mut Chance, draft: &Draft) -> RecordId {

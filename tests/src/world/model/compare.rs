@@ -1,18 +1,18 @@
 //! The model beside the product: the same set of changes and grants, and any difference in words.
 //! The only file of the model that knows both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use rukun_authority::{Reason, Trust};
-use rukun_change::{ChangeId, DeviceKey, Ink, Scalar, SubSls};
+use rukun_change::{ChangeId, DeviceKey, Ink, RecordId, Scalar, SubSls};
 use rukun_document::{ConflictKind, Reading};
 use rukun_replica::{RecordLine, Replica, ReplicaError};
 
 use super::{
-    Conflict, Erasure, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Role, RootWord, Standing,
-    Why,
+    Conflict, Erasure, Expected, Fact, Granted, Grants, Held, Judged, Kind, Loss, Place, Role, RootWord,
+    Standing, Why, broken, identities,
 };
 
 /// The facts of all changes ever seen, decoded once for all nodes.
@@ -78,7 +78,7 @@ fn grants_of(replica: &Replica, trust: &Trust) -> Result<(Grants, Vec<Erasure>),
 }
 
 /// Whether a node reads in a record what the model expects, and finds the same conflicts. Those of
-/// rules and of identity numbers, which only the questionnaire can tell, are passed over.
+/// rules and of identity numbers, which only the questionnaire can tell, are for the two below.
 ///
 /// # Errors
 /// What differs.
@@ -94,8 +94,56 @@ pub fn compare(
     same("members, gone ones included", &expected.all_members.iter().collect::<Vec<_>>(), all_members)?;
     same("reason of being gone", &expected.gone, &reading.gone())?;
     let mut found: Vec<Conflict<'_>> = conflicts.iter().filter_map(as_expected).collect();
+    found.retain(|conflict| conflict.kind != Kind::Rule);
     found.sort();
     same("conflicts", &expected.conflicts, &found)
+}
+
+/// Whether a node finds the same at odds with the worlds' questionnaire.
+///
+/// # Errors
+/// What differs.
+pub fn compare_rules(expected: &Expected<'_>, conflicts: &[rukun_document::Conflict]) -> Result<(), String> {
+    let mut found: Vec<Conflict<'_>> = conflicts.iter().filter_map(as_expected).collect();
+    found.retain(|conflict| conflict.kind == Kind::Rule);
+    found.sort();
+    same("what is at odds with the questionnaire", &broken(expected), &found)
+}
+
+/// Whether a node finds the same numbers in two of these records, which are all that it lists.
+///
+/// # Errors
+/// What differs.
+pub fn compare_duplicates(
+    expected: &BTreeMap<RecordId, Expected<'_>>,
+    conflicts: &[(RecordId, Vec<rukun_document::Conflict>)],
+) -> Result<(), String> {
+    let mut bearers: BTreeMap<(bool, &str), BTreeSet<RecordId>> = BTreeMap::new();
+    let of_family = |(_, field): &Place<'_>| *field == "r114";
+    for (record, expected) in expected {
+        for (place, number) in identities(expected) {
+            bearers.entry((of_family(&place), number)).or_default().insert(*record);
+        }
+    }
+    let mut ours = Vec::new();
+    for (record, expected) in expected {
+        for (place, number) in identities(expected) {
+            let mut others = bearers[&(of_family(&place), number)].clone();
+            others.remove(record);
+            if !others.is_empty() {
+                ours.push((*record, place, others.into_iter().collect::<Vec<_>>()));
+            }
+        }
+    }
+    let all = conflicts.iter().flat_map(|(record, found)| found.iter().map(move |one| (record, one)));
+    let mut theirs = Vec::new();
+    for (record, conflict) in all.filter(|(_, one)| one.kind == ConflictKind::Duplicate) {
+        let place = conflict.place.as_ref().ok_or("a number stands at no place")?;
+        theirs.push((*record, (place.member, place.field.as_str()), conflict.other.clone()));
+    }
+    ours.sort();
+    theirs.sort();
+    same("numbers that stand twice", &ours, &theirs)
 }
 
 /// Whether a node's list shows a record as the model expects.
@@ -219,7 +267,8 @@ fn as_expected(conflict: &rukun_document::Conflict) -> Option<Conflict<'_>> {
         ConflictKind::Stale => Kind::Stale,
         ConflictKind::Presence => Kind::Presence,
         ConflictKind::SetAside => Kind::SetAside,
-        ConflictKind::Rule | ConflictKind::Duplicate => return None,
+        ConflictKind::Rule => Kind::Rule,
+        ConflictKind::Duplicate => return None,
     };
     let place = conflict.place.as_ref().map(|place| (place.member, place.field.as_str()));
     let candidates = conflict.candidates.iter().map(|candidate| (candidate.change, &candidate.value));
@@ -232,6 +281,7 @@ fn kind_in_product(kind: Kind) -> ConflictKind {
         Kind::Stale => ConflictKind::Stale,
         Kind::Presence => ConflictKind::Presence,
         Kind::SetAside => ConflictKind::SetAside,
+        Kind::Rule => ConflictKind::Rule,
     }
 }
 

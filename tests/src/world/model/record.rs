@@ -70,6 +70,8 @@ pub enum Kind {
     Presence,
     /// A change that does not count.
     SetAside,
+    /// Something at odds with the questionnaire.
+    Rule,
 }
 
 /// One conflict: where, and what a person chooses among, in the order in which it is shown.
