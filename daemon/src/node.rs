@@ -146,14 +146,15 @@ impl From<ClientError> for VerbError {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use rukun_authority::Keypair;
+    use rukun_authority::{Keypair, Role};
     use rukun_change::SurveyId;
     use serde_json::json;
 
     use super::*;
     use crate::survey::{BUILT_IN, Survey};
     use crate::verbs::{
-        BlameShape, Edit, IdShape, LogShape, PeersShape, RecordShape, RecordsShape, WrittenShape,
+        BlameShape, Edit, GrantedShape, IdShape, LogShape, PeersShape, RecordShape, RecordsShape,
+        WrittenShape,
     };
 
     /// A founded district in a folder of its own.
@@ -202,6 +203,21 @@ pub(crate) mod tests {
         assert_eq!(Some(&wall.answer.change), changed.change.as_ref());
         let who = &wall.answer.who;
         assert_eq!((who.author.as_str(), who.role.as_deref()), ("BPS Kabupaten Mesuji", Some("district")));
+    }
+
+    #[test]
+    fn a_grant_that_takes_the_place_of_one_before_says_what_it_took_away() {
+        let (_parent, mut node) = district();
+        let mut grant = |places: &[&str]| -> GrantedShape {
+            let regions = places.iter().map(|place| place.parse().unwrap()).collect();
+            let (device, role) = (Keypair::from_seed(&[2; 32]).key(), Role::Enumerator);
+            node.ask(Request::Grant { device, role, regions, name: "Siti".into() }).unwrap()
+        };
+        let (one, other) = ("18110100050003", "18110100050004");
+        assert_eq!(grant(&[one]).taken, [""; 0]);
+        assert_eq!(grant(&[one, other]).taken, [""; 0]);
+        assert_eq!(grant(&[other]).taken, [one]);
+        assert_eq!(grant(&["1811010005"]).taken, [""; 0]);
     }
 
     #[test]

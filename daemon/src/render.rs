@@ -33,7 +33,7 @@ pub use paint::Paint;
 pub use provenance::{blame, log};
 pub use records::{bad_row, import_report, record, record_list, written};
 pub use sls::{redrawn, redrawn_list};
-pub use status::{founded, grant, grants, joined, peers, status};
+pub use status::{founded, granted, grants, joined, peers, status};
 pub use table::{Cell, Table};
 
 use serde_json::Value;

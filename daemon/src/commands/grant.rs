@@ -8,11 +8,11 @@ use super::output::Output;
 use crate::disk::Folder;
 use crate::node::Node;
 use crate::render;
-use crate::verbs::{self, GrantShape, GrantsShape, Request, VerbError};
+use crate::verbs::{self, GrantShape, GrantedShape, GrantsShape, Request, VerbError};
 
 pub(super) fn grant(folder: &Folder, request: Request, output: Output) -> Result<(), VerbError> {
     let mut node = Node::open(folder)?;
-    let granted: GrantShape = match request {
+    let granted: GrantedShape = match request {
         Request::Grant { device, role: Role::District, regions, name } if folder.root_path().exists() => {
             let root = folder.root()?;
             let new = NewGrant { subject: device, role: Role::District, regions, name };
@@ -25,7 +25,7 @@ pub(super) fn grant(folder: &Folder, request: Request, output: Output) -> Result
     let address = listens.map(|quic| {
         if quic.ip().is_unspecified() { format!("HOST:{}", quic.port()) } else { quic.to_string() }
     });
-    output.show(&granted, |granted, paint| render::grant(granted, address.as_deref(), paint))?;
+    output.show(&granted, |granted, paint| render::granted(granted, address.as_deref(), paint))?;
     Ok(())
 }
 

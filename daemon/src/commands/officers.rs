@@ -1,6 +1,7 @@
 //! Inviting officers, each with a code that is made here, printed on a card and kept nowhere; listing
 //! them, and taking invitations back.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -104,7 +105,9 @@ fn relay(import: &Import, folder: &Folder) -> Result<String, VerbError> {
         check_address(relay)?;
         return Ok(relay.clone());
     }
-    let listens = folder.note()?.map(|note| note.quic).filter(|quic| !quic.ip().is_unspecified());
+    // An address that says nothing to another device is on no card unless somebody says so.
+    let is_said = |quic: &SocketAddr| !quic.ip().is_unspecified() && !quic.ip().is_loopback();
+    let listens = folder.note()?.map(|note| note.quic).filter(is_said);
     listens.map(|quic| quic.to_string()).ok_or_else(|| {
         let remedy = "say it: --relay HOST:PORT, the address and port at which they reach this node's daemon";
         VerbError::new("the cards must say where the officers' devices find this node", remedy)

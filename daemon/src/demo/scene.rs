@@ -18,7 +18,7 @@ use super::{Narrator, WAIT_MAX};
 use crate::people::Family;
 use crate::survey::{BUILT_IN, Survey};
 use crate::verbs::{
-    self, Edit, FingerprintsShape, FoundedShape, GrantShape, PeersShape, Request, StatusShape, VerbError,
+    self, Edit, FingerprintsShape, FoundedShape, GrantedShape, PeersShape, Request, StatusShape, VerbError,
     WrittenShape,
 };
 
@@ -82,7 +82,7 @@ impl Scene {
         let part = &self.officer(below).part;
         let (role, regions, name) = (part.role, part.regions.clone(), part.name.into());
         let device: DeviceKey = self.officer(below).device.parse().expect("a device's own id is one");
-        let _: GrantShape = self.officer(above).ask(Request::Grant { device, role, regions, name })?;
+        let _: GrantedShape = self.officer(above).ask(Request::Grant { device, role, regions, name })?;
         let (survey, peers) =
             (founded.survey.parse().expect("a survey's own id is one"), vec![self.officer(above).address()?]);
         let officer = self.officer(below);

@@ -14,6 +14,9 @@ use super::file::{KEY_BYTES, io_error, read_key, remove_if_there, sync_folder, w
 use super::secret::Secret;
 use super::{Folder, generator, random};
 
+const STAYS_AS_IT_IS: &str =
+    "what was erased may be in the store's file still, which is made anew at a start with room";
+
 impl Folder {
     /// Opens the store with its key file or passphrase, and with what a renewal that was cut off left.
     pub(super) fn open_settled(&self) -> Result<(Store, Secret), DiskError> {
@@ -38,6 +41,10 @@ impl Folder {
     /// owner can change. Without room for a second file the store stays as it is, and is due still: it
     /// holds work that is nowhere else, so that it must open.
     pub(super) fn renewed(&self, store: Store, old: Secret) -> Result<(Store, Secret), DiskError> {
+        if !self.has_room_for_another() {
+            tracing::warn!("{STAYS_AS_IT_IS}");
+            return Ok((store, old));
+        }
         let fresh = self.fresh_path();
         let new = match self.write_anew(&store, &old, &fresh) {
             Ok(new) => new,
@@ -47,9 +54,7 @@ impl Folder {
                 if !error.is_no_room() {
                     return Err(error);
                 }
-                tracing::warn!(
-                    "what was erased may be in the store's file still, which is made anew at a start with room: {error}"
-                );
+                tracing::warn!("{STAYS_AS_IT_IS}: {error}");
                 return Ok((store, old));
             }
         };
@@ -61,6 +66,14 @@ impl Folder {
         drop(store);
         let store = self.open_file(&self.store_path(), new.unlock())?;
         Ok((store, new))
+    }
+
+    /// Whether a second file could have room at all: it takes what the old one does, but for pages that are free there.
+    /// Without this, every command would fill the disk and clear it again before its own work.
+    fn has_room_for_another(&self) -> bool {
+        let bytes = fs::metadata(self.store_path()).map_or(0, |store| store.len());
+        let free = rustix::fs::statvfs(self.path()).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        free.map_or(true, |free| free >= bytes / 2)
     }
 
     /// Writes the new store and its key beside the old ones, and gives what opens it.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Cell, Paint, Table, clean, counted, custody, short_device, shown_bytes, shown_time};
-use crate::verbs::{FoundedShape, GrantShape, GrantsShape, JoinedShape, PeerShape, StatusShape, TeamShape};
+use crate::verbs::{FoundedShape, GrantedShape, GrantsShape, JoinedShape, PeerShape, StatusShape, TeamShape};
 
 /// How a node is.
 pub fn status(status: &StatusShape, paint: Paint) -> String {
@@ -164,15 +164,22 @@ fn peer_table(peers: &[PeerShape], paint: Paint) -> String {
 }
 
 /// A grant just made, and what the other device types next.
-pub fn grant(grant: &GrantShape, listen: Option<&str>, paint: Paint) -> String {
-    let peer = listen.unwrap_or("HOST:PORT");
-    format!(
-        "{} may act as {} in {}\non that device: {}\n",
-        paint.strong(&clean(&grant.name)),
-        grant.role,
-        grant.regions.join(", "),
-        paint.strong(&format!("rukun join {} --peer {peer}", grant.survey)),
-    )
+pub fn granted(granted: &GrantedShape, listen: Option<&str>, paint: Paint) -> String {
+    let (grant, peer) = (&granted.grant, listen.unwrap_or("HOST:PORT"));
+    let name = clean(&grant.name);
+    let mut text =
+        format!("{} may act as {} in {}\n", paint.strong(&name), grant.role, grant.regions.join(", "));
+    if !granted.taken.is_empty() {
+        let taken = granted.taken.join(", ");
+        let _ = writeln!(
+            text,
+            "  instead of {}: name that too (--region) if it was to stay",
+            paint.alert(&taken)
+        );
+    }
+    let join = paint.strong(&format!("rukun join {} --peer {peer}", grant.survey));
+    let _ = writeln!(text, "on that device: {join}");
+    text
 }
 
 /// Who may act where.

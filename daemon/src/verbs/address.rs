@@ -1,5 +1,7 @@
 //! Addresses to dial: what is typed becomes one that the node keeps.
 
+use std::net::Ipv6Addr;
+
 use rukun_replica::Replica;
 
 use super::error::VerbError;
@@ -19,13 +21,57 @@ pub(super) fn add_addresses(replica: &mut Replica, new: Vec<String>) -> Result<V
 
 /// A host and a port; whether anybody answers there is found out by dialling.
 pub(crate) fn check_address(address: &str) -> Result<(), VerbError> {
-    let port =
-        address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-    match port {
+    let parts = address.rsplit_once(':').filter(|(host, _)| is_host(host));
+    match parts.map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(port)) if port > 0 => Ok(()),
         _ => {
             let remedy = "write it like 192.168.1.10:7811 or kantor.example.id:7811";
             Err(VerbError::new(format!("{address:?} is no HOST:PORT"), remedy))
+        }
+    }
+}
+
+/// An address of IP version 4, one of version 6 in brackets, or a name.
+fn is_host(host: &str) -> bool {
+    if let Some(inner) = host.strip_prefix('[') {
+        return inner.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
+    }
+    let letter = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name.split('.').all(|label| !label.is_empty() && label.chars().all(letter))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_nothing_else() {
+        for good in
+            ["192.168.1.10:7811", "kantor.example.id:7811", "[fe80::1]:7811", "kantor_1:1", "kantor.:65535"]
+        {
+            assert!(check_address(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ":7811",
+            "kantor",
+            "kantor:",
+            "kantor:0",
+            "kantor:65536",
+            "kantor:port",
+            "http://kantor:7811",
+            "fe80::1:7811",
+            "[fe80::1:7811",
+            "[kantor]:7811",
+            "kantor..id:7811",
+            ".:7811",
+            "kantor id:7811",
+            "kantor/:7811",
+            "user@kantor:7811",
+        ] {
+            let error = check_address(bad).unwrap_err();
+            assert!(error.remedy.contains("7811"), "{bad}");
         }
     }
 }

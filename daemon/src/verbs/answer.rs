@@ -12,7 +12,7 @@ use super::address::{add_addresses, check_address};
 use super::error::VerbError;
 use super::request::Request;
 use super::shape::{
-    BackupShape, FingerprintsShape, FoundedShape, GrantShape, GrantsShape, IdShape, JoinedShape, PeerShape,
+    BackupShape, FingerprintsShape, FoundedShape, GrantedShape, GrantsShape, IdShape, JoinedShape, PeerShape,
     PeersShape, StatusShape, SurveyShape,
 };
 use super::teller::{Teller, rfc3339};
@@ -164,9 +164,19 @@ pub fn found(
 ///
 /// # Errors
 /// If the issuer holds no grant that this one could rest on.
-pub fn grant(replica: &mut Replica, root: Option<&Keypair>, new: NewGrant) -> Result<GrantShape, VerbError> {
+pub fn grant(
+    replica: &mut Replica,
+    root: Option<&Keypair>,
+    new: NewGrant,
+) -> Result<GrantedShape, VerbError> {
+    let subject = new.subject;
+    let reads = |replica: &Replica| replica.trust().map(|trust| trust.reads(&subject)).unwrap_or_default();
+    let mut taken = reads(replica);
     let view = replica.grant(root, new)?;
-    Ok(Teller::of(replica).grant(&view))
+    let left = reads(replica);
+    taken.retain(|place| !left.iter().any(|left| left.covers(place)));
+    let taken = taken.iter().map(ToString::to_string).collect();
+    Ok(GrantedShape { grant: Teller::of(replica).grant(&view), taken })
 }
 
 fn id(replica: &Replica) -> IdShape {

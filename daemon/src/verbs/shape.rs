@@ -328,6 +328,16 @@ pub struct GrantShape {
     pub survey: String,
 }
 
+/// The answer to `grant`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedShape {
+    /// The grant that was made.
+    #[serde(flatten)]
+    pub grant: GrantShape,
+    /// Where the device could read until now and can no more: a grant takes the place of the one before it by its path.
+    pub taken: Vec<String>,
+}
+
 /// The answer to `grants`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantsShape {
