@@ -250,7 +250,7 @@ changed since.")]
         /// The candidate to choose: its change, at least 4 digits
         #[arg(long, value_name = "CHANGE", group = "choice")]
         pick: Option<String>,
-        /// Another value
+        /// Another value; - reads it from standard input
         #[arg(long, value_name = "VALUE", group = "choice")]
         value: Option<String>,
         /// The ink to write in, if not the usual one of this device's role
@@ -361,7 +361,8 @@ Example:
   rukun record set 1811010005000300-3f2a --json-patch - < interview.json
 
 FIELD= clears an answer. A member is named by m: and the beginning of its id, or by its number on
-the form (r401); + and any word makes a new one.")]
+the form (r401); + and any word makes a new one. A shell keeps what is typed and shows it to others
+on this machine: NIK and KK numbers go by --json-patch -.")]
     Set {
         /// The record, or a unique beginning of its id
         #[arg(value_name = "RECORD")]
