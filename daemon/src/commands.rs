@@ -131,7 +131,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
             output.show(&conflicts, render::conflict_list)?;
         }
         Verb::Resolve { record, field, pick, value, ink } => {
-            let value = value.map(typed_or_read).transpose()?;
+            let value = value.map(|value| read_line_for(&value)).transpose()?;
             let ink = ink.map(|ink| ink.to_string());
             let request = Request::Resolve { record, field, pick, value, ink };
             write(folder, request, output)?;
@@ -193,19 +193,28 @@ fn write(folder: &Folder, request: Request, output: Output) -> Result<(), VerbEr
 /// The patch on the command line, or on standard input.
 fn patch(answers: &Answers) -> Result<Option<Value>, VerbError> {
     let Some(given) = &answers.json_patch else { return Ok(None) };
-    let text = typed_or_read(given.clone())?;
+    let text = if given == "-" { read_all()? } else { given.clone() };
     let remedy = "write it like --json-patch '{\"r304\": 3}'";
     let patch = serde_json::from_str(&text);
     patch.map(Some).map_err(|error| VerbError::new(format!("the patch is no JSON: {error}"), remedy))
 }
 
-/// What was given on the command line, or all of standard input for a dash: for what others must not see there.
-fn typed_or_read(given: String) -> Result<String, VerbError> {
+/// An answer, or the one line of standard input for a dash: what others must not see typed. Nothing there is no
+/// answer, and not an empty one, which would take back what stands.
+fn read_line_for(given: &str) -> Result<String, VerbError> {
     if given != "-" {
-        return Ok(given);
+        return Ok(given.into());
     }
+    let text = read_all()?;
+    match text.trim() {
+        line if !line.is_empty() && !line.contains('\n') => Ok(line.into()),
+        _ => Err(VerbError::new("standard input is not one line", "give it the answer and nothing else")),
+    }
+}
+
+fn read_all() -> Result<String, VerbError> {
     let mut text = String::new();
     let read = std::io::stdin().read_to_string(&mut text);
     read.map_err(|error| VerbError::new(format!("standard input can't be read: {error}"), ""))?;
-    Ok(text.trim().to_owned())
+    Ok(text)
 }

@@ -236,6 +236,15 @@ pub enum RedrawingKind {
 }
 
 impl Said {
+    /// The device to which it gives something, or from which it takes it.
+    pub fn subject(&self) -> Option<&DeviceKey> {
+        match self {
+            Self::Grant(grant) => Some(&grant.subject),
+            Self::Revocation(revocation) => Some(&revocation.subject),
+            _ => None,
+        }
+    }
+
     /// The sub-SLS whose work it speaks of, if it is held and passed on only where that is held.
     pub fn about(&self) -> Option<SubSls> {
         match self {

@@ -4,6 +4,9 @@
 
 use ciborium_ll::{Decoder, Encoder, Header, simple};
 
+/// An initial byte and an argument of at most eight (RFC 8949, section 3).
+const HEADER_BYTES_MAX: usize = 9;
+
 /// Builds one deterministic CBOR item after another.
 #[derive(Debug, Default)]
 pub struct Writer(Vec<u8>);
@@ -217,9 +220,11 @@ impl<'a> Reader<'a> {
         let header = decoder.pull().map_err(|_| CborError::CutOff)?;
         let used = decoder.offset();
         let (spelling, rest) = self.rest.split_at_checked(used).ok_or(CborError::CutOff)?;
-        let mut shortest = Vec::with_capacity(used);
-        Encoder::from(&mut shortest).push(header).map_err(|_| CborError::CutOff)?;
-        if shortest != spelling {
+        let mut buffer = [0; HEADER_BYTES_MAX];
+        let mut left = &mut buffer[..];
+        Encoder::from(&mut left).push(header).map_err(|_| CborError::CutOff)?;
+        let shortest = HEADER_BYTES_MAX - left.len();
+        if buffer.get(..shortest) != Some(spelling) {
             return Err(CborError::NotShortest);
         }
         self.rest = rest;

@@ -65,8 +65,6 @@ pub struct Outgoing {
     /// Where the peer sent something while a summary of ours was on its way: what it answers there
     /// is about another set than it has now.
     came: BTreeSet<SubSls>,
-    /// Where it is in doubt what the peer holds, and no summary has left since.
-    doubted: BTreeSet<SubSls>,
     agreed: bool,
 }
 
@@ -141,7 +139,6 @@ impl Outgoing {
             unsettled: BTreeSet::new(),
             lacking: BTreeSet::new(),
             came: BTreeSet::new(),
-            doubted: BTreeSet::new(),
             agreed: false,
         }
     }
@@ -180,7 +177,6 @@ impl Outgoing {
         if !peer_is_quiet {
             return Work::Nothing;
         }
-        self.doubted.clear();
         match std::mem::replace(&mut self.compare, Compare::In(BTreeSet::new())) {
             Compare::Everywhere => {
                 // What was named in a scope that is no more must not count against agreement.
@@ -451,7 +447,6 @@ impl Outgoing {
     /// Whether the peer still has it is not known: a comparison tells.
     pub fn doubt(&mut self, place: SubSls) {
         self.came([place]);
-        self.doubted.insert(place);
         if let Compare::In(places) = &mut self.compare {
             places.insert(place);
         }
@@ -482,7 +477,6 @@ impl Outgoing {
             && self.summaries.is_empty()
             && self.sketch.is_none()
             && self.unsettled.is_empty()
-            && self.doubted.is_empty()
             && self.in_flight.iter().all(|flight| flight.changes.is_empty())
             && self.to_list.is_empty()
             && self.listed.is_empty()

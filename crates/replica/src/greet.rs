@@ -237,20 +237,23 @@ impl Replica {
     }
 
     /// What peers may read may have changed with the statements: where it has, nothing is known any more of
-    /// what they hold, and linked ones are compared anew.
+    /// what they hold, and linked ones are compared anew. A place that was taken and given back at once leaves no
+    /// trace in scopes, and may have been let go of in between.
     pub(crate) fn rescope_peers(&mut self) -> Result<(), ReplicaError> {
+        self.moved.clear();
+        let is_moved_twice = std::mem::take(&mut self.is_moved_twice);
         let scopes = self.peer_scopes()?;
         let before = std::mem::replace(&mut self.scopes, scopes);
         let Some(trust) = &self.trust else { return Ok(()) };
         for link in self.links.values_mut() {
             if !link.is_live() {
-                if before.get(&link.peer) != self.scopes.get(&link.peer) {
+                if is_moved_twice || before.get(&link.peer) != self.scopes.get(&link.peer) {
                     (link.state.acknowledged, link.state.in_sync) = (0, false);
                 }
                 continue;
             }
             let reads = trust.reads(&link.peer);
-            if reads != link.reads && !cfg!(planted = "live-scope-stale") {
+            if (is_moved_twice || reads != link.reads) && !cfg!(planted = "live-scope-stale") {
                 link.reads = reads;
                 link.receipts_shown.get_or_insert_default();
                 link.outgoing.scope_changed();
@@ -258,7 +261,7 @@ impl Replica {
             }
         }
         for (peer, reads) in &self.scopes {
-            if before.get(peer) != Some(reads)
+            if (is_moved_twice || before.get(peer) != Some(reads))
                 && let Some(state) = self.store.peer(peer)?
             {
                 self.store.set_peer(peer, &PeerState { acknowledged: 0, in_sync: false, ..state })?;

@@ -33,7 +33,7 @@ pub struct Loss {
     pub statements: u64,
     /// Changes and statements of it that are held and not kept: they came after more than a revocation holds.
     pub left_out: u64,
-    /// The devices above it that this node does not speak for: by their grants it goes on.
+    /// Who can end what it goes on by all the same: this node does not speak for them.
     pub others: Vec<DeviceKey>,
 }
 

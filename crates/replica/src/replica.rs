@@ -36,6 +36,9 @@ pub struct Replica {
     /// Whether the present incarnation was drawn since the start, so that nobody can have more of its
     /// log than there is.
     pub(crate) incarnation_is_new: bool,
+    /// To whom something was given, or taken from, since scopes were last looked at; and whether to one of them twice.
+    pub(crate) moved: BTreeSet<DeviceKey>,
+    pub(crate) is_moved_twice: bool,
     /// What each peer ever met could read when statements last changed.
     pub(crate) scopes: BTreeMap<DeviceKey, Vec<Region>>,
     /// Changes found under one number, and not told of yet.
@@ -106,6 +109,8 @@ impl Replica {
             tried: BTreeMap::new(),
             receipts_read: ReceiptsRead::default(),
             receipts_declined: BTreeSet::new(),
+            moved: BTreeSet::new(),
+            is_moved_twice: false,
             elsewhere: BTreeSet::new(),
             statement_numbers: BTreeMap::new(),
             cut_short: BTreeSet::new(),
@@ -291,6 +296,9 @@ impl Replica {
                 }
                 self.statement_numbers.entry(statement.issuer).or_default().insert(statement.n);
                 self.unproved.extend(about);
+                if let Some(subject) = statement.said.subject() {
+                    self.is_moved_twice |= !self.moved.insert(*subject);
+                }
                 if let Said::Erasure(erasure) = &statement.said {
                     self.erase_held(&erasure.record, &id)?;
                 }

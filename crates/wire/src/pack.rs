@@ -65,10 +65,11 @@ impl History {
         let kept = self.0.to_mut();
         for part in parts {
             let end = part.len().saturating_sub(HISTORY_BYTES_MAX);
-            kept.extend_from_slice(part.get(end..).unwrap_or_default());
+            let part = part.get(end..).unwrap_or_default();
+            let over = (kept.len() + part.len()).saturating_sub(HISTORY_BYTES_MAX);
+            kept.drain(..over);
+            kept.extend_from_slice(part);
         }
-        let over = kept.len().saturating_sub(HISTORY_BYTES_MAX);
-        kept.drain(..over);
         kept.shrink_to(HISTORY_BYTES_MAX);
     }
 }

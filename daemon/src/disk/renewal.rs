@@ -68,12 +68,12 @@ impl Folder {
         Ok((store, new))
     }
 
-    /// Whether a second file could have room at all: it takes what the old one does, but for pages that are free there.
-    /// Without this, every command would fill the disk and clear it again before its own work.
+    /// Whether a second file could have room at all: it takes what the old one does, but for pages that are free there,
+    /// of which it has some. Without this, every command on a full disk would fill and clear it before its own work.
     fn has_room_for_another(&self) -> bool {
         let bytes = fs::metadata(self.store_path()).map_or(0, |store| store.len());
         let free = rustix::fs::statvfs(self.path()).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        free.map_or(true, |free| free >= bytes / 2)
+        free.map_or(true, |free| free >= bytes / 8)
     }
 
     /// Writes the new store and its key beside the old ones, and gives what opens it.

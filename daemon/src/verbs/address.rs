@@ -1,6 +1,6 @@
 //! Addresses to dial: what is typed becomes one that the node keeps.
 
-use std::net::Ipv6Addr;
+use std::net::SocketAddrV6;
 
 use rukun_replica::Replica;
 
@@ -33,8 +33,8 @@ pub(crate) fn check_address(address: &str) -> Result<(), VerbError> {
 
 /// An address of IP version 4, one of version 6 in brackets, or a name.
 fn is_host(host: &str) -> bool {
-    if let Some(inner) = host.strip_prefix('[') {
-        return inner.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok());
+    if host.starts_with('[') {
+        return format!("{host}:1").parse::<SocketAddrV6>().is_ok();
     }
     let letter = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -47,9 +47,14 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port_and_nothing_else() {
-        for good in
-            ["192.168.1.10:7811", "kantor.example.id:7811", "[fe80::1]:7811", "kantor_1:1", "kantor.:65535"]
-        {
+        for good in [
+            "192.168.1.10:7811",
+            "kantor.example.id:7811",
+            "[fe80::1]:7811",
+            "[fe80::1%3]:7811",
+            "kantor_1:1",
+            "kantor.:65535",
+        ] {
             assert!(check_address(good).is_ok(), "{good}");
         }
         for bad in [

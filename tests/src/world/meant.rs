@@ -3,6 +3,7 @@
 //! write, since the model learns of a change from the node that made it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use rukun_authority::{Reason, Role, Standing};
 use rukun_change::{ChangeId, DeviceKey, Ink, MemberId, Moment, RecordId, Scalar, SubSls};
@@ -14,7 +15,7 @@ use super::model::{Fact, Knowledge, written};
 use super::sim::Checked;
 
 /// What is to come of one act.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Meant {
     /// Where a new family lives.
     pub(super) home: Option<SubSls>,
@@ -36,6 +37,17 @@ struct Made<'a> {
     ink: Ink,
     reading: Reading,
     liars: &'a BTreeSet<DeviceKey>,
+}
+
+/// Without what stood there before, which takes pages.
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { home, ink, writes, member, settles, .. } = self;
+        write!(
+            f,
+            "writes {writes:?}, of a new member {member:?}, in {home:?}, in ink {ink:?}, settling {settles:?}"
+        )
+    }
 }
 
 impl Meant {
@@ -61,7 +73,7 @@ impl Meant {
             return if nothing && self.writes.iter().all(|(place, value)| self.stood(ink, place, value)) {
                 Ok(())
             } else {
-                Err(format!("{} changes came of {self:?}", made.len()))
+                Err(format!("{} changes came of {self}", made.len()))
             };
         };
         let held = replica.changes_of(record).map_err(|error| error.to_string())?;
@@ -114,7 +126,7 @@ impl Meant {
         let new = made.fact().maps.iter().map(|map| map.member).filter(|member| !had(member));
         let new: Vec<MemberId> = new.collect();
         if new.len() != usize::from(!self.member.is_empty()) {
-            return Err(format!("{} members were made by {self:?}", new.len()));
+            return Err(format!("{} members were made by {self}", new.len()));
         }
         let of_new = new
             .iter()
@@ -138,7 +150,9 @@ impl Meant {
         else {
             return Ok(());
         };
-        let reaches = top == made.ink || top < made.ink && made.ink >= Ink::Red;
+        // Only the inks that say what their author saw reach what is below them.
+        let reaches = top <= made.ink && made.ink >= Ink::Red
+            || self.settles.iter().all(|candidate| candidate.ink == made.ink);
         let id = made.fact().id;
         let Some(answer) = made.reading.answer(place) else { return Err(format!("{place} is not read")) };
         if !made.is_plain() || !made.is_good(&id) || !reaches || answer.effective().ink != made.ink {
@@ -213,4 +227,12 @@ pub(super) fn inks_at(replica: &Replica, home: &SubSls) -> Vec<Ink> {
         Role::Enumerator => &[Ink::Pencil],
     });
     inks.copied().collect()
+}
+
+pub(super) fn text(text: &str) -> Scalar {
+    Scalar::Text(text.into())
+}
+
+pub(super) fn int(value: u64) -> Scalar {
+    Scalar::Int(value.cast_signed())
 }

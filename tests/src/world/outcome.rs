@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::{GrantView, Reason, Standing, Trust};
-use rukun_change::{ChangeId, DeviceKey, Ink, RecordId, Region, StatementId};
+use rukun_change::{Author, ChangeId, DeviceKey, Ink, RecordId, Region, StatementId};
 use rukun_document::{Logged, Reading};
 use rukun_replica::{Decided, Loss, Moved, NewGrant, Replica};
 use serde_json::Value;
@@ -14,6 +14,8 @@ use super::sim::Checked;
 
 /// How each change stands that a node holds of some records.
 pub(super) type Standings = BTreeMap<ChangeId, (DeviceKey, Standing)>;
+/// The numbers that some changes have.
+pub(super) type Numbers = BTreeSet<(Author, u64)>;
 /// Where each device that was ever granted anything may read.
 pub(super) type Readers = BTreeMap<DeviceKey, Vec<Region>>;
 
@@ -71,7 +73,7 @@ pub(super) fn are_named(decided: &Decided, changes: &[ChangeId]) -> Checked {
 /// Those of them in this record stand as was decided. Of all others nothing was said, but of those that share a
 /// number or a place with one of them.
 pub(super) fn are_decided(
-    (changes, upheld): (&[ChangeId], bool),
+    (changes, numbers, upheld): (&[ChangeId], &Numbers, bool),
     before: &Standings,
     after: &Reading,
 ) -> Checked {
@@ -88,8 +90,9 @@ pub(super) fn are_decided(
     let shares = |change: &ChangeId| {
         let other = log.iter().find(|logged| logged.change == *change);
         other.is_some_and(|other| {
-            let is_near = |one: &&Logged| other.n == one.n || other.ink == one.ink;
-            named.iter().any(|one| other.author.device == one.author.device && is_near(one))
+            let of_author = |one: &&&Logged| one.author.device == other.author.device;
+            numbers.contains(&(other.author, other.n))
+                || named.iter().filter(of_author).any(|one| one.ink == other.ink)
         })
     };
     let now = of_log(after);
@@ -122,8 +125,13 @@ pub(super) fn is_revoked(
         return Err(format!("{} was to be revoked by {}, and {loss:?} is", device.short(), by.short()));
     }
     let reads = read_now.get(&device).map(Vec::as_slice).unwrap_or_default();
-    if loss.others.is_empty() && !reads.is_empty() {
-        return Err(format!("{} was revoked by {}, and reads {reads:?}", device.short(), by.short()));
+    if loss.others.is_empty() != reads.is_empty() {
+        let by = by.short();
+        return Err(format!(
+            "{} was revoked by {by}, and reads {reads:?}: {:?}",
+            device.short(),
+            loss.others
+        ));
     }
     let fallen = stood.iter().find(|(change, (author, standing))| {
         let now = stands.get(*change).map(|(_, standing)| *standing);

@@ -7,10 +7,9 @@ use rukun_document::Place;
 use rukun_replica::{ActionError, NewGrant};
 use serde_json::json;
 
-use super::meant::Meant;
+use super::meant::{Meant, int, text};
 use super::outcome::is_granted;
 use super::sim::{Checked, World};
-use super::writing::{int, text};
 use super::{Chance, ENUMERATORS, OFFICE};
 
 /// A questionnaire short enough to be asked a million times.

@@ -7,7 +7,9 @@ use rukun_authority::{GrantView, Keypair, Role, Trust};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SubSls};
 use rukun_replica::ActionError;
 
-use super::outcome::{Standings, are_decided, are_named, goes_on, is_moved, is_revoked, readers, standings};
+use super::outcome::{
+    Numbers, Standings, are_decided, are_named, goes_on, is_moved, is_revoked, readers, standings,
+};
 use super::people::HOMES;
 use super::sim::{Checked, World};
 use super::tally::Fault;
@@ -245,6 +247,9 @@ impl World {
     fn decide(&mut self, node: usize, changes: &[ChangeId], upheld: bool) -> Checked {
         let records = changes.iter().filter_map(|change| Some(self.truth.facts.get(change)?.record));
         let records: BTreeSet<RecordId> = records.collect();
+        // Who shares a number with one of these may stand in another record.
+        let numbered = changes.iter().filter_map(|change| self.truth.facts.get(change));
+        let numbers: Numbers = numbered.map(|fact| (fact.author, fact.n)).collect();
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
         // A word of a tier above stands, whatever is said below it.
         let unsaid = |trust: &Trust| changes.iter().all(|change| trust.decisions_on(change).is_empty());
@@ -259,7 +264,7 @@ impl World {
                     if let Ok(reading) = replica.reading(record)
                         && (is_free || node <= RELAY)
                     {
-                        are_decided((changes, upheld), before, &reading)?;
+                        are_decided((changes, &numbers, upheld), before, &reading)?;
                     }
                 }
                 self.tally.hit(Fault::Settled);

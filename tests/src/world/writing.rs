@@ -7,7 +7,7 @@ use rukun_replica::{ActionError, Choice, Replica};
 use serde_json::{Map, Value};
 
 use super::Chance;
-use super::meant::{Meant, inks_at};
+use super::meant::{Meant, inks_at, int, text};
 use super::people::HOMES;
 use super::sim::{Checked, World};
 
@@ -16,7 +16,7 @@ const CHANGES_OF_RECORD_MAX: usize = 14;
 /// What a family is asked, and the greatest number that is an answer.
 const QUESTIONS: [(&str, u64); 4] = [("r304", 7), ("r305", 8), ("r302", 90), ("r112", 6)];
 /// So few numbers of families and of people that one stands in several records.
-const NUMBERS: u64 = 30;
+const NUMBERS: u64 = 8;
 
 impl World {
     /// Somebody writes something, if the node runs and the keyboard lets them.
@@ -96,7 +96,7 @@ impl World {
             }
             _ => false,
         };
-        if fault { Err(format!("{node} refuses {meant:?}: {error}")) } else { Ok(()) }
+        if fault { Err(format!("{node} refuses {meant}: {error}")) } else { Ok(()) }
     }
 }
 
@@ -131,13 +131,11 @@ fn change(
     match chance.below(10) {
         0 => {
             meant.member = vec![("r402", text("Anggota")), ("r407", int(chance.between(1, 90)))];
-            if chance.one_in(2) {
-                meant.member.push(("r403", number(chance)));
-            }
+            meant.member.push(("r403", number(chance)));
         }
         1 => meant.writes = member.map(|member| answers(chance, Some(member))).unwrap_or_default(),
         2 => {
-            let member = member.filter(|_| chance.one_in(2));
+            let member = member.filter(|_| !chance.one_in(3));
             meant.writes.push((Place { member, field: "gone".into() }, text("pindah")));
             return replica.mark_gone(now, &record, member, "pindah", meant.ink).map(|_| record);
         }
@@ -146,7 +144,7 @@ fn change(
             // Everything at once.
             meant.writes = answers(chance, None);
             meant.writes.extend(member.map(|member| answers(chance, Some(member))).unwrap_or_default());
-            meant.member = vec![("r402", text("Bayi"))];
+            meant.member = vec![("r402", text("Bayi")), ("r403", number(chance))];
         }
         _ => meant.writes = answers(chance, None),
     }
@@ -211,7 +209,7 @@ fn answers(chance: &mut Chance, member: Option<MemberId>) -> Vec<(Place, Scalar)
 }
 
 /// All that is meant, as it is typed.
-pub(super) fn patch(meant: &Meant) -> Value {
+fn patch(meant: &Meant) -> Value {
     let (mut family, mut members) = (Map::new(), Map::new());
     let mut of = |key: String, field: &str, value: &Scalar| {
         let fields = members.entry(key).or_insert_with(|| Value::Object(Map::new()));
@@ -244,12 +242,4 @@ fn json(value: &Scalar) -> Value {
 
 fn number(chance: &mut Chance) -> Scalar {
     text(&format!("18110101012000{:02}", chance.between(1, NUMBERS)))
-}
-
-pub(super) fn text(text: &str) -> Scalar {
-    Scalar::Text(text.into())
-}
-
-pub(super) fn int(value: u64) -> Scalar {
-    Scalar::Int(value.cast_signed())
 }

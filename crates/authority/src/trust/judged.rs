@@ -21,21 +21,34 @@ impl Trust {
         above.map(|(parent, _)| parent).collect()
     }
 
-    /// Whether the device revoked the other before, on the path that this statement stands on.
+    /// Whether the device revoked the other before, on the path that this statement stands on, by a word that counts:
+    /// one that rested on what a thief had granted counts no more, and is said again.
     pub fn has_revoked_on(&self, parent: &StatementId, device: &DeviceKey, other: &DeviceKey) -> bool {
         let path = |parent| known_footing(&self.grants, device, parent).map(|on| path_of(&self.grants, on));
         let before = |by: &By<Revocation>| by.issuer == *device && by.said.subject == *other;
-        let mut revocations = self.losses.revocations.values().filter(|by| before(by));
-        revocations.any(|by| path(&by.said.parent) == path(parent))
+        let mut revocations = self.losses.revocations.iter().filter(|(_, by)| before(by));
+        revocations.any(|(id, by)| {
+            path(&by.said.parent) == path(parent)
+                && self.effects().speaks(&self.grants, &self.losses, &by.said.parent, id)
+        })
     }
 
-    /// By whose grants in force the other goes on whatever the device says against it, ascending.
+    /// Who can end what the other goes on by whatever the device says against it, ascending: of each path the lowest
+    /// that still speaks.
     pub fn granted_past(&self, device: &DeviceKey, other: &DeviceKey) -> Vec<DeviceKey> {
         let own = self.paths_to_judge_on(device);
         let past = |held: &Held| !own.iter().any(|(_, path)| held.path.starts_with(path));
         let goes_on = self.current_grants(other).filter(|(id, held)| !self.in_force(id, held).is_empty());
-        let issuers = goes_on.filter(|(_, held)| past(held)).map(|(_, held)| self.grants.issuer_of(held));
-        issuers.collect::<BTreeSet<_>>().into_iter().collect()
+        let root = || self.roots().first().copied().unwrap_or(*self.root());
+        let ends = |held: &Held, above: &DeviceKey| {
+            self.paths_to_judge_on(above).iter().any(|(_, path)| held.path.starts_with(path))
+        };
+        let lowest = |held: &Held| {
+            let mut up = held.path.iter().skip(1).rev();
+            up.find(|above| ends(held, above)).copied().unwrap_or_else(root)
+        };
+        let ending = goes_on.filter(|(_, held)| past(held)).map(|(_, held)| lowest(held));
+        ending.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// On what the device can rest a word against others, each with the path that has to lead to them.

@@ -69,7 +69,6 @@ impl Outgoing {
         self.unsettled.clear();
         self.lacking.clear();
         self.came.clear();
-        self.doubted.clear();
         self.set_agreed(true);
     }
 
@@ -144,18 +143,18 @@ impl Outgoing {
 
     /// The peer's own sketch showed that it lacks these. Some may be on their way.
     pub fn found_lacking(&mut self, found: &BTreeMap<ChangeId, SubSls>) {
-        if self.rounds >= ROUNDS_MAX {
-            return;
-        }
         let mut new: BTreeMap<ChangeId, SubSls> = found.clone();
         new.retain(|id, _| self.in_flight.iter().all(|flight| !flight.changes.contains_key(id)));
         if new.is_empty() {
             return;
         }
-        self.rounds += 1;
         self.agreed = false;
-        self.lacking.extend(new.values());
         self.unsettled.extend(new.values());
+        if self.rounds >= ROUNDS_MAX {
+            return;
+        }
+        self.rounds += 1;
+        self.lacking.extend(new.values());
         if let Compare::In(places) = &mut self.compare {
             places.extend(new.values());
         }

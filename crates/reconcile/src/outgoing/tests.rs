@@ -38,10 +38,13 @@ fn the_log_is_sent_before_anything_is_compared() {
 #[test]
 fn nothing_is_agreed_on_while_changes_are_not_acknowledged() {
     let mut outgoing = Outgoing::new(0, 0);
-    outgoing.sent(Some(1), [(id(1), place())]);
+    let frame = outgoing.sent(Some(1), [(id(1), place())]);
+    assert_eq!((outgoing.next(1, true), outgoing.next(1, true)), (Work::SayQuiet, Work::Sketch));
     outgoing.sketched([place()].into(), 8);
     outgoing.lacks(&BTreeMap::new(), true).unwrap();
     assert!(!outgoing.agreed());
+    outgoing.acknowledged(0, frame, &[]).unwrap();
+    assert!(!outgoing.agreed(), "an acknowledgement alone proves nothing of the rest");
 }
 
 #[test]

@@ -110,6 +110,9 @@ pub fn compare_rules(expected: &Expected<'_>, conflicts: &[rukun_document::Confl
     same("what is at odds with the questionnaire", &broken(expected), &found)
 }
 
+/// Of the other records that have a number, so many are named.
+const OTHERS_NAMED_MAX: usize = 16;
+
 /// Whether a node finds the same numbers in two of these records, which are all that it lists.
 ///
 /// # Errors
@@ -131,7 +134,7 @@ pub fn compare_duplicates(
             let mut others = bearers[&(of_family(&place), number)].clone();
             others.remove(record);
             if !others.is_empty() {
-                ours.push((*record, place, others.into_iter().collect::<Vec<_>>()));
+                ours.push((*record, place, others.into_iter().take(OTHERS_NAMED_MAX).collect::<Vec<_>>()));
             }
         }
     }
