@@ -4,7 +4,7 @@
 
 use rukun_authority::{Role, Standing};
 use rukun_change::{ChangeId, Fingerprint, RecordId, Region};
-use rukun_replica::{ActionError, Reached};
+use rukun_replica::{ActionError, Event, Reached};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::Message;
 use serde_json::json;
@@ -337,4 +337,31 @@ fn a_list_with_one_id_twice_or_of_another_place_is_signed_for_by_nobody() {
     assert!(!signs_for(&[here, here]), "one id twice");
     assert!(!signs_for(&both), "an id of another place");
     assert!(signs_for(&[here]), "what is held there");
+}
+
+#[test]
+fn who_lost_a_place_and_got_it_back_in_one_message_is_compared_with_anew() {
+    let Team { mut world, supervisor, ani, .. } = team();
+    // By the office's word, which the supervisor does not hear until both are said.
+    let joko = world.add(40, OFFICE, Role::Enumerator, &[SLS]);
+    world.link(joko, OFFICE);
+    world.settle(STEPS);
+    world.cut_all();
+    add(&mut world, ani, "Siti");
+    for below in [ani, joko] {
+        world.link(below, supervisor);
+    }
+    world.settle(STEPS);
+    let joko_key = world.key(joko);
+    let in_sync = |world: &World| {
+        let told = world.events[supervisor.0].iter();
+        told.filter(|event| matches!(event, Event::InSync { peer } if *peer == joko_key)).count()
+    };
+    let before = in_sync(&world);
+    assert!(before > 0, "they had come to agree");
+    world.grant(OFFICE, joko, Role::Enumerator, &[OTHER]);
+    world.grant(OFFICE, joko, Role::Enumerator, &[SLS]);
+    world.link(supervisor, OFFICE);
+    world.settle(STEPS);
+    assert!(in_sync(&world) > before, "what it held there in between is not known, and is asked for");
 }

@@ -139,7 +139,7 @@ fn tell_loss(replica: &Replica, loss: &Loss) -> LossShape {
     LossShape {
         device: loss.device.to_string(),
         name: owner(replica, &loss.device),
-        revocations: loss.revocations.iter().map(|id| id.to_string()).collect(),
+        revocations: loss.revocations.iter().map(ToString::to_string).collect(),
         changes: loss.changes,
         sub_sls: loss.sub_sls,
         statements: loss.statements,
