@@ -84,6 +84,13 @@ fn revoke_keeping(
     [revocation, say(issuer, 101, Said::KeptList(list))]
 }
 
+/// That keeps nothing.
+fn revocation(parent: StatementId, subject: u8) -> Said {
+    let (subject, reason) = (key(subject), "phone lost".into());
+    let (kept, lists, statements) = (Vec::new(), Vec::new(), Vec::new());
+    Said::Revocation(Revocation { parent, subject, reason, kept, lists, statements })
+}
+
 fn decide(parent: StatementId, issuer: u8, n: u64, upheld: bool, change: &AdmittedChange) -> Statement {
     decide_over(parent, issuer, n, upheld, change, Vec::new())
 }
@@ -222,6 +229,24 @@ fn a_stolen_supervisors_phone_grants_nothing_that_counts_and_takes_nothing_away(
     }
     take(&mut trust, &decide(pml, PML, 103, false, &before));
     assert_eq!(trust.standing(&before, &[]), Standing::Good, "the thief neither revokes nor dismisses");
+}
+
+#[test]
+fn a_revocation_that_rested_on_a_thiefs_grant_is_said_again() {
+    let Tiers { mut trust, office, koseka, pml, .. } = tiers();
+    let thiefs = admit(&mut trust, KOSEKA, grant(koseka, PML, Role::Supervisor, &["1811010005"], 2));
+    for statement in revoke(thiefs, PML, PPL, &[]) {
+        take(&mut trust, &statement);
+    }
+    assert!(trust.has_revoked_on(&thiefs, &key(PML), &key(PPL)) && trust.reads(&key(PPL)).is_empty());
+    for statement in revoke_keeping(office, OFFICE, KOSEKA, &[], vec![pml]) {
+        take(&mut trust, &statement);
+    }
+    assert_eq!(trust.grants_above(&key(PML), &key(PPL)), [pml], "she is back to the grant that was kept");
+    assert!(!trust.reads(&key(PPL)).is_empty() && !trust.has_revoked_on(&pml, &key(PML), &key(PPL)));
+    take(&mut trust, &say(PML, 104, revocation(pml, PPL)));
+    assert!(trust.reads(&key(PPL)).is_empty() && trust.has_revoked_on(&pml, &key(PML), &key(PPL)));
+    assert_eq!(trust.granted_past(&key(PML), &key(PPL)), []);
 }
 
 #[test]
