@@ -2,8 +2,8 @@
 //! the first had yet to deliver is taken when it arrives, as the first one's, and nothing else moves.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use rukun_authority::{Role, Standing};
-use rukun_change::{ChangeId, Fingerprint, RecordId, Region};
+use rukun_authority::{Grant, Keypair, Role, Said, Standing, Statement};
+use rukun_change::{ChangeId, Fingerprint, Incarnation, RecordId, Region};
 use rukun_replica::{ActionError, Event, Reached};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::Message;
@@ -364,4 +364,39 @@ fn who_lost_a_place_and_got_it_back_in_one_message_is_compared_with_anew() {
     world.link(supervisor, OFFICE);
     world.settle(STEPS);
     assert!(in_sync(&world) > before, "what it held there in between is not known, and is asked for");
+}
+
+#[test]
+fn who_was_granted_two_places_under_one_serial_has_the_same_one_under_another_key() {
+    // Which of the two counts is for their ids to say, so that many are tried.
+    for said in 1..=12 {
+        let Team { mut world, supervisor, ani, .. } = team();
+        world.cut_all();
+        // Undelivered work in both, so that whichever is lost is still told of.
+        for home in [HOME, "1811010005000400"] {
+            add_in(&mut world, ani, home, "Siti");
+        }
+        let (key, survey) = (world.key(ani), world.replicas[ani.0].survey().unwrap());
+        let trust = world.replicas[ani.0].trust().unwrap();
+        let parent = trust.grants_of(&world.key(supervisor))[0].id;
+        let link = world.session_by_hand(ani, world.key(supervisor));
+        let items = [SLS, OTHER].into_iter().zip(said * 10..).map(|(place, n)| {
+            let (regions, name) = (vec![region(place)], "Ani".into());
+            let grant = Grant { parent, subject: key, role: Role::Enumerator, regions, serial: 2, name };
+            let incarnation = Incarnation::from_bytes([9; 4]);
+            let supervisor = Keypair::from_seed(&[10; 32]);
+            Statement::sign(&supervisor, incarnation, n, Some(&survey), Said::Grant(grant)).to_bytes()
+        });
+        world.say(ani, link, &Message::Statements { items: items.collect(), last: true });
+        world.commit(ani);
+        let reads = |world: &World| {
+            let replica = &world.replicas[ani.0];
+            replica.trust().unwrap().reads(&replica.device())
+        };
+        let before = reads(&world);
+        assert_eq!(before.len(), 1, "of two with one serial one counts");
+        let now = world.now();
+        world.replicas[ani.0].rotate(now, [21; 32]).unwrap();
+        assert_eq!(reads(&world), before);
+    }
 }

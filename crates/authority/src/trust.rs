@@ -367,6 +367,13 @@ impl Trust {
         last.map_or(1, |(_, held)| held.grant.serial.saturating_add(1))
     }
 
+    /// Whether only their ids tell which of two grants counts: they came down by one path under one serial, as a
+    /// superior makes them whose store was put back.
+    pub fn are_told_apart_by_id(&self, one: &StatementId, other: &StatementId) -> bool {
+        let place = |id| self.grants.get(id).map(|held| (&held.path, held.grant.serial));
+        place(one).is_some() && place(one) == place(other)
+    }
+
     /// Where a grant is in force: nowhere once it is replaced or revoked, or another key has it.
     pub(crate) fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
         match self.current(&held.grant.subject, &held.path) {

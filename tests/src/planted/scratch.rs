@@ -67,7 +67,10 @@ impl Scratch {
         // Whoever builds in the workspace meanwhile puts another program in its place.
         let program = self.folder.join("world");
         drop(fs::remove_file(&program));
-        fs::copy(target.join("debug/world"), &program).expect("the world was built");
+        let built = target.join("debug/world");
+        fs::copy(&built, &program).expect("the world was built");
+        // Whoever types its name next has it built again, and does not run the bug's.
+        drop(fs::remove_file(&built));
         program
     }
 

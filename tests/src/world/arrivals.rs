@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rukun_replica::{
-    ActionError, Code, EnrolError, EnrolRefusal, InvitationError, Invited, NewInvitation, Officer, Session,
-    ask, believe,
+    ActionError, Code, EnrolError, EnrolRefusal, Enrolled, InvitationError, Invited, NewInvitation, Officer,
+    Session, ask, believe,
 };
 
 use super::sim::{Checked, World};
@@ -40,10 +40,7 @@ impl World {
         if self.chance.one_in(6) {
             return self.is_taken_back(relay, &code, &own).map(|()| false);
         }
-        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(false) };
-        let answer = replica.enrol(now, HERE, &own, &ask(&code, &own, None));
-        let Some(answer) = self.was_done(relay, answer)? else { return Ok(false) };
-        let Ok(enrolled) = believe(&code, &own, answer) else { return Ok(false) };
+        let Some(Ok(enrolled)) = self.answer(relay, &code, &own)? else { return Ok(false) };
         let thief = Session { exported: self.chance.bytes(), device: self.root.key(), relay: relay_key };
         self.is_for_one_device_alone(relay, &code, &thief)?;
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(false) };
@@ -69,25 +66,31 @@ impl World {
         if self.was_done(relay, withdrawn)?.is_none() {
             return Ok(());
         }
-        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(()) };
-        let answer = replica.enrol(now, HERE, own, &ask(code, own, None));
-        let Some(answer) = self.was_done(relay, answer)? else { return Ok(()) };
-        match believe(code, own, answer) {
-            Err(EnrolError::Refused(EnrolRefusal::Withdrawn { .. })) => Ok(()),
+        match self.answer(relay, code, own)? {
+            None | Some(Err(EnrolError::Refused(EnrolRefusal::Withdrawn { .. }))) => Ok(()),
             other => Err(format!("{relay} answers who uses a code that was taken back with {other:?}")),
         }
     }
 
     /// Who finds the card afterwards is granted nothing.
     fn is_for_one_device_alone(&mut self, relay: usize, code: &Code, thief: &Session) -> Checked {
-        let now = self.nodes[relay].clock(self.now_ms);
-        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(()) };
-        let answer = replica.enrol(now, HERE, thief, &ask(code, thief, None));
-        let Some(answer) = self.was_done(relay, answer)? else { return Ok(()) };
-        match believe(code, thief, answer) {
-            Err(EnrolError::Refused(EnrolRefusal::Used { .. })) => Ok(()),
+        match self.answer(relay, code, thief)? {
+            None | Some(Err(EnrolError::Refused(EnrolRefusal::Used { .. }))) => Ok(()),
             other => Err(format!("{relay} answers who uses a code again with {other:?}")),
         }
+    }
+
+    /// What a relay answers a device that asks to be enrolled, as the device believes it; nothing if it died.
+    fn answer(
+        &mut self,
+        relay: usize,
+        code: &Code,
+        session: &Session,
+    ) -> Result<Option<Result<Enrolled, EnrolError>>, String> {
+        let now = self.nodes[relay].clock(self.now_ms);
+        let Some(replica) = self.nodes[relay].replica.as_mut() else { return Ok(None) };
+        let answer = replica.enrol(now, HERE, session, &ask(code, session, None));
+        Ok(self.was_done(relay, answer)?.map(|answer| believe(code, session, answer)))
     }
 
     /// What a node did, once it is committed; nothing if it said no, or died.

@@ -35,11 +35,12 @@ impl World {
             }
         }
         let record = chance.place(open.len()).map(|at| open[at]);
-        let mut meant = Meant::default();
-        let written = match record.filter(|_| !chance.one_in(5)) {
-            Some(record) => change(replica, now, record, &mut meant, &mut chance),
-            None => register(replica, now, &mut meant, &mut chance),
+        let mut hand = Hand { replica, now, meant: Meant::default(), chance };
+        let written = match record.filter(|_| !hand.chance.one_in(5)) {
+            Some(record) => hand.change(record),
+            None => hand.register(),
         };
+        let meant = hand.meant;
         self.trace.note((node, written.is_ok()), || format!("{node} writes: {written:?}"));
         let home = record.map(|record| record.home()).or(meant.home);
         match written {
@@ -100,79 +101,78 @@ impl World {
     }
 }
 
-/// A new family.
-fn register(
-    replica: &mut Replica,
+/// Somebody at a keyboard, and what they mean to write.
+struct Hand<'a> {
+    replica: &'a mut Replica,
     now: Moment,
-    meant: &mut Meant,
-    chance: &mut Chance,
-) -> Result<RecordId, ActionError> {
-    let home: SubSls = chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
-    meant.home = Some(home);
-    meant.writes = vec![(Place::family("r108"), text("Keluarga"))];
-    meant.writes.extend(answers(chance, None).into_iter().filter(|(_, value)| *value != Scalar::Null));
-    let made = replica.add_record(now, home, None, &patch(meant))?;
-    Ok(made.0)
+    meant: Meant,
+    chance: Chance,
 }
 
-/// Something about a family that is there.
-fn change(
-    replica: &mut Replica,
-    now: Moment,
-    record: RecordId,
-    meant: &mut Meant,
-    chance: &mut Chance,
-) -> Result<RecordId, ActionError> {
-    let before = replica.reading(&record).ok();
-    let members = before.as_ref().map(|before| before.members().to_vec()).unwrap_or_default();
-    let member = chance.place(members.len()).map(|at| members[at]);
-    meant.before = before;
-    meant.ink = chance.one_in(8).then(|| *chance.pick(&Ink::ALL));
-    match chance.below(10) {
-        0 => {
-            meant.member = vec![("r402", text("Anggota")), ("r407", int(chance.between(1, 90)))];
-            meant.member.push(("r403", number(chance)));
-        }
-        1 => meant.writes = member.map(|member| answers(chance, Some(member))).unwrap_or_default(),
-        2 => {
-            let member = member.filter(|_| !chance.one_in(3));
-            meant.writes.push((Place { member, field: "gone".into() }, text("pindah")));
-            return replica.mark_gone(now, &record, member, "pindah", meant.ink).map(|_| record);
-        }
-        3 | 4 => return settle(replica, now, record, meant, chance),
-        5 => {
-            // Everything at once.
-            meant.writes = answers(chance, None);
-            meant.writes.extend(member.map(|member| answers(chance, Some(member))).unwrap_or_default());
-            meant.member = vec![("r402", text("Bayi")), ("r403", number(chance))];
-        }
-        _ => meant.writes = answers(chance, None),
+impl Hand<'_> {
+    /// A new family.
+    fn register(&mut self) -> Result<RecordId, ActionError> {
+        let home: SubSls = self.chance.pick(&HOMES).parse().expect("a sub-SLS of this world");
+        self.meant.home = Some(home);
+        self.meant.writes = vec![(Place::family("r108"), text("Keluarga"))];
+        let answers = answers(&mut self.chance, None).into_iter();
+        self.meant.writes.extend(answers.filter(|(_, value)| *value != Scalar::Null));
+        let made = self.replica.add_record(self.now, home, None, &patch(&self.meant))?;
+        Ok(made.0)
     }
-    if meant.writes.is_empty() && meant.member.is_empty() {
-        return Ok(record);
-    }
-    replica.edit(now, &record, meant.ink, &patch(meant)).map(|_| record)
-}
 
-/// Chooses among what the first conflict offers, or says something else.
-fn settle(
-    replica: &mut Replica,
-    now: Moment,
-    record: RecordId,
-    meant: &mut Meant,
-    chance: &mut Chance,
-) -> Result<RecordId, ActionError> {
-    let shown = replica.show_conflicts(&record)?;
-    let among = shown.iter().find_map(|one| Some((one.place.clone()?, &one.candidates)));
-    let Some((place, candidates)) = among else { return Ok(record) };
-    let Some(at) = chance.place(candidates.len()) else { return Ok(record) };
-    let candidate = &candidates[at];
-    let other = if chance.one_in(3) { another(chance, &place) } else { None };
-    let there = shown.iter().filter(|one: &&Conflict| one.place.as_ref() == Some(&place));
-    meant.settles = there.flat_map(|one| one.candidates.iter().cloned()).collect();
-    meant.writes.push((place.clone(), other.clone().unwrap_or_else(|| candidate.value.clone())));
-    let choice = other.map_or(Choice::Pick(candidate.change), Choice::Value);
-    replica.resolve(now, &record, &place, &choice, meant.ink).map(|_| record)
+    /// Something about a family that is there.
+    fn change(&mut self, record: RecordId) -> Result<RecordId, ActionError> {
+        let before = self.replica.reading(&record).ok();
+        let members = before.as_ref().map(|before| before.members().to_vec()).unwrap_or_default();
+        let (meant, chance) = (&mut self.meant, &mut self.chance);
+        let member = chance.place(members.len()).map(|at| members[at]);
+        meant.before = before;
+        meant.ink = chance.one_in(8).then(|| *chance.pick(&Ink::ALL));
+        match chance.below(10) {
+            0 => {
+                meant.member = vec![("r402", text("Anggota")), ("r407", int(chance.between(1, 90)))];
+                meant.member.push(("r403", number(chance)));
+            }
+            1 => meant.writes = member.map(|member| answers(chance, Some(member))).unwrap_or_default(),
+            2 => return self.mark_gone(record, member),
+            3 | 4 => return self.settle(record),
+            5 => {
+                // Everything at once.
+                meant.writes = answers(chance, None);
+                meant.writes.extend(member.map(|member| answers(chance, Some(member))).unwrap_or_default());
+                meant.member = vec![("r402", text("Bayi")), ("r403", number(chance))];
+            }
+            _ => meant.writes = answers(chance, None),
+        }
+        if meant.writes.is_empty() && meant.member.is_empty() {
+            return Ok(record);
+        }
+        self.replica.edit(self.now, &record, meant.ink, &patch(meant)).map(|_| record)
+    }
+
+    /// Mostly the member, if there is one.
+    fn mark_gone(&mut self, record: RecordId, member: Option<MemberId>) -> Result<RecordId, ActionError> {
+        let member = member.filter(|_| !self.chance.one_in(3));
+        self.meant.writes.push((Place { member, field: "gone".into() }, text("pindah")));
+        self.replica.mark_gone(self.now, &record, member, "pindah", self.meant.ink).map(|_| record)
+    }
+
+    /// Chooses among what the first conflict offers, or says something else.
+    fn settle(&mut self, record: RecordId) -> Result<RecordId, ActionError> {
+        let shown = self.replica.show_conflicts(&record)?;
+        let among = shown.iter().find_map(|one| Some((one.place.clone()?, &one.candidates)));
+        let Some((place, candidates)) = among else { return Ok(record) };
+        let Some(at) = self.chance.place(candidates.len()) else { return Ok(record) };
+        let candidate = &candidates[at];
+        let other = if self.chance.one_in(3) { another(&mut self.chance, &place) } else { None };
+        let there = shown.iter().filter(|one: &&Conflict| one.place.as_ref() == Some(&place));
+        self.meant.settles = there.flat_map(|one| one.candidates.iter().cloned()).collect();
+        let value = other.clone().unwrap_or_else(|| candidate.value.clone());
+        self.meant.writes.push((place.clone(), value));
+        let choice = other.map_or(Choice::Pick(candidate.change), Choice::Value);
+        self.replica.resolve(self.now, &record, &place, &choice, self.meant.ink).map(|_| record)
+    }
 }
 
 /// What could be said at this place as well.
