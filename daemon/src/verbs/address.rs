@@ -25,7 +25,7 @@ pub(crate) fn check_address(address: &str) -> Result<(), VerbError> {
     match parts.map(|(_, port)| port.parse::<u16>()) {
         Some(Ok(port)) if port > 0 => Ok(()),
         _ => {
-            let remedy = "write it like 192.168.1.10:7811 or kantor.example.id:7811";
+            let remedy = "write it like 192.168.1.10:7811, kantor.example.id:7811 or [2001:db8::1]:7811";
             Err(VerbError::new(format!("{address:?} is no HOST:PORT"), remedy))
         }
     }
