@@ -27,7 +27,7 @@ pub fn losing(loss: &LossShape) -> String {
     }
     let _ = writeln!(text, "  set aside: everything else that it made or will make");
     for other in &loss.others {
-        let _ = writeln!(text, "  goes on by the grant of {}: ask there too", clean(other));
+        let _ = writeln!(text, "  goes on by what {} can end: ask there too", clean(other));
     }
     text
 }

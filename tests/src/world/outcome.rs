@@ -79,6 +79,10 @@ pub(super) fn are_decided(
 ) -> Checked {
     let log = after.log();
     let named: Vec<&Logged> = log.iter().filter(|logged| changes.contains(&logged.change)).collect();
+    let held = changes.iter().filter(|change| before.contains_key(*change)).count();
+    if named.len() != held {
+        return Err(format!("of {held} changes that were decided on {} are there", named.len()));
+    }
     let otherwise = named.iter().find(|one| match one.standing {
         Standing::Upheld | Standing::SetAside(Reason::Dangling | Reason::Sequence) => !upheld,
         Standing::SetAside(Reason::Dismissed) => upheld,

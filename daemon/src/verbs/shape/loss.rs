@@ -22,7 +22,7 @@ pub struct LossShape {
     pub statements: u64,
     /// How many of its changes and statements are held and not kept, since they came after more than a revocation holds.
     pub left_out: u64,
-    /// Officers by whose grants the device goes on, since this node does not speak for them.
+    /// Officers who can end what the device goes on by, since this node does not speak for them.
     pub others: Vec<String>,
 }
 
