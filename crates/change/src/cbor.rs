@@ -7,14 +7,18 @@ use ciborium_ll::{Decoder, Encoder, Header, simple};
 /// An initial byte and an argument of at most eight (RFC 8949, section 3).
 const HEADER_BYTES_MAX: usize = 9;
 
+/// Most of what is written is longer than a few fields and shorter than this.
+const WRITTEN_BYTES: usize = 128;
+
 /// Builds one deterministic CBOR item after another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer(Vec<u8>);
 
 impl Writer {
     /// An empty writer.
+    #[expect(clippy::new_without_default, reason = "one way to begin is enough")]
     pub fn new() -> Self {
-        Self::default()
+        Self(Vec::with_capacity(WRITTEN_BYTES))
     }
 
     /// An unsigned integer.

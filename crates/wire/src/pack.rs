@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{
-    CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective, SafeResult, compress_bound,
+    CCtx, CParameter, DCtx, InBuffer, OutBuffer, ParamSwitch, ResetDirective, SafeResult, compress_bound,
     find_frame_compressed_size, get_frame_content_size,
 };
 
@@ -32,13 +32,32 @@ const SEARCHED_BYTES_MIN: usize = 4 * 1024;
 const REFERRING_BYTES_MIN: usize = 32;
 
 impl Effort {
-    fn level(self, bytes: usize) -> i32 {
+    /// A context for content of this length after a history of that length.
+    fn context<'a>(self, bytes: usize, history_bytes: usize) -> CCtx<'a> {
         match self {
-            Self::Quick => 6,
-            Self::Thorough if bytes < SEARCHED_BYTES_MIN => 9,
-            Self::Thorough => 15,
+            _ if bytes < SEARCHED_BYTES_MIN => short_context(bytes + history_bytes),
+            Self::Quick => new_context(QUICK_LEVEL),
+            Self::Thorough => new_context(15),
         }
     }
+}
+
+const QUICK_LEVEL: i32 = 6;
+
+/// Short content takes less time than to make its history searchable, and that takes least in chains of hashes,
+/// and in tables no larger than what there is. They find as much as the tables that zstd makes from this level on.
+fn short_context<'a>(bytes: usize) -> CCtx<'a> {
+    let table = bytes.next_power_of_two().ilog2().clamp(10, 16);
+    let mut context = new_context(7);
+    let parameters = [
+        CParameter::HashLog(table),
+        CParameter::ChainLog(table),
+        CParameter::UseRowMatchFinder(ParamSwitch::Disable),
+    ];
+    for parameter in parameters {
+        context.set_parameter(parameter).expect("a parameter that zstd has");
+    }
+    context
 }
 
 /// What stands before all that a link compresses: fields, heads and names as interviews and edits have them. It
@@ -80,7 +99,7 @@ const BLOCK_BYTES_MIN: usize = 128;
 thread_local! {
     /// Most messages are some hundred bytes, for which making a context costs more than using it.
     /// Nothing of one message is left in it for the next.
-    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context(Effort::Quick.level(0)));
+    static PACKS: RefCell<CCtx<'static>> = RefCell::new(new_context(QUICK_LEVEL));
     static UNPACKS: RefCell<Decompressor<'static>> =
         RefCell::new(Decompressor::new().expect("a context without a dictionary needs nothing but memory"));
 }
@@ -100,7 +119,7 @@ pub(crate) fn pack_after(history: &mut History, parts: &[Vec<u8>], effort: Effor
         pack(parts)
     } else {
         // A context that is kept cannot refer to what is only borrowed.
-        let mut context = new_context(effort.level(bytes));
+        let mut context = effort.context(bytes, history.0.len());
         context.ref_prefix(&history.0).expect("nothing is being compressed yet");
         packed_with(&mut context, parts)
     };
