@@ -1,10 +1,10 @@
 //! Files that the charter names (questionnaire, dictionary), and bundles that are carried for others: pieces in order
 //! become a file whose digest fits, or nothing. Resumable, since every piece is kept until the last has come.
 
-use redb::{ReadableTable, WriteTransaction};
 use rukun_change::Digest;
 
 use crate::fault::StoreError;
+use crate::staging::Staging;
 use crate::store::{Store, Vault};
 use crate::tables::{BLOB, BLOB_STATE};
 
@@ -108,14 +108,14 @@ impl Store {
     }
 
     fn blob_state(&self, digest: &Digest) -> Result<Option<(u64, u64)>, StoreError> {
-        self.read(|txn| Ok(txn.open_table(BLOB_STATE)?.get(digest.as_bytes())?.map(|state| state.value())))
+        self.read(|txn| Ok(txn.look_in(BLOB_STATE)?.get(digest.as_bytes())?.map(|state| state.value())))
     }
 }
 
 impl Vault {
     fn put_piece(
         &mut self,
-        txn: &WriteTransaction,
+        txn: &Staging,
         digest: &Digest,
         offset: u64,
         total: u64,
@@ -142,18 +142,18 @@ impl Vault {
         Ok(BlobState::Complete)
     }
 
-    fn pieces(&self, txn: &WriteTransaction, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+    fn pieces(&self, txn: &Staging, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         self.part(txn, digest, 0, usize::MAX)
     }
 
     fn part(
         &self,
-        txn: &WriteTransaction,
+        txn: &Staging,
         digest: &Digest,
         offset: u64,
         bytes_max: usize,
     ) -> Result<Vec<u8>, StoreError> {
-        let table = txn.open_table(BLOB)?;
+        let table = txn.look_in(BLOB)?;
         let before =
             table.range::<&[u8; 40]>(&key(digest, 0)..=&key(digest, offset))?.next_back().transpose()?;
         let first = before.map_or(key(digest, offset), |(row, _)| *row.value());
@@ -172,7 +172,7 @@ impl Vault {
     }
 }
 
-fn forget(txn: &WriteTransaction, digest: &Digest) -> Result<(), StoreError> {
+fn forget(txn: &Staging, digest: &Digest) -> Result<(), StoreError> {
     let mut table = txn.open_table(BLOB)?;
     table.retain_in::<&[u8; 40], _>(&key(digest, 0)..=&key(digest, u64::MAX), |_, _| false)?;
     txn.open_table(BLOB_STATE)?.remove(digest.as_bytes())?;

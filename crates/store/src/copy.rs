@@ -14,7 +14,8 @@ use crate::keys::{Lock, Unlock};
 use crate::metered::Metered;
 use crate::open::{Header, database};
 use crate::seal::SealKey;
-use crate::store::{Store, begin};
+use crate::staging::begin;
+use crate::store::Store;
 use crate::tables::{self, CHANGE, HEADER, HEADER_COPY, every_table};
 
 impl Store {

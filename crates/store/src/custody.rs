@@ -1,12 +1,12 @@
 //! Which changes nobody else is known to hold: those made here, until a peer has acknowledged them, was
 //! found to hold the same, or a receipt covers them. What came from a peer is held by that peer.
 
-use redb::{ReadableTable, TableHandle, WriteTransaction};
 use rukun_change::SubSls;
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
 use crate::rows::{home_of, key_in, place_of};
+use crate::staging::Staging;
 use crate::store::{Memory, Store};
 use crate::tables::{ALONE, ENTRY};
 
@@ -25,7 +25,7 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(|txn| {
-            let table = txn.open_table(ALONE)?;
+            let table = txn.look_in(ALONE)?;
             let rows = table.range::<&[u8; 16]>(&key(home, 0)..=&key(home, u64::MAX))?;
             rows.map(|row| place_of(&ALONE, row?.0.value())).collect()
         })
@@ -81,12 +81,7 @@ impl Store {
 
 impl Memory {
     /// A change was made here.
-    pub(crate) fn made_here(
-        &mut self,
-        txn: &WriteTransaction,
-        home: &SubSls,
-        seq: u64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn made_here(&mut self, txn: &Staging, home: &SubSls, seq: u64) -> Result<(), StoreError> {
         txn.open_table(ALONE)?.insert(&key(home, seq), ())?;
         *self.alone.entry(*home).or_default() += 1;
         Ok(())
@@ -94,10 +89,9 @@ impl Memory {
 
     /// Counts what is alone. A store of an earlier program does not say: there, everything made here is,
     /// until peers say otherwise.
-    pub(crate) fn load_alone(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
-        let mut tables = txn.list_tables()?;
-        if !tables.any(|table| table.name() == ALONE.name()) {
-            let entries = txn.open_table(ENTRY)?;
+    pub(crate) fn load_alone(&mut self, txn: &Staging) -> Result<(), StoreError> {
+        if txn.lacks(ALONE)? {
+            let entries = txn.look_in(ENTRY)?;
             for row in entries.iter()? {
                 let (seq, entry) = row?;
                 let entry = self.entry(seq.value(), entry.value())?;
@@ -106,7 +100,7 @@ impl Memory {
                 }
             }
         }
-        for row in txn.open_table(ALONE)?.iter()? {
+        for row in txn.look_in(ALONE)?.iter()? {
             let (key, _) = row?;
             *self.alone.entry(home_of(&ALONE, key.value())?).or_default() += 1;
         }

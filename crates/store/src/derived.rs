@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::{Range, ReadableTable};
 use rukun_change::{RecordId, Region};
 
 use crate::fault::StoreError;
 use crate::index::{bounds, record_of};
+use crate::staging::Staging;
 use crate::store::Store;
 use crate::tables::{DERIVED, DUPLICATE, IDENTITY, RECORD, RECORD_IDENTITY, STALE};
 
@@ -38,7 +39,7 @@ impl Store {
     pub fn stale_records(&self, region: Option<&Region>, limit: usize) -> Result<Vec<RecordId>, StoreError> {
         let Some((first, last)) = bounds(region, None) else { return Ok(Vec::new()) };
         self.read(|txn| {
-            let table = txn.open_table(STALE)?;
+            let table = txn.look_in(STALE)?;
             let rows = table.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))?;
             rows.take(limit).map(|row| record_of(row?.0.value())).collect()
         })
@@ -51,7 +52,7 @@ impl Store {
     pub fn mark_stale(&mut self, region: Option<&Region>) -> Result<(), StoreError> {
         let Some((first, last)) = bounds(region, None) else { return Ok(()) };
         self.write(|txn, _, _| {
-            let records = txn.open_table(RECORD)?;
+            let records = txn.look_in(RECORD)?;
             let mut stale = txn.open_table(STALE)?;
             for row in records.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))? {
                 stale.insert(row?.0.value(), ())?;
@@ -106,7 +107,7 @@ impl Store {
         let Some(key) = self.record_key(record)? else { return Ok(None) };
         let row = record.to_bytes();
         self.read(|txn| {
-            let table = txn.open_table(DERIVED)?;
+            let table = txn.look_in(DERIVED)?;
             let sealed = table.get(&row)?;
             sealed.map(|sealed| key.open(&DERIVED, &row, sealed.value())).transpose()
         })
@@ -124,8 +125,8 @@ impl Store {
     ) -> Result<Vec<(RecordId, Vec<u8>)>, StoreError> {
         let Some((first, last)) = bounds(region, after) else { return Ok(Vec::new()) };
         self.read(|txn| {
-            let table = txn.open_table(DERIVED)?;
-            let keys = txn.open_table(RECORD)?;
+            let table = txn.look_in(DERIVED)?;
+            let keys = txn.look_in(RECORD)?;
             let rows = table.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))?.take(limit);
             let views = rows.map(|row| {
                 let (row, sealed) = row?;
@@ -149,7 +150,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<RecordId>, StoreError> {
         let tag = self.vault.keys.identity_tag(kind as u8, number);
-        self.read(|txn| records_with(&txn.open_table(IDENTITY)?, &tag, limit))
+        let (first, last) = all_of(&tag);
+        self.read(|txn| records_in(txn.look_in(IDENTITY)?.range::<&[u8; 32]>(&first..=&last)?, limit))
     }
 
     /// Every identity number that two or more records have.
@@ -158,8 +160,8 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn duplicates(&self) -> Result<Vec<Duplicate>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(DUPLICATE)?;
-            let identities = txn.open_table(IDENTITY)?;
+            let table = txn.look_in(DUPLICATE)?;
+            let identities = txn.look_in(IDENTITY)?;
             let duplicates = table.iter()?.map(|row| {
                 let (tag, kind) = row?;
                 let kind = match kind.value() {
@@ -167,7 +169,9 @@ impl Store {
                     1 => IdentityKind::Kk,
                     _ => return Err(StoreError::damaged(&DUPLICATE, tag.value())),
                 };
-                Ok(Duplicate { kind, records: records_with(&identities, tag.value(), usize::MAX)? })
+                let (first, last) = all_of(tag.value());
+                let held = identities.range::<&[u8; 32]>(&first..=&last)?;
+                Ok(Duplicate { kind, records: records_in(held, usize::MAX)? })
             });
             let mut duplicates = duplicates.collect::<Result<Vec<_>, StoreError>>()?;
             duplicates.sort_unstable();
@@ -178,20 +182,23 @@ impl Store {
 
 /// Puts the tags of a record in place of those it had.
 pub(crate) fn put_identities(
-    txn: &WriteTransaction,
+    txn: &Staging,
     record: &[u8; 16],
     mut tags: BTreeMap<[u8; 16], u8>,
 ) -> Result<(), StoreError> {
+    let held = tags_of(txn, record)?;
+    // Most changes leave the numbers as they were, and three tables alone.
+    if held.iter().eq(tags.keys()) {
+        return Ok(());
+    }
     let mut own = txn.open_table(RECORD_IDENTITY)?;
     let mut identities = txn.open_table(IDENTITY)?;
     let mut duplicates = txn.open_table(DUPLICATE)?;
-    let held = own.range::<&[u8; 32]>(&pair(record, &[0; 16])..=&pair(record, &[0xff; 16]))?;
-    let held = held.map(|row| Ok(second(row?.0.value()))).collect::<Result<Vec<_>, StoreError>>()?;
     for tag in held {
         if tags.remove(&tag).is_none() {
             own.remove(&pair(record, &tag))?;
             identities.remove(&pair(&tag, record))?;
-            if records_with(&identities, &tag, 2)?.len() < 2 {
+            if !are_two(&identities, &tag)? {
                 duplicates.remove(&tag)?;
             }
         }
@@ -199,20 +206,37 @@ pub(crate) fn put_identities(
     for (tag, kind) in tags {
         own.insert(&pair(record, &tag), ())?;
         identities.insert(&pair(&tag, record), kind)?;
-        if records_with(&identities, &tag, 2)?.len() > 1 {
+        if are_two(&identities, &tag)? {
             duplicates.insert(&tag, kind)?;
         }
     }
     Ok(())
 }
 
-fn records_with(
+/// The tags that a record has, ascending.
+fn tags_of(txn: &Staging, record: &[u8; 16]) -> Result<Vec<[u8; 16]>, StoreError> {
+    let (first, last) = all_of(record);
+    let own = txn.look_in(RECORD_IDENTITY)?;
+    own.range::<&[u8; 32]>(&first..=&last)?.map(|row| Ok(second(row?.0.value()))).collect()
+}
+
+/// Whether two records have this number.
+fn are_two(
     identities: &impl ReadableTable<&'static [u8; 32], u8>,
     tag: &[u8; 16],
-    limit: usize,
-) -> Result<Vec<RecordId>, StoreError> {
-    let rows = identities.range::<&[u8; 32]>(&pair(tag, &[0; 16])..=&pair(tag, &[0xff; 16]))?;
+) -> Result<bool, StoreError> {
+    let (first, last) = all_of(tag);
+    Ok(records_in(identities.range::<&[u8; 32]>(&first..=&last)?, 2)?.len() == 2)
+}
+
+/// The records of these rows of [`IDENTITY`].
+fn records_in(rows: Range<'_, &'static [u8; 32], u8>, limit: usize) -> Result<Vec<RecordId>, StoreError> {
     rows.take(limit).map(|row| record_of(&second(row?.0.value()))).collect()
+}
+
+/// The first and the last pair that can begin with this.
+fn all_of(first: &[u8; 16]) -> ([u8; 32], [u8; 32]) {
+    (pair(first, &[0; 16]), pair(first, &[0xff; 16]))
 }
 
 fn pair(first: &[u8; 16], second: &[u8; 16]) -> [u8; 32] {

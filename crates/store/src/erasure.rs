@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::ReadableTable;
 use rukun_authority::{AdmittedChange, AdmittedHeader};
 use rukun_change::{ChangeId, DeviceKey, RecordId, StatementId};
 
 use crate::derived::put_identities;
 use crate::fault::StoreError;
 use crate::index::{record_of, record_places};
+use crate::staging::{Rows, Staging};
 use crate::store::{Memory, Store, Vault};
 use crate::tables::{CHANGE, COUNTER, DERIVED, ERASED, LOG, RECORD, STALE};
 
@@ -91,7 +92,7 @@ impl Store {
         }
         self.read(|txn| {
             let Some((seq, _)) = self.find(txn, id)? else { return Ok(None) };
-            let stub = self.recall_stub(&txn.open_table(LOG)?, seq)?;
+            let stub = self.recall_stub(&txn.look_in(LOG)?, seq)?;
             let same = stub.id() == *id;
             same.then_some(Some(stub)).ok_or_else(|| StoreError::damaged(&CHANGE, id.as_bytes()))
         })
@@ -107,7 +108,7 @@ impl Store {
         }
         self.read(|txn| {
             let places = record_places(txn, record)?;
-            let log = txn.open_table(LOG)?;
+            let log = txn.look_in(LOG)?;
             places.into_iter().map(|seq| self.recall_stub(&log, seq)).collect()
         })
     }
@@ -118,7 +119,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn renewal_due(&self) -> Result<bool, StoreError> {
-        self.read(|txn| Ok(txn.open_table(COUNTER)?.get(ERASURES)?.is_some_and(|count| count.value() > 0)))
+        self.read(|txn| Ok(txn.look_in(COUNTER)?.get(ERASURES)?.is_some_and(|count| count.value() > 0)))
     }
 
     /// Another file may hold what was erased, and what opens this one opens it.
@@ -128,7 +129,7 @@ impl Store {
 
     fn recall_stub(
         &self,
-        log: &impl ReadableTable<u64, &'static [u8]>,
+        log: &Rows<'_, u64, &'static [u8]>,
         seq: u64,
     ) -> Result<AdmittedHeader, StoreError> {
         let row = seq.to_be_bytes();
@@ -148,12 +149,7 @@ impl Vault {
 
 impl Memory {
     /// Notes that a record was erased, unless that is known.
-    fn mark_erased(
-        &mut self,
-        txn: &WriteTransaction,
-        record: &RecordId,
-        by: &StatementId,
-    ) -> Result<(), StoreError> {
+    fn mark_erased(&mut self, txn: &Staging, record: &RecordId, by: &StatementId) -> Result<(), StoreError> {
         if !self.erased.contains_key(record) {
             txn.open_table(ERASED)?.insert(&record.to_bytes(), by.as_bytes())?;
             self.erased.insert(*record, *by);
@@ -161,8 +157,8 @@ impl Memory {
         Ok(())
     }
 
-    pub(crate) fn load_erased(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
-        for row in txn.open_table(ERASED)?.iter()? {
+    pub(crate) fn load_erased(&mut self, txn: &Staging) -> Result<(), StoreError> {
+        for row in txn.look_in(ERASED)?.iter()? {
             let (record, by) = row?;
             self.erased.insert(record_of(record.value())?, StatementId::from_bytes(*by.value()));
         }
@@ -171,7 +167,7 @@ impl Memory {
 }
 
 /// Counts what must not be found in the file's free pages.
-pub(crate) fn owe_renewal(txn: &WriteTransaction) -> Result<(), StoreError> {
+pub(crate) fn owe_renewal(txn: &Staging) -> Result<(), StoreError> {
     let mut counters = txn.open_table(COUNTER)?;
     let count = counters.get(ERASURES)?.map_or(0, |count| count.value());
     counters.insert(ERASURES, count.saturating_add(1))?;

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
 
-use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_change::{
     Author, CauseHash, ChangeId, DeviceKey, Fingerprint, Incarnation, Ink, RecordId, Region, SubSls,
 };
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
+use crate::staging::Staging;
 use crate::store::Store;
 use crate::tables::{AUTHOR, CAUSE, ENTRY, RECORD};
 
@@ -27,7 +27,7 @@ impl Store {
     pub fn has_cause(&self, record: &RecordId, ink: Ink, cause: &CauseHash) -> Result<bool, StoreError> {
         self.read(|txn| {
             let rows = cause_key(record, ink, cause, 0)..=cause_key(record, ink, cause, u64::MAX);
-            let table = txn.open_table(CAUSE)?;
+            let table = txn.look_in(CAUSE)?;
             let found = table.range::<&[u8; 57]>(rows.start()..=rows.end())?.next().transpose()?;
             Ok(found.is_some())
         })
@@ -45,7 +45,7 @@ impl Store {
     ) -> Result<Vec<RecordId>, StoreError> {
         let Some((first, last)) = bounds(region, after) else { return Ok(Vec::new()) };
         self.read(|txn| {
-            let table = txn.open_table(RECORD)?;
+            let table = txn.look_in(RECORD)?;
             let rows = table.range::<&[u8; 16]>((first.as_ref(), last.as_ref()))?;
             rows.take(limit).map(|row| record_of(row?.0.value())).collect()
         })
@@ -57,7 +57,7 @@ impl Store {
     /// If the medium fails.
     pub fn record_count(&self, region: Option<&Region>) -> Result<u64, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(RECORD)?;
+            let table = txn.look_in(RECORD)?;
             let Some(region) = region else { return Ok(table.len()?) };
             let rows = records_of(region);
             let mut count = 0;
@@ -80,7 +80,7 @@ impl Store {
             for bound in [&mut first, &mut last] {
                 bound.split_at_mut(8).0.copy_from_slice(sub_sls.as_bytes());
             }
-            let entries = txn.open_table(ENTRY)?;
+            let entries = txn.look_in(ENTRY)?;
             let mut ids = Vec::new();
             for seq in places(txn, &first..=&last)? {
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
@@ -119,8 +119,8 @@ impl Store {
         self.read(|txn| {
             let first = author_key(*device, &Incarnation::from_bytes([0; 4]), 0, 0);
             let last = author_key(*device, &Incarnation::from_bytes([0xff; 4]), u64::MAX, u64::MAX);
-            let table = txn.open_table(AUTHOR)?;
-            let entries = txn.open_table(ENTRY)?;
+            let table = txn.look_in(AUTHOR)?;
+            let entries = txn.look_in(ENTRY)?;
             let mut changes = Vec::new();
             for row in table.range::<&[u8; 24]>(&first..=&last)? {
                 let key = *row?.0.value();
@@ -147,8 +147,8 @@ impl Store {
         self.read(|txn| {
             let first = author_key(*device, &author.incarnation, n, 0);
             let last = author_key(*device, &author.incarnation, n, u64::MAX);
-            let table = txn.open_table(AUTHOR)?;
-            let entries = txn.open_table(ENTRY)?;
+            let table = txn.look_in(AUTHOR)?;
+            let entries = txn.look_in(ENTRY)?;
             let mut ids = Vec::new();
             for row in table.range::<&[u8; 24]>(&first..=&last)? {
                 let seq = place(row?.0.value().split_at(AUTHOR_BYTES).1);
@@ -164,7 +164,7 @@ impl Store {
 }
 
 /// Where in the log the changes of a record stand, ascending.
-pub(crate) fn record_places(txn: &WriteTransaction, record: &RecordId) -> Result<Vec<u64>, StoreError> {
+pub(crate) fn record_places(txn: &Staging, record: &RecordId) -> Result<Vec<u64>, StoreError> {
     let mut first = [0; 57];
     let mut last = [0xff; 57];
     for bound in [&mut first, &mut last] {
@@ -175,8 +175,8 @@ pub(crate) fn record_places(txn: &WriteTransaction, record: &RecordId) -> Result
     Ok(places)
 }
 
-fn places(txn: &WriteTransaction, rows: RangeInclusive<&[u8; 57]>) -> Result<Vec<u64>, StoreError> {
-    let table = txn.open_table(CAUSE)?;
+fn places(txn: &Staging, rows: RangeInclusive<&[u8; 57]>) -> Result<Vec<u64>, StoreError> {
+    let table = txn.look_in(CAUSE)?;
     let places = table.range::<&[u8; 57]>(rows)?.map(|row| Ok(place(row?.0.value().split_at(CAUSE_BYTES).1)));
     places.collect()
 }

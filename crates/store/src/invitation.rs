@@ -1,7 +1,6 @@
 //! Invitations to take part, by their ids, and which of them is a person's latest. They are kept sealed,
 //! and whom they name stands in no key. What they say, and what became of them, is the caller's.
 
-use redb::ReadableTable;
 use rukun_change::InvitationId;
 
 use crate::fault::StoreError;
@@ -33,7 +32,7 @@ impl Store {
     /// If the medium fails or the row is damaged.
     pub fn invitation(&self, id: &InvitationId) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(INVITATION)?;
+            let table = txn.look_in(INVITATION)?;
             let sealed = table.get(id.as_bytes())?;
             sealed.map(|sealed| self.unseal_invitation(id.as_bytes(), sealed.value())).transpose()
         })
@@ -45,7 +44,7 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn invitations(&self) -> Result<Vec<(InvitationId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(INVITATION)?;
+            let table = txn.look_in(INVITATION)?;
             let all = table.iter()?.map(|row| {
                 let (id, sealed) = row?;
                 let bytes = self.unseal_invitation(id.value(), sealed.value())?;
@@ -61,7 +60,7 @@ impl Store {
     /// If the medium fails.
     pub fn invitation_of(&self, person: &[u8]) -> Result<Option<InvitationId>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(INVITED)?;
+            let table = txn.look_in(INVITED)?;
             let id = table.get(&self.vault.keys.person_tag(person))?;
             Ok(id.map(|id| InvitationId::from_bytes(*id.value())))
         })

@@ -19,6 +19,7 @@ mod metered;
 
 mod slots;
 
+mod staging;
 mod store;
 pub use store::{Stats, Store};
 

@@ -4,7 +4,6 @@
 
 use std::ops::Bound;
 
-use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use rukun_authority::{AdmittedChange, AdmittedHeader};
 use rukun_change::{ChangeId, DeviceKey, RecordId};
 
@@ -12,6 +11,7 @@ use crate::entry::{EntryKind, LogEntry};
 use crate::fault::StoreError;
 use crate::index::{author_key, cause_key, record_places};
 use crate::seal::SealKey;
+use crate::staging::{Rows, Staging};
 use crate::store::{Memory, Store};
 use crate::tables::{AUTHOR, CAUSE, CHANGE, ENTRY, LOG, RECORD, STALE};
 
@@ -60,7 +60,7 @@ impl Store {
     /// If the medium fails or an entry is damaged.
     pub fn scan(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(ENTRY)?;
+            let table = txn.look_in(ENTRY)?;
             let rows = table.range::<u64>((Bound::Excluded(after), Bound::Unbounded))?;
             let entries = rows.take(limit).map(|row| {
                 let (seq, entry) = row?;
@@ -95,7 +95,7 @@ impl Store {
             }
             let key = self.vault.record_key(txn, &record)?;
             let key = key.ok_or_else(|| StoreError::damaged(&RECORD, &record.to_bytes()))?;
-            let change = self.recall(&txn.open_table(LOG)?, seq, &key)?;
+            let change = self.recall(&txn.look_in(LOG)?, seq, &key)?;
             let same = change.id() == *id;
             same.then_some(Some(change)).ok_or_else(|| StoreError::damaged(&CHANGE, id.as_bytes()))
         })
@@ -109,7 +109,7 @@ impl Store {
         self.read(|txn| {
             let Some(key) = self.vault.record_key(txn, record)? else { return Ok(Vec::new()) };
             let places = record_places(txn, record)?;
-            let log = txn.open_table(LOG)?;
+            let log = txn.look_in(LOG)?;
             places.into_iter().map(|seq| self.recall(&log, seq, &key)).collect()
         })
     }
@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn has_change(&self, id: &ChangeId) -> Result<bool, StoreError> {
-        self.read(|txn| Ok(txn.open_table(CHANGE)?.get(id.as_bytes())?.is_some()))
+        self.read(|txn| Ok(txn.look_in(CHANGE)?.get(id.as_bytes())?.is_some()))
     }
 
     /// Where in the log a change stands, if it is held.
@@ -127,7 +127,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn change_seq(&self, id: &ChangeId) -> Result<Option<u64>, StoreError> {
-        self.read(|txn| Ok(txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value())))
+        self.read(|txn| Ok(txn.look_in(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value())))
     }
 
     /// How many changes are held.
@@ -135,7 +135,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn change_count(&self) -> Result<u64, StoreError> {
-        self.read(|txn| Ok(txn.open_table(CHANGE)?.len()?))
+        self.read(|txn| Ok(txn.look_in(CHANGE)?.len()?))
     }
 
     /// A record's own key, if it has one.
@@ -144,16 +144,12 @@ impl Store {
     }
 
     /// Where a change stands that is held, whole or as a stub, and of which record it is.
-    pub(crate) fn find(
-        &self,
-        txn: &WriteTransaction,
-        id: &ChangeId,
-    ) -> Result<Option<(u64, RecordId)>, StoreError> {
-        let Some(seq) = txn.open_table(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value()) else {
+    pub(crate) fn find(&self, txn: &Staging, id: &ChangeId) -> Result<Option<(u64, RecordId)>, StoreError> {
+        let Some(seq) = txn.look_in(CHANGE)?.get(id.as_bytes())?.map(|seq| seq.value()) else {
             return Ok(None);
         };
         let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
-        let entries = txn.open_table(ENTRY)?;
+        let entries = txn.look_in(ENTRY)?;
         let entry = entries.get(seq)?.ok_or_else(damaged)?;
         match self.memory.entry(seq, entry.value())?.kind {
             EntryKind::Change { record, .. } => Ok(Some((seq, record))),
@@ -163,7 +159,7 @@ impl Store {
 
     fn recall(
         &self,
-        log: &impl ReadableTable<u64, &'static [u8]>,
+        log: &Rows<'_, u64, &'static [u8]>,
         seq: u64,
         key: &SealKey,
     ) -> Result<AdmittedChange, StoreError> {
@@ -176,14 +172,14 @@ impl Store {
 }
 
 impl crate::store::Vault {
-    fn record_key(&self, txn: &WriteTransaction, record: &RecordId) -> Result<Option<SealKey>, StoreError> {
+    fn record_key(&self, txn: &Staging, record: &RecordId) -> Result<Option<SealKey>, StoreError> {
         let row = record.to_bytes();
-        let table = txn.open_table(RECORD)?;
+        let table = txn.look_in(RECORD)?;
         let sealed = table.get(&row)?;
         sealed.map(|sealed| self.keys.record.open_key(&RECORD, &row, sealed.value())).transpose()
     }
 
-    fn new_record_key(&mut self, txn: &WriteTransaction, record: &RecordId) -> Result<SealKey, StoreError> {
+    fn new_record_key(&mut self, txn: &Staging, record: &RecordId) -> Result<SealKey, StoreError> {
         let row = record.to_bytes();
         let key = SealKey::random(&mut self.entropy);
         let sealed = self.keys.record.seal(&mut self.entropy, &RECORD, &row, key.bytes());
@@ -196,7 +192,7 @@ impl Memory {
     /// Puts a sealed change or stub at the end of the log, with the rows that find it again.
     pub(crate) fn append(
         &mut self,
-        txn: &WriteTransaction,
+        txn: &Staging,
         change: &AdmittedHeader,
         sealed: &[u8],
         from: Option<&DeviceKey>,
@@ -221,11 +217,7 @@ impl Memory {
         Ok(seq)
     }
 
-    pub(crate) fn number_from(
-        &mut self,
-        txn: &WriteTransaction,
-        from: Option<&DeviceKey>,
-    ) -> Result<u32, StoreError> {
+    pub(crate) fn number_from(&mut self, txn: &Staging, from: Option<&DeviceKey>) -> Result<u32, StoreError> {
         from.map_or(Ok(0), |from| self.number_of(txn, from))
     }
 }

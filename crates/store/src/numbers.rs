@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use redb::ReadableTable;
 use rukun_change::{Author, DeviceKey, Incarnation, SubSls};
 
 use crate::entry::EntryKind;
@@ -41,7 +40,7 @@ impl Store {
     pub fn numbers(&self) -> Result<BTreeMap<Author, Numbers>, StoreError> {
         self.read(|txn| {
             let mut numbers: BTreeMap<Author, Numbers> = BTreeMap::new();
-            for row in txn.open_table(AUTHOR)?.iter()? {
+            for row in txn.look_in(AUTHOR)?.iter()? {
                 let key = *row?.0.value();
                 let damaged = || StoreError::damaged(&AUTHOR, &key);
                 let (device, rest) = key.split_first_chunk().ok_or_else(damaged)?;
@@ -65,9 +64,9 @@ impl Store {
         self.read(|txn| {
             let first = author_key(*device, &Incarnation::from_bytes([0; 4]), 0, 0);
             let last = author_key(*device, &Incarnation::from_bytes([0xff; 4]), u64::MAX, u64::MAX);
-            let entries = txn.open_table(ENTRY)?;
+            let entries = txn.look_in(ENTRY)?;
             let mut written = Vec::new();
-            for row in txn.open_table(AUTHOR)?.range::<&[u8; 24]>(&first..=&last)? {
+            for row in txn.look_in(AUTHOR)?.range::<&[u8; 24]>(&first..=&last)? {
                 let key = *row?.0.value();
                 let damaged = || StoreError::damaged(&AUTHOR, &key);
                 let (_, seq) = key.split_last_chunk().ok_or_else(damaged)?;

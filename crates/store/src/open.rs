@@ -14,7 +14,8 @@ use crate::keys::{Keys, Lock, Unlock};
 use crate::metered::Metered;
 use crate::seal::SealKey;
 use crate::slots::{Opening, open_newest};
-use crate::store::{Identity, Store, Vault, begin};
+use crate::staging::begin;
+use crate::store::{Identity, Store, Vault};
 use crate::tables::{self, FORMAT, HEADER, HEADER_COPY, every_table};
 
 /// What redb may keep of the file in memory. A relay stays under 400 MB with all that it holds.

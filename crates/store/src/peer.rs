@@ -1,7 +1,6 @@
 //! What each peer is known to hold: the cursors of both directions. A hint: losing it costs bytes,
 //! never a change.
 
-use redb::ReadableTable;
 use rukun_change::cbor::{CborError, Reader, Writer};
 use rukun_change::{DeviceKey, Incarnation};
 
@@ -31,7 +30,7 @@ impl Store {
     /// If the medium fails or the row is damaged.
     pub fn peer(&self, key: &DeviceKey) -> Result<Option<PeerState>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(PEER)?;
+            let table = txn.look_in(PEER)?;
             let sealed = table.get(key.as_bytes())?;
             sealed.map(|sealed| self.unseal_peer(key.as_bytes(), sealed.value())).transpose()
         })
@@ -55,7 +54,7 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn peers(&self) -> Result<Vec<(DeviceKey, PeerState)>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(PEER)?;
+            let table = txn.look_in(PEER)?;
             let peers = table.iter()?.map(|row| {
                 let (key, sealed) = row?;
                 Ok((DeviceKey::from_bytes(*key.value()), self.unseal_peer(key.value(), sealed.value())?))

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{DeviceKey, Region, StatementId, SubSls};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
 use crate::rows::{all_in, home_of, key_in, place_of};
+use crate::staging::Staging;
 use crate::store::Store;
 use crate::tables::{ABOUT, CAUSE, ENTRY, LOG, PROOF, RECEIPT};
 
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn receipt(&self, home: &SubSls, issuer: &DeviceKey) -> Result<Option<u64>, StoreError> {
-        self.read(|txn| Ok(txn.open_table(RECEIPT)?.get(&key(home, issuer))?.map(|seq| seq.value())))
+        self.read(|txn| Ok(txn.look_in(RECEIPT)?.get(&key(home, issuer))?.map(|seq| seq.value())))
     }
 
     /// The latest receipts for a sub-SLS: issuers, ascending, and places in the log.
@@ -83,7 +83,7 @@ impl Store {
     pub fn receipts_for(&self, home: &SubSls) -> Result<Vec<(DeviceKey, u64)>, StoreError> {
         self.read(|txn| {
             let (first, last) = (key(home, &lowest()), key(home, &highest()));
-            let table = txn.open_table(RECEIPT)?;
+            let table = txn.look_in(RECEIPT)?;
             let rows = table.range::<&[u8; 40]>(&first..=&last)?;
             rows.map(|row| {
                 let (key, seq) = row?;
@@ -100,7 +100,7 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn receipts_in(&self, regions: &[Region]) -> Result<Vec<(StatementId, u64)>, StoreError> {
         self.read(|txn| {
-            let (table, entries) = (txn.open_table(RECEIPT)?, txn.open_table(ENTRY)?);
+            let (table, entries) = (txn.look_in(RECEIPT)?, txn.look_in(ENTRY)?);
             let mut receipts = Vec::new();
             for (first, last) in regions.iter().map(Region::bounds) {
                 let (first, last) = (key(&first, &lowest()), key(&last, &highest()));
@@ -124,10 +124,10 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn receipts_by(&self, issuer: &DeviceKey) -> Result<Vec<StatementId>, StoreError> {
         self.read(|txn| {
-            let entries = txn.open_table(ENTRY)?;
+            let entries = txn.look_in(ENTRY)?;
             let mut ids = Vec::new();
             for (seq, home) in &self.memory.receipts {
-                if txn.open_table(RECEIPT)?.get(&key(home, issuer))?.is_none_or(|at| at.value() != *seq) {
+                if txn.look_in(RECEIPT)?.get(&key(home, issuer))?.is_none_or(|at| at.value() != *seq) {
                     continue;
                 }
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
@@ -161,7 +161,7 @@ impl Store {
     pub fn receipt_bytes(&self, seq: u64) -> Result<Vec<u8>, StoreError> {
         self.read(|txn| {
             let row = seq.to_be_bytes();
-            let table = txn.open_table(LOG)?;
+            let table = txn.look_in(LOG)?;
             let sealed = table.get(seq)?.ok_or_else(|| StoreError::damaged(&LOG, &row))?;
             self.vault.keys.statement.open(&LOG, &row, sealed.value())
         })
@@ -193,7 +193,7 @@ impl Store {
     pub fn proofs(&self, home: &SubSls) -> Result<Vec<Proof>, StoreError> {
         self.read(|txn| {
             let (first, last) = (proof_key(home, &lowest(), 0), proof_key(home, &highest(), u64::MAX));
-            let table = txn.open_table(PROOF)?;
+            let table = txn.look_in(PROOF)?;
             let rows = table.range::<&[u8; 48]>(&first..=&last)?;
             rows.map(|row| {
                 let (key, covered) = row?;
@@ -211,9 +211,9 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn unproved(&self) -> Result<BTreeSet<SubSls>, StoreError> {
         self.read(|txn| {
-            let proofs = txn.open_table(PROOF)?;
+            let proofs = txn.look_in(PROOF)?;
             let mut places = BTreeSet::new();
-            for row in txn.open_table(RECEIPT)?.iter()? {
+            for row in txn.look_in(RECEIPT)?.iter()? {
                 let (key, seq) = row?;
                 let (home, issuer) = (home_of(&RECEIPT, key.value())?, issuer_of(key.value()));
                 if proofs.get(&proof_key(&home, &issuer, seq.value()))?.is_none() {
@@ -232,7 +232,7 @@ impl Store {
         self.read(|txn| {
             let mut places = places_in(txn, home)?;
             places.sort_unstable();
-            let entries = txn.open_table(ENTRY)?;
+            let entries = txn.look_in(ENTRY)?;
             let items = places.into_iter().map(|seq| {
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
                 let entry = entries.get(seq)?.ok_or_else(damaged)?;
@@ -250,13 +250,13 @@ impl Store {
 }
 
 /// Where in the log the changes of a sub-SLS stand, and the statements about them.
-fn places_in(txn: &WriteTransaction, home: &SubSls) -> Result<Vec<u64>, StoreError> {
+fn places_in(txn: &Staging, home: &SubSls) -> Result<Vec<u64>, StoreError> {
     let (causes, about) = (all_in::<57>(home), all_in::<40>(home));
     let mut places = Vec::new();
-    for row in txn.open_table(CAUSE)?.range::<&[u8; 57]>(causes.start()..=causes.end())? {
+    for row in txn.look_in(CAUSE)?.range::<&[u8; 57]>(causes.start()..=causes.end())? {
         places.push(place_of(&CAUSE, row?.0.value())?);
     }
-    for row in txn.open_table(ABOUT)?.range::<&[u8; 40]>(about.start()..=about.end())? {
+    for row in txn.look_in(ABOUT)?.range::<&[u8; 40]>(about.start()..=about.end())? {
         places.push(row?.1.value());
     }
     Ok(places)

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::ReadableTable;
 use rukun_change::{ChangeId, DeviceKey, RecordId, SignedChange, SubSls};
 
 use crate::derived::put_identities;
@@ -15,6 +15,7 @@ use crate::fault::StoreError;
 use crate::index::record_of;
 use crate::receipts::HeldItem;
 use crate::rows::all_in;
+use crate::staging::Staging;
 use crate::store::{Memory, Store};
 use crate::tables::{
     ABOUT, ALONE, AUTHOR, CAUSE, CHANGE, DERIVED, ENTRY, ERASED, FINGERPRINT, LOG, PROOF, RECORD, RELEASED,
@@ -67,9 +68,9 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn released(&self) -> Result<Vec<Released>, StoreError> {
         self.read(|txn| {
-            let (held, erased) = (txn.open_table(RECORD)?, txn.open_table(ERASED)?);
+            let (held, erased) = (txn.look_in(RECORD)?, txn.look_in(ERASED)?);
             let mut lines = Vec::new();
-            for row in txn.open_table(RELEASED)?.iter()? {
+            for row in txn.look_in(RELEASED)?.iter()? {
                 let (record, counts) = row?;
                 if held.get(record.value())?.is_none() && erased.get(record.value())?.is_none() {
                     let (changes, own) = counts.value();
@@ -111,7 +112,7 @@ impl Store {
 }
 
 /// Empties the places of these items in the log.
-fn take_from_log(txn: &WriteTransaction, items: &[HeldItem]) -> Result<(), StoreError> {
+fn take_from_log(txn: &Staging, items: &[HeldItem]) -> Result<(), StoreError> {
     let (mut log, mut entries) = (txn.open_table(LOG)?, txn.open_table(ENTRY)?);
     let (mut changes, mut statements) = (txn.open_table(CHANGE)?, txn.open_table(STATEMENT)?);
     for item in items {
@@ -130,7 +131,7 @@ fn take_from_log(txn: &WriteTransaction, items: &[HeldItem]) -> Result<(), Store
 }
 
 /// Takes out the records of a sub-SLS, with the keys that open what old pages may still have of them.
-fn take_records(txn: &WriteTransaction, home: &SubSls) -> Result<(), StoreError> {
+fn take_records(txn: &Staging, home: &SubSls) -> Result<(), StoreError> {
     let rows = all_in::<16>(home);
     let mut records = txn.open_table(RECORD)?;
     let held = records.range::<&[u8; 16]>(rows.start()..=rows.end())?;
@@ -144,7 +145,7 @@ fn take_records(txn: &WriteTransaction, home: &SubSls) -> Result<(), StoreError>
     Ok(())
 }
 
-fn take_indexes(txn: &WriteTransaction, home: &SubSls) -> Result<(), StoreError> {
+fn take_indexes(txn: &Staging, home: &SubSls) -> Result<(), StoreError> {
     let (causes, about, alone) = (all_in::<57>(home), all_in::<40>(home), all_in::<16>(home));
     txn.open_table(CAUSE)?.retain_in::<&[u8; 57], _>(causes.start()..=causes.end(), |_, ()| false)?;
     txn.open_table(ABOUT)?.retain_in::<&[u8; 40], _>(about.start()..=about.end(), |_, _| false)?;

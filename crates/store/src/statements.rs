@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, Table, WriteTransaction};
 use rukun_change::{DeviceKey, Fingerprint, StatementId, SubSls};
 
 use crate::entry::EntryKind;
 use crate::fault::StoreError;
+use crate::staging::{Rows, Staging};
 use crate::store::Store;
 use crate::tables::{ABOUT, ENTRY, LOG, STATEMENT};
 
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn has_statement(&self, id: &StatementId) -> Result<bool, StoreError> {
-        self.read(|txn| Ok(txn.open_table(STATEMENT)?.get(id.as_bytes())?.is_some()))
+        self.read(|txn| Ok(txn.look_in(STATEMENT)?.get(id.as_bytes())?.is_some()))
     }
 
     /// The bytes of a statement.
@@ -62,8 +62,8 @@ impl Store {
     /// If the medium fails or the row is damaged.
     pub fn statement(&self, id: &StatementId) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|txn| {
-            let seq = txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
-            let rows = Rows::open(txn)?;
+            let seq = txn.look_in(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value());
+            let rows = LogTables::open(txn)?;
             seq.map(|seq| self.unseal_statement(&rows, seq, id)).transpose()
         })
     }
@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// If the medium fails.
     pub fn statement_seq(&self, id: &StatementId) -> Result<Option<u64>, StoreError> {
-        self.read(|txn| Ok(txn.open_table(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value())))
+        self.read(|txn| Ok(txn.look_in(STATEMENT)?.get(id.as_bytes())?.map(|seq| seq.value())))
     }
 
     /// The ids of the statements about a sub-SLS, ascending.
@@ -89,7 +89,7 @@ impl Store {
         self.read(|txn| {
             let first = about_key(home, &StatementId::from_bytes([0; 32]));
             let last = about_key(home, &StatementId::from_bytes([0xff; 32]));
-            let table = txn.open_table(ABOUT)?;
+            let table = txn.look_in(ABOUT)?;
             let rows = table.range::<&[u8; 40]>(&first..=&last)?;
             rows.map(|row| Ok(id_of(row?.0.value()))).collect()
         })
@@ -101,7 +101,7 @@ impl Store {
     /// If the medium fails.
     pub fn statement_ids(&self) -> Result<Vec<StatementId>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(STATEMENT)?;
+            let table = txn.look_in(STATEMENT)?;
             let mut ids = Vec::new();
             for row in table.iter()? {
                 let id = StatementId::from_bytes(*row?.0.value());
@@ -142,7 +142,7 @@ impl Store {
         wanted: impl Fn(&StatementId) -> bool,
     ) -> Result<Vec<(StatementId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(STATEMENT)?;
+            let table = txn.look_in(STATEMENT)?;
             let mut places = Vec::new();
             for row in table.iter()? {
                 let (id, seq) = row?;
@@ -152,7 +152,7 @@ impl Store {
                 }
             }
             places.sort_unstable();
-            let rows = Rows::open(txn)?;
+            let rows = LogTables::open(txn)?;
             places.into_iter().map(|(seq, id)| Ok((id, self.unseal_statement(&rows, seq, &id)?))).collect()
         })
     }
@@ -166,9 +166,9 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read(|txn| {
-            let rows = Rows::open(txn)?;
+            let rows = LogTables::open(txn)?;
             let mut places = Vec::new();
-            for row in txn.open_table(STATEMENT)?.iter()? {
+            for row in txn.look_in(STATEMENT)?.iter()? {
                 let (id, seq) = row?;
                 let (id, seq) = (StatementId::from_bytes(*id.value()), seq.value());
                 if seq <= after || self.about(&id).is_some() {
@@ -186,7 +186,7 @@ impl Store {
     }
 
     /// The statement at a place, if it is this one that stands there.
-    fn unseal_statement(&self, rows: &Rows, seq: u64, id: &StatementId) -> Result<Vec<u8>, StoreError> {
+    fn unseal_statement(&self, rows: &LogTables, seq: u64, id: &StatementId) -> Result<Vec<u8>, StoreError> {
         let row = seq.to_be_bytes();
         let entry = rows.entries.get(seq)?.ok_or_else(|| StoreError::damaged(&ENTRY, &row))?;
         if !matches!(self.memory.entry(seq, entry.value())?.kind, EntryKind::Statement { id: held } if held == *id)
@@ -199,14 +199,14 @@ impl Store {
 }
 
 /// The tables of the log, opened once for many statements.
-struct Rows<'txn> {
-    entries: Table<'txn, u64, &'static [u8]>,
-    log: Table<'txn, u64, &'static [u8]>,
+struct LogTables<'txn> {
+    entries: Rows<'txn, u64, &'static [u8]>,
+    log: Rows<'txn, u64, &'static [u8]>,
 }
 
-impl<'txn> Rows<'txn> {
-    fn open(txn: &'txn WriteTransaction) -> Result<Self, StoreError> {
-        Ok(Self { entries: txn.open_table(ENTRY)?, log: txn.open_table(LOG)? })
+impl<'txn> LogTables<'txn> {
+    fn open(txn: &'txn Staging) -> Result<Self, StoreError> {
+        Ok(Self { entries: txn.look_in(ENTRY)?, log: txn.look_in(LOG)? })
     }
 }
 

@@ -8,9 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use rand_chacha::ChaCha20Rng;
-use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction,
-};
+use redb::{Database, ReadTransaction, ReadableDatabase};
 use rukun_change::{DeviceKey, Fingerprint, Incarnation, RecordId, StatementId, SubSls, SurveyId};
 use zeroize::Zeroizing;
 
@@ -18,6 +16,7 @@ use crate::fault::StoreError;
 use crate::keys::Keys;
 use crate::metered::Meter;
 use crate::rows::home_of;
+use crate::staging::Staging;
 use crate::tables::{
     ABOUT, CHANGE, COUNTER, DEVICE, ENTRY, FINGERPRINT, HEADER, HEADER_COPY, RECEIPT, RECORD, SETTING, STALE,
     STATEMENT, SUM, WAITING,
@@ -34,7 +33,7 @@ const STATEMENTS: &str = "statement";
 /// Dropping the store loses exactly what is staged.
 pub struct Store {
     // Dropped before the database that it belongs to.
-    txn: Option<WriteTransaction>,
+    txn: Option<Staging>,
     db: Database,
     pub(crate) vault: Vault,
     pub(crate) memory: Memory,
@@ -111,7 +110,7 @@ impl Store {
         identity: Identity,
         meter: Arc<Meter>,
     ) -> Result<Self, StoreError> {
-        let txn = begin(&db)?;
+        let txn = Staging::begin(&db)?;
         let memory = Memory::load(&txn)?;
         Ok(Self {
             txn: Some(txn),
@@ -223,7 +222,7 @@ impl Store {
         }
         self.write(|txn, _, memory| memory.save(txn))?;
         let txn = self.txn.take().expect("a store that a write succeeded in has its transaction");
-        let begun = txn.commit().map_err(StoreError::from).and_then(|()| begin(&self.db));
+        let begun = txn.commit().and_then(|()| Staging::begin(&self.db));
         self.txn = Some(begun.map_err(|error| self.fail(error))?);
         self.staged = false;
         Ok(())
@@ -235,7 +234,7 @@ impl Store {
     /// If the medium fails or the row is damaged.
     pub fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(SETTING)?;
+            let table = txn.look_in(SETTING)?;
             let Some(sealed) = table.get(name)? else { return Ok(None) };
             self.vault.keys.setting.open(&SETTING, name.as_bytes(), sealed.value()).map(Some)
         })
@@ -270,11 +269,11 @@ impl Store {
     pub fn stats(&self) -> Result<Stats, StoreError> {
         self.read(|txn| {
             Ok(Stats {
-                changes: txn.open_table(CHANGE)?.len()?,
-                statements: txn.open_table(STATEMENT)?.len()?,
-                records: txn.open_table(RECORD)?.len()?,
-                stale: txn.open_table(STALE)?.len()?,
-                waiting: txn.open_table(WAITING)?.len()?,
+                changes: txn.look_in(CHANGE)?.len()?,
+                statements: txn.look_in(STATEMENT)?.len()?,
+                records: txn.look_in(RECORD)?.len()?,
+                stale: txn.look_in(STALE)?.len()?,
+                waiting: txn.look_in(WAITING)?.len()?,
                 disk_bytes: self.disk_bytes(),
                 written_bytes: self.meter.written_bytes.load(Ordering::Relaxed),
                 syncs: self.meter.syncs.load(Ordering::Relaxed),
@@ -285,7 +284,7 @@ impl Store {
     /// Reads what is durable and what is staged.
     pub(crate) fn read<T>(
         &self,
-        look: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+        look: impl FnOnce(&Staging) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         look(self.txn()?).map_err(|error| match error {
             StoreError::Medium(_) => self.fail(error),
@@ -296,7 +295,7 @@ impl Store {
     /// Stages a write. An error leaves half of it in the transaction, so it poisons the store.
     pub(crate) fn write<T>(
         &mut self,
-        act: impl FnOnce(&WriteTransaction, &mut Vault, &mut Memory) -> Result<T, StoreError>,
+        act: impl FnOnce(&Staging, &mut Vault, &mut Memory) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.txn()?;
         let txn = self.txn.as_ref().expect("it was there just now");
@@ -311,7 +310,7 @@ impl Store {
         Ok(self.db.begin_read()?)
     }
 
-    fn txn(&self) -> Result<&WriteTransaction, StoreError> {
+    fn txn(&self) -> Result<&Staging, StoreError> {
         match self.failed.get() {
             Some(cause) => Err(StoreError::Poisoned { cause: cause.clone() }),
             None => Ok(self.txn.as_ref().expect("only a store that has failed lacks its transaction")),
@@ -325,15 +324,6 @@ impl Store {
     }
 }
 
-/// Begins a transaction that is committed in two phases, each synced: what is there first, then that it
-/// counts. In one phase, damage to the last commit looks the same as power lost in the midst of it, and
-/// redb would go back to the commit before without a word.
-pub(crate) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
-    let mut txn = db.begin_write()?;
-    txn.set_two_phase_commit(true);
-    Ok(txn)
-}
-
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("head", &self.memory.head).finish_non_exhaustive()
@@ -341,19 +331,19 @@ impl fmt::Debug for Store {
 }
 
 impl Memory {
-    fn load(txn: &WriteTransaction) -> Result<Self, StoreError> {
+    fn load(txn: &Staging) -> Result<Self, StoreError> {
         let mut memory = Self {
-            head: txn.open_table(ENTRY)?.last()?.map_or(0, |(seq, _)| seq.value()),
-            n: txn.open_table(COUNTER)?.get(N)?.map_or(0, |n| n.value()),
+            head: txn.look_in(ENTRY)?.last()?.map_or(0, |(seq, _)| seq.value()),
+            n: txn.look_in(COUNTER)?.get(N)?.map_or(0, |n| n.value()),
             ..Self::default()
         };
-        for row in txn.open_table(DEVICE)?.iter()? {
+        for row in txn.look_in(DEVICE)?.iter()? {
             let (key, number) = row?;
             let key = DeviceKey::from_bytes(*key.value());
             memory.numbers.insert(key, number.value());
             memory.devices.insert(number.value(), key);
         }
-        for row in txn.open_table(FINGERPRINT)?.iter()? {
+        for row in txn.look_in(FINGERPRINT)?.iter()? {
             let (home, sum) = row?;
             let damaged = || StoreError::damaged(&FINGERPRINT, home.value());
             let fingerprint = Fingerprint::from_bytes(sum.value()).map_err(|_| damaged())?;
@@ -361,23 +351,23 @@ impl Memory {
                 .fingerprints
                 .insert(SubSls::from_bytes(*home.value()).map_err(|_| damaged())?, fingerprint);
         }
-        for row in txn.open_table(ABOUT)?.iter()? {
+        for row in txn.look_in(ABOUT)?.iter()? {
             let (key, _) = row?;
             let (_, id) = key.value().split_first_chunk::<8>().expect("40 bytes hold 8");
             let id = StatementId::from_bytes(id.try_into().expect("40 bytes less 8 are 32"));
             memory.about.insert(id, home_of(&ABOUT, key.value())?);
         }
-        for row in txn.open_table(RECEIPT)?.iter()? {
+        for row in txn.look_in(RECEIPT)?.iter()? {
             let (key, seq) = row?;
             memory.receipts.insert(seq.value(), home_of(&RECEIPT, key.value())?);
         }
         memory.load_alone(txn)?;
         memory.load_erased(txn)?;
         memory.statements = memory.statement_fingerprint(txn)?;
-        for row in txn.open_table(STATEMENT)?.iter()? {
+        for row in txn.look_in(STATEMENT)?.iter()? {
             memory.statement_head = memory.statement_head.max(row?.1.value());
         }
-        for row in txn.open_table(WAITING)?.iter()? {
+        for row in txn.look_in(WAITING)?.iter()? {
             let (key, sealed) = row?;
             let (device, _) = key.value().split_first_chunk().expect("64 bytes hold 32");
             memory.waiting.note(&DeviceKey::from_bytes(*device), sealed.value().len());
@@ -386,7 +376,7 @@ impl Memory {
     }
 
     /// What is written once a commit, not once a change.
-    fn save(&mut self, txn: &WriteTransaction) -> Result<(), StoreError> {
+    fn save(&mut self, txn: &Staging) -> Result<(), StoreError> {
         let (n, statements) = self.saved.unzip();
         if n != Some(self.n) {
             txn.open_table(COUNTER)?
@@ -409,10 +399,10 @@ impl Memory {
     }
 
     /// The sum of the statements that everyone holds.
-    fn statement_fingerprint(&self, txn: &WriteTransaction) -> Result<Fingerprint, StoreError> {
-        let statements = txn.open_table(STATEMENT)?;
+    fn statement_fingerprint(&self, txn: &Staging) -> Result<Fingerprint, StoreError> {
+        let statements = txn.look_in(STATEMENT)?;
         let damaged = |_| StoreError::damaged(&SUM, STATEMENTS.as_bytes());
-        if let Some(kept) = txn.open_table(SUM)?.get(STATEMENTS)? {
+        if let Some(kept) = txn.look_in(SUM)?.get(STATEMENTS)? {
             let kept = Fingerprint::from_bytes(kept.value()).map_err(damaged)?;
             if kept.count() + self.about.len() as u64 == statements.len()? {
                 return Ok(kept);
@@ -429,11 +419,7 @@ impl Memory {
     }
 
     /// The number of a device in this store; a new one if it has none.
-    pub(crate) fn number_of(
-        &mut self,
-        txn: &WriteTransaction,
-        device: &DeviceKey,
-    ) -> Result<u32, StoreError> {
+    pub(crate) fn number_of(&mut self, txn: &Staging, device: &DeviceKey) -> Result<u32, StoreError> {
         if let Some(number) = self.numbers.get(device) {
             return Ok(*number);
         }

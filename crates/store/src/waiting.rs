@@ -1,10 +1,10 @@
 //! Changes that wait for a grant or a cause: outside the set, in no index and no fingerprint, kept
 //! by the peer that sent them. How many one peer may leave here is the caller's to bound.
 
-use redb::{ReadableTable, WriteTransaction};
 use rukun_change::{ChangeId, DeviceKey, RecordId, SignedChange};
 
 use crate::fault::StoreError;
+use crate::staging::Staging;
 use crate::store::{Memory, Store};
 use crate::tables::WAITING;
 use crate::waits::Waits;
@@ -34,7 +34,7 @@ impl Store {
     /// If the medium fails or a row is damaged.
     pub fn waiting(&self) -> Result<Vec<(DeviceKey, ChangeId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
-            let table = txn.open_table(WAITING)?;
+            let table = txn.look_in(WAITING)?;
             let waiting = table.iter()?.map(|row| {
                 let (row, sealed) = row?;
                 let bytes = self.vault.keys.waiting.open(&WAITING, row.value(), sealed.value())?;
@@ -53,7 +53,7 @@ impl Store {
     pub fn waiting_change(&self, from: &DeviceKey, id: &ChangeId) -> Result<Option<Vec<u8>>, StoreError> {
         let row = key(from, id);
         self.read(|txn| {
-            let table = txn.open_table(WAITING)?;
+            let table = txn.look_in(WAITING)?;
             let sealed = table.get(&row)?;
             sealed.map(|sealed| self.vault.keys.waiting.open(&WAITING, &row, sealed.value())).transpose()
         })
@@ -88,7 +88,7 @@ impl Store {
 impl Memory {
     pub(crate) fn forget_waiting(
         &mut self,
-        txn: &WriteTransaction,
+        txn: &Staging,
         from: &DeviceKey,
         id: &ChangeId,
     ) -> Result<bool, StoreError> {
