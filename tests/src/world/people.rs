@@ -27,7 +27,7 @@ k_members,IV,family,Jumlah anggota tidak sama,Members differ from r112,rule,,,co
 ";
 pub(super) const HOMES: [&str; 5] =
     ["1811010005000300", "1811010005000301", "1811010005000400", "1811040003000100", "1811040003000200"];
-const FIRST_FAMILIES: usize = 72;
+const FIRST_FAMILIES: usize = 56;
 /// More writes than frames may be in flight.
 const BURST: usize = 10;
 
