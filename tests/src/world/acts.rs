@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rukun_change::{ChangeId, RecordId};
 
 use super::disk::{Disk, Trouble, Unsynced};
-use super::node::{self, StartError};
+use super::node::{self, Backup, StartError};
 use super::plan::Act;
 use super::sim::{Checked, World};
 use super::tally::Fault;
@@ -235,10 +235,14 @@ impl World {
     fn restore(&mut self, node: usize, silently: bool) -> Checked {
         let has_copy = |at: &usize| !self.nodes[*at].backups.is_empty();
         let Some(node) = (node..node + NODES).map(|at| at % NODES).find(has_copy) else { return Ok(()) };
+        let backup = self.nodes[node].backups.remove(0);
+        self.put_back(node, backup, silently)
+    }
+
+    pub(super) fn put_back(&mut self, node: usize, backup: Backup, silently: bool) -> Checked {
         if self.nodes[node].replica.is_some() {
             self.fall(node);
         }
-        let backup = self.nodes[node].backups.remove(0);
         self.lose_what_only(node, &backup.held);
         self.nodes[node].put(backup.image);
         self.nodes[node].key = backup.key;

@@ -158,11 +158,15 @@ impl Meant {
         if !made.is_plain() || !made.is_good(&id) || !reaches || answer.effective().ink != made.ink {
             return Ok(());
         }
-        let is_left = made.reading.conflicts(replica.questionnaire()).into_iter().any(|left| {
-            left.place.as_ref() == Some(place)
-                && matches!(left.kind, ConflictKind::Field | ConflictKind::Stale | ConflictKind::Presence)
-        });
-        if answer.effective().change != id || is_left {
+        let is_open = |reading: &Reading| {
+            reading.conflicts(replica.questionnaire()).into_iter().any(|open| {
+                open.place.as_ref() == Some(place)
+                    && matches!(open.kind, ConflictKind::Field | ConflictKind::Stale | ConflictKind::Presence)
+            })
+        };
+        // Where nothing but set aside work was shown, a new answer may be at odds with what is above it.
+        let was_open = self.before.as_ref().is_some_and(is_open);
+        if answer.effective().change != id || was_open && is_open(&made.reading) {
             return Err(format!("{place} is not settled by {id:.12}"));
         }
         Ok(())

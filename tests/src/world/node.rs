@@ -180,8 +180,12 @@ impl Node {
     /// Puts a copy of the store aside.
     pub(super) fn back_up(&mut self, held: &BTreeSet<ChangeId>) {
         if self.replica.is_some() && self.backups.len() < BACKUPS_MAX {
-            self.backups.push(Backup { image: self.disk.copy(), held: held.clone(), key: self.key });
+            self.backups.push(self.copy(held));
         }
+    }
+
+    pub(super) fn copy(&self, held: &BTreeSet<ChangeId>) -> Backup {
+        Backup { image: self.disk.copy(), held: held.clone(), key: self.key }
     }
 
     /// The time as this node's clocks tell it.

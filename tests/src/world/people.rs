@@ -131,6 +131,29 @@ impl World {
         self.grant(granter, false, key, role, regions)
     }
 
+    /// An officer's superior, whose store is put back in between, gives two places under one serial, and the
+    /// officer hears of both.
+    pub(super) fn grant_twice(&mut self, node: usize, luck: u64) -> Checked {
+        let mut chance = Chance::new(luck);
+        let granter = self.nodes[node].upstream;
+        self.come_up(granter)?;
+        if node == granter || self.nodes[granter].replica.is_none() {
+            return Ok(());
+        }
+        let copy = self.nodes[granter].copy(&self.truth.held[granter]);
+        self.hear_of_another_place(node, granter, &mut chance)?;
+        self.put_back(granter, copy, true)?;
+        self.come_up(granter)?;
+        self.hear_of_another_place(node, granter, &mut chance)
+    }
+
+    fn hear_of_another_place(&mut self, node: usize, granter: usize, chance: &mut Chance) -> Checked {
+        self.grant_otherwise(node, chance)?;
+        self.link(node, granter)?;
+        self.run_until(self.now_ms + 8 * self.delay_ms)?;
+        self.write(node, chance.u64())
+    }
+
     /// An officer writes out of reach, is granted other regions meanwhile, and then delivers.
     pub(super) fn move_on(&mut self, node: usize, luck: u64) -> Checked {
         let mut chance = Chance::new(luck);

@@ -93,8 +93,13 @@ impl World {
         Ok(is_revoked)
     }
 
-    /// A device goes on under another key, and its program starts anew.
+    /// A device goes on under another key, and its program starts anew; now and then it has two places under one
+    /// serial before.
     pub(super) fn rotate(&mut self, node: usize) -> Checked {
+        if self.chance.one_in(3) {
+            let luck = self.chance.u64();
+            self.grant_twice(node, luck)?;
+        }
         self.come_up(node)?;
         let (now, seed) = (self.nodes[node].clock(self.now_ms), self.chance.bytes());
         let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
