@@ -44,7 +44,12 @@ fn an_interview_costs_less_the_more_stand_in_its_frame_and_before_it() {
     eprintln!(
         "in frames of so many interviews one takes so many bytes alone, after others, thoroughly: {taken:?}"
     );
-    assert!(taken.iter().all(|(_, alone, quick, thorough)| alone > quick && quick > thorough), "{taken:?}");
+    // What is short is searched alike.
+    let is_shorter = |size: usize, quick: usize, thorough: usize| {
+        if size == 1 { quick == thorough } else { quick > thorough }
+    };
+    let shorter = |row: &(usize, usize, usize, usize)| row.1 > row.2 && is_shorter(row.0, row.2, row.3);
+    assert!(taken.iter().all(shorter), "{taken:?}");
     let falls = |bytes: Vec<usize>| bytes.is_sorted_by(|less, more| less > more);
     assert!(falls(taken.iter().map(|row| row.1).collect()), "{taken:?}");
     assert!(falls(taken.iter().map(|row| row.2).collect()), "{taken:?}");

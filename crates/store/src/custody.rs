@@ -92,7 +92,7 @@ impl Memory {
     pub(crate) fn load_alone(&mut self, txn: &Staging) -> Result<(), StoreError> {
         if txn.lacks(ALONE)? {
             let entries = txn.look_in(ENTRY)?;
-            for row in entries.iter()? {
+            for row in entries.all()? {
                 let (seq, entry) = row?;
                 let entry = self.entry(seq.value(), entry.value())?;
                 if let (EntryKind::Change { record, .. }, None) = (entry.kind, entry.from) {
@@ -100,7 +100,7 @@ impl Memory {
                 }
             }
         }
-        for row in txn.look_in(ALONE)?.iter()? {
+        for row in txn.look_in(ALONE)?.all()? {
             let (key, _) = row?;
             *self.alone.entry(home_of(&ALONE, key.value())?).or_default() += 1;
         }

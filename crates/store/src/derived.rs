@@ -162,7 +162,7 @@ impl Store {
         self.read(|txn| {
             let table = txn.look_in(DUPLICATE)?;
             let identities = txn.look_in(IDENTITY)?;
-            let duplicates = table.iter()?.map(|row| {
+            let duplicates = table.all()?.map(|row| {
                 let (tag, kind) = row?;
                 let kind = match kind.value() {
                     0 => IdentityKind::Nik,

@@ -158,7 +158,7 @@ impl Memory {
     }
 
     pub(crate) fn load_erased(&mut self, txn: &Staging) -> Result<(), StoreError> {
-        for row in txn.look_in(ERASED)?.iter()? {
+        for row in txn.look_in(ERASED)?.all()? {
             let (record, by) = row?;
             self.erased.insert(record_of(record.value())?, StatementId::from_bytes(*by.value()));
         }

@@ -45,7 +45,7 @@ impl Store {
     pub fn invitations(&self) -> Result<Vec<(InvitationId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
             let table = txn.look_in(INVITATION)?;
-            let all = table.iter()?.map(|row| {
+            let all = table.all()?.map(|row| {
                 let (id, sealed) = row?;
                 let bytes = self.unseal_invitation(id.value(), sealed.value())?;
                 Ok((InvitationId::from_bytes(*id.value()), bytes))

@@ -40,7 +40,7 @@ impl Store {
     pub fn numbers(&self) -> Result<BTreeMap<Author, Numbers>, StoreError> {
         self.read(|txn| {
             let mut numbers: BTreeMap<Author, Numbers> = BTreeMap::new();
-            for row in txn.look_in(AUTHOR)?.iter()? {
+            for row in txn.look_in(AUTHOR)?.all()? {
                 let key = *row?.0.value();
                 let damaged = || StoreError::damaged(&AUTHOR, &key);
                 let (device, rest) = key.split_first_chunk().ok_or_else(damaged)?;

@@ -55,7 +55,7 @@ impl Store {
     pub fn peers(&self) -> Result<Vec<(DeviceKey, PeerState)>, StoreError> {
         self.read(|txn| {
             let table = txn.look_in(PEER)?;
-            let peers = table.iter()?.map(|row| {
+            let peers = table.all()?.map(|row| {
                 let (key, sealed) = row?;
                 Ok((DeviceKey::from_bytes(*key.value()), self.unseal_peer(key.value(), sealed.value())?))
             });

@@ -213,7 +213,7 @@ impl Store {
         self.read(|txn| {
             let proofs = txn.look_in(PROOF)?;
             let mut places = BTreeSet::new();
-            for row in txn.look_in(RECEIPT)?.iter()? {
+            for row in txn.look_in(RECEIPT)?.all()? {
                 let (key, seq) = row?;
                 let (home, issuer) = (home_of(&RECEIPT, key.value())?, issuer_of(key.value()));
                 if proofs.get(&proof_key(&home, &issuer, seq.value()))?.is_none() {

@@ -70,7 +70,7 @@ impl Store {
         self.read(|txn| {
             let (held, erased) = (txn.look_in(RECORD)?, txn.look_in(ERASED)?);
             let mut lines = Vec::new();
-            for row in txn.look_in(RELEASED)?.iter()? {
+            for row in txn.look_in(RELEASED)?.all()? {
                 let (record, counts) = row?;
                 if held.get(record.value())?.is_none() && erased.get(record.value())?.is_none() {
                     let (changes, own) = counts.value();

@@ -138,18 +138,19 @@ impl<K: Key + Send + Sync + 'static, V: Value + Send + Sync + 'static> Rows<'_, 
         }
     }
 
-    pub(crate) fn iter(&self) -> Result<Range<'_, K, V>, StorageError> {
+    pub(crate) fn all(&self) -> Result<Range<'_, K, V>, StorageError> {
         match self {
             Self::Durable(table) => table.iter(),
             Self::Staged(table) => table.iter(),
         }
     }
 
-    pub(crate) fn last(&self) -> Result<Option<(AccessGuard<'_, K>, AccessGuard<'_, V>)>, StorageError> {
-        match self {
+    pub(crate) fn last_key(&self) -> Result<Option<AccessGuard<'_, K>>, StorageError> {
+        let last = match self {
             Self::Durable(table) => table.last(),
             Self::Staged(table) => table.last(),
-        }
+        };
+        Ok(last?.map(|(key, _)| key))
     }
 
     pub(crate) fn len(&self) -> Result<u64, StorageError> {

@@ -103,7 +103,7 @@ impl Store {
         self.read(|txn| {
             let table = txn.look_in(STATEMENT)?;
             let mut ids = Vec::new();
-            for row in table.iter()? {
+            for row in table.all()? {
                 let id = StatementId::from_bytes(*row?.0.value());
                 if self.about(&id).is_none() {
                     ids.push(id);
@@ -144,7 +144,7 @@ impl Store {
         self.read(|txn| {
             let table = txn.look_in(STATEMENT)?;
             let mut places = Vec::new();
-            for row in table.iter()? {
+            for row in table.all()? {
                 let (id, seq) = row?;
                 let id = StatementId::from_bytes(*id.value());
                 if wanted(&id) {
@@ -168,7 +168,7 @@ impl Store {
         self.read(|txn| {
             let rows = LogTables::open(txn)?;
             let mut places = Vec::new();
-            for row in txn.look_in(STATEMENT)?.iter()? {
+            for row in txn.look_in(STATEMENT)?.all()? {
                 let (id, seq) = row?;
                 let (id, seq) = (StatementId::from_bytes(*id.value()), seq.value());
                 if seq <= after || self.about(&id).is_some() {

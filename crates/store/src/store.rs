@@ -333,17 +333,17 @@ impl fmt::Debug for Store {
 impl Memory {
     fn load(txn: &Staging) -> Result<Self, StoreError> {
         let mut memory = Self {
-            head: txn.look_in(ENTRY)?.last()?.map_or(0, |(seq, _)| seq.value()),
+            head: txn.look_in(ENTRY)?.last_key()?.map_or(0, |seq| seq.value()),
             n: txn.look_in(COUNTER)?.get(N)?.map_or(0, |n| n.value()),
             ..Self::default()
         };
-        for row in txn.look_in(DEVICE)?.iter()? {
+        for row in txn.look_in(DEVICE)?.all()? {
             let (key, number) = row?;
             let key = DeviceKey::from_bytes(*key.value());
             memory.numbers.insert(key, number.value());
             memory.devices.insert(number.value(), key);
         }
-        for row in txn.look_in(FINGERPRINT)?.iter()? {
+        for row in txn.look_in(FINGERPRINT)?.all()? {
             let (home, sum) = row?;
             let damaged = || StoreError::damaged(&FINGERPRINT, home.value());
             let fingerprint = Fingerprint::from_bytes(sum.value()).map_err(|_| damaged())?;
@@ -351,23 +351,23 @@ impl Memory {
                 .fingerprints
                 .insert(SubSls::from_bytes(*home.value()).map_err(|_| damaged())?, fingerprint);
         }
-        for row in txn.look_in(ABOUT)?.iter()? {
+        for row in txn.look_in(ABOUT)?.all()? {
             let (key, _) = row?;
             let (_, id) = key.value().split_first_chunk::<8>().expect("40 bytes hold 8");
             let id = StatementId::from_bytes(id.try_into().expect("40 bytes less 8 are 32"));
             memory.about.insert(id, home_of(&ABOUT, key.value())?);
         }
-        for row in txn.look_in(RECEIPT)?.iter()? {
+        for row in txn.look_in(RECEIPT)?.all()? {
             let (key, seq) = row?;
             memory.receipts.insert(seq.value(), home_of(&RECEIPT, key.value())?);
         }
         memory.load_alone(txn)?;
         memory.load_erased(txn)?;
         memory.statements = memory.statement_fingerprint(txn)?;
-        for row in txn.look_in(STATEMENT)?.iter()? {
+        for row in txn.look_in(STATEMENT)?.all()? {
             memory.statement_head = memory.statement_head.max(row?.1.value());
         }
-        for row in txn.look_in(WAITING)?.iter()? {
+        for row in txn.look_in(WAITING)?.all()? {
             let (key, sealed) = row?;
             let (device, _) = key.value().split_first_chunk().expect("64 bytes hold 32");
             memory.waiting.note(&DeviceKey::from_bytes(*device), sealed.value().len());
@@ -409,7 +409,7 @@ impl Memory {
             }
         }
         let mut sum = Fingerprint::default();
-        for row in statements.iter()? {
+        for row in statements.all()? {
             let id = StatementId::from_bytes(*row?.0.value());
             if !self.about.contains_key(&id) {
                 sum.insert(id.as_bytes());

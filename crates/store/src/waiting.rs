@@ -35,7 +35,7 @@ impl Store {
     pub fn waiting(&self) -> Result<Vec<(DeviceKey, ChangeId, Vec<u8>)>, StoreError> {
         self.read(|txn| {
             let table = txn.look_in(WAITING)?;
-            let waiting = table.iter()?.map(|row| {
+            let waiting = table.all()?.map(|row| {
                 let (row, sealed) = row?;
                 let bytes = self.vault.keys.waiting.open(&WAITING, row.value(), sealed.value())?;
                 let (from, id) = row.value().split_first_chunk().expect("64 bytes hold 32");
