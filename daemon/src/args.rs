@@ -42,7 +42,7 @@ Exit codes:
   0  done
   1  not done: the message says why and what to do next
   2  the command line is wrong
-  3  import, officers import: some rows are bad, the good ones went in
+  3  import, officers import, bundle import: some of it is bad, what is good went in
   4  demo: something differs that should be equal
   74 daemon: the disk failed; a restart recovers what was acknowledged
 

@@ -35,8 +35,8 @@ use crate::verbs::{
 };
 use output::Output;
 
-/// Exit code: some rows of a file are bad, the good ones went in.
-const SOME_ROWS_BAD: u8 = 3;
+/// Exit code: some of a file is bad, what is good went in.
+const SOME_REFUSED: u8 = 3;
 /// Exit code: the demonstration found a difference where there should be none.
 const DIFFERS: u8 = 4;
 
@@ -139,7 +139,7 @@ fn verb(verb: Verb, folder: &Folder, output: Output) -> Result<ExitCode, VerbErr
         Verb::Evidence(EvidenceVerb::Evidence { record, out, .. }) => {
             evidence::write(record.unwrap_or_default(), out, folder, output)?;
         }
-        Verb::Bundle(verb) => bundle::carry_out(verb, folder, output)?,
+        Verb::Bundle(verb) => return bundle::carry_out(verb, folder, output),
         Verb::Courier(verb) => courier::carry_out(verb, folder, output)?,
         Verb::Repair => repair::repair(folder, output)?,
         Verb::Backup(verb) => backup::carry_out(verb, folder, output)?,

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rukun_authority::{Keypair, Role};
 use rukun_bundle::{SealedBundle, seal};
-use rukun_change::{Digest, Fingerprint, RecordId};
+use rukun_change::{Digest, Fingerprint, RecordId, SignedChange};
 use rukun_replica::{BundleError, BundleTaken, Event, Reached};
 use rukun_tests::by_hand::{Node, World};
 use rukun_wire::Message;
@@ -352,6 +352,35 @@ fn of_a_bundle_that_unpacks_to_more_than_anybody_writes_nothing_is_believed() {
     nothing_is_believed(&mut world, &cut, "message of type 200");
     let whole = sealed_by(20, &world, &honest);
     assert_eq!(take(&mut world, OFFICE, &whole).unwrap().changes_new, 1);
+}
+
+#[test]
+fn what_is_forged_in_a_bundle_is_refused_and_counted_and_the_rest_of_it_taken() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    let records = [add(&mut world, ani), add(&mut world, ani)];
+    let honest = write(&mut world, ani, OFFICE);
+    let forged = frames(&world, &honest).into_iter().map(|frame| match Message::decode(&frame).unwrap() {
+        Message::Changes(mut changes) if !changes.items.is_empty() => {
+            let mut bytes = changes.items[0].to_bytes();
+            // The signature is the last of a change.
+            *bytes.last_mut().unwrap() ^= 1;
+            changes.items[0] = SignedChange::from_bytes(&bytes).unwrap();
+            body(&Message::Changes(changes))
+        }
+        _ => frame,
+    });
+    let forged: Vec<Vec<u8>> = forged.collect();
+    let sealed = sealed_by(20, &world, &forged);
+    let taken = take(&mut world, OFFICE, &sealed).unwrap();
+    assert_eq!((taken.changes, taken.changes_new, taken.refused), (2, 1, 1));
+    let held = |world: &World| {
+        records.iter().filter(|id| !world.replicas[0].changes_of(id).unwrap().is_empty()).count()
+    };
+    assert_eq!(held(&world), 1);
+    let taken = take(&mut world, OFFICE, &honest).unwrap();
+    assert_eq!((taken.changes_new, taken.refused), (1, 0));
+    assert_eq!(held(&world), 2);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use data_encoding::BASE64;
 use rukun_replica::BUNDLE_BYTES_MAX;
 use serde::Serialize;
 
+use super::SOME_REFUSED;
 use super::output::Output;
 use crate::args::Bundle;
 use crate::disk::{self, DiskError, Folder};
@@ -26,9 +28,12 @@ struct Written {
     statements: usize,
 }
 
-pub(super) fn carry_out(verb: Bundle, folder: &Folder, output: Output) -> Result<(), VerbError> {
+pub(super) fn carry_out(verb: Bundle, folder: &Folder, output: Output) -> Result<ExitCode, VerbError> {
     match verb {
-        Bundle::Export { recipient, file } => export(recipient, file, folder, output),
+        Bundle::Export { recipient, file } => {
+            export(recipient, file, folder, output)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Bundle::Import { file } => import(&file, folder, output),
     }
 }
@@ -48,12 +53,12 @@ fn export(recipient: String, file: PathBuf, folder: &Folder, output: Output) -> 
     Ok(())
 }
 
-fn import(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError> {
+fn import(file: &Path, folder: &Folder, output: Output) -> Result<ExitCode, VerbError> {
     let request = Request::BundleImport { bundle: BASE64.encode(&read(file)?) };
     let taken: BundleTakenShape =
         Node::open(folder)?.ask(request).map_err(|error| error.about(&file.display()))?;
     output.show(&taken, render::bundle_taken)?;
-    Ok(())
+    Ok(if taken.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
 fn taken(file: &Path) -> VerbError {

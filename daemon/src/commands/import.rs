@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::SOME_ROWS_BAD;
+use super::SOME_REFUSED;
 use super::output::{Output, say_aside};
 use crate::disk::Folder;
 use crate::node::Node;
@@ -23,7 +23,7 @@ pub(super) fn import(file: &Path, folder: &Folder, output: Output) -> Result<Exi
     told.bar.finish_and_clear();
     let report = report?;
     output.show(&report, render::import_report)?;
-    Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })
+    Ok(if report.bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
 struct Told {

@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use rukun_replica::Code;
 use zeroize::Zeroizing;
 
-use super::SOME_ROWS_BAD;
+use super::SOME_REFUSED;
 use super::output::{Output, say_aside};
 use crate::args::{Import, Officers};
 use crate::cards::{Card, Sheet, page};
@@ -71,7 +71,7 @@ fn invite(import: &Import, folder: &Folder, output: Output) -> Result<ExitCode, 
         report.bad.iter().for_each(|row| say_aside(&render::bad_row(row)));
     }
     output.show(&report, render::invited)?;
-    Ok(if report.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_ROWS_BAD) })
+    Ok(if report.bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
 }
 
 fn ask_for(node: &mut Node, new: &[(OfficerRow, Code)], expires_ms: i64) -> Result<InvitedShape, VerbError> {
