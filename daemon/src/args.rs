@@ -29,7 +29,7 @@ use rukun_authority::Role;
 use rukun_change::{DeviceKey, Ink, Region};
 use rukun_document::ConflictKind;
 
-pub use officers::{Import, Join, JoinBy, Officers};
+pub use officers::{Import, Join, JoinBy, JoinFrom, Officers};
 mod backup;
 mod daemon;
 mod network;

@@ -17,6 +17,7 @@ mod socket;
 pub use socket::{Counted, Stream, Tcp};
 pub(crate) use socket::{Counts, state};
 
+use crate::attempt::cut;
 use crate::places::Place;
 
 /// After how long without a packet a connection is given up.
@@ -26,7 +27,6 @@ pub const IDLE_MAX: Duration = Duration::from_secs(130);
 pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(110);
 /// How much of a stream is taken at a time.
 const CHUNK_BYTES: usize = 16 * 1024;
-const REASON_CHARS_MAX: usize = 200;
 
 /// A connection. Its clones are the same one.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Peer {
     pub key: DeviceKey,
     /// Whether this end dialed.
     pub dialed: bool,
+    /// Whether it dialed since somebody near announced the address, whoever that was.
+    pub found: bool,
     /// Whether the dialing end wants to be enrolled, and not to sync.
     pub enrols: bool,
     /// The connection.
@@ -324,11 +326,6 @@ impl Receiving {
     }
 }
 
-/// A reason as it may stand in a log: a peer's words, so neither long nor with control characters.
-pub(crate) fn cut(reason: &str) -> String {
-    reason.chars().filter(|letter| !letter.is_control()).take(REASON_CHARS_MAX).collect()
-}
-
 /// How a connection or its stream ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
@@ -362,16 +359,5 @@ impl From<ConnectionError> for Lost {
             ConnectionError::TimedOut => Self::Silent,
             other => Self::Other(cut(&other.to_string())),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_from_a_peer_is_cut_and_cleaned() {
-        assert_eq!(cut("a\x1b[31m\nb"), "a[31mb");
-        assert_eq!(cut(&"x".repeat(5_000)).len(), REASON_CHARS_MAX);
     }
 }

@@ -115,7 +115,7 @@ impl Dialer {
             for address in wanted {
                 let dialer = self.clone();
                 let unmet = Prospect { device: None, awaited_since: Some(Instant::now()) };
-                let dial = |address: &String| dialer.keep_linked(address.clone(), unmet, || true);
+                let dial = |address: &String| dialer.keep_linked(address.clone(), unmet, false, || true);
                 dialed.entry(address).or_insert_with_key(|address| tasks.spawn(dial(address)));
             }
             nearby.retain(|_, task| !task.is_finished());
@@ -125,7 +125,7 @@ impl Dialer {
                 let is_there = move || found.borrow().contains(&address);
                 // Some walls let neighbours hear each other and not meet.
                 let unmet = Prospect { device: None, awaited_since: None };
-                let dial = || dialer.keep_linked(address.to_string(), unmet, is_there);
+                let dial = || dialer.keep_linked(address.to_string(), unmet, true, is_there);
                 nearby.entry(address).or_insert_with(|| tasks.spawn(dial()));
             }
             tokio::select! {
@@ -140,8 +140,14 @@ impl Dialer {
         }
     }
 
-    /// Dials an address again and again as long as it is wanted.
-    async fn keep_linked(mut self, address: String, mut prospect: Prospect, is_wanted: impl Fn() -> bool) {
+    /// Dials an address again and again as long as it is wanted, listed or found near.
+    async fn keep_linked(
+        mut self,
+        address: String,
+        mut prospect: Prospect,
+        found: bool,
+        is_wanted: impl Fn() -> bool,
+    ) {
         let mut outlook = self.network.outlook();
         let mut backoff = Backoff::default();
         let mut told = false;
@@ -174,7 +180,7 @@ impl Dialer {
                 }
                 Ok(peer) => {
                     let (began, answer, device) = (Instant::now(), peer.answer(), Some(peer.key));
-                    let is_rested = self.link(&address, peer).await;
+                    let is_rested = self.link(&address, Peer { found, ..peer }).await;
                     prospect = Prospect { device, awaited_since: (!is_rested).then(Instant::now) };
                     if answer.has_come().await {
                         outlook.mark_unchanged();

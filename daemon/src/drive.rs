@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use rukun_change::{DeviceKey, Moment, SurveyId};
 use rukun_replica::{Event, Input, LinkId, Output, Replica, ReplicaError};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::clock;
-use crate::connection::Traffic;
 use crate::link::{Checks, FromLink, LinkHandle, Linker};
 use crate::news::told;
 use crate::notice::{Board, Notices};
-use crate::verbs::{self, Request, TrafficShape, VerbError};
+use crate::verbs::{self, Request, VerbError};
+
+mod carried;
+use carried::Carried;
 
 /// How long after an erasure the store is made anew: others may follow.
 const RENEW_AFTER_MS: u64 = 2_000;
@@ -78,8 +80,7 @@ struct Driver {
     from_links: mpsc::Receiver<FromLink>,
     stop: oneshot::Receiver<()>,
     links: BTreeMap<LinkId, OpenLink>,
-    /// What ended links have carried.
-    carried: BTreeMap<DeviceKey, Traffic>,
+    carried: Carried,
     events: broadcast::Sender<Value>,
     board: Board,
     now: fn() -> Moment,
@@ -128,7 +129,7 @@ pub fn prepare(
         from_links,
         stop: stopped,
         links: BTreeMap::new(),
-        carried: BTreeMap::new(),
+        carried: Carried::default(),
         events,
         board,
         now,
@@ -255,11 +256,18 @@ impl Driver {
                 let wants_traffic = matches!(request, Request::Status);
                 let mut answered = verbs::answer(&mut self.replica, now, request);
                 if let (true, Ok(status)) = (wants_traffic, &mut answered) {
-                    self.add_traffic(status);
+                    let open = self.links.values().map(|open| (open.peer, open.handle.traffic()));
+                    self.carried.tell(status, open);
                 }
                 answers.push((answer, answered));
             }
-            Work::Link(FromLink::Opened { link, peer, dialed, handle }) => {
+            // Whoever heard an announcement can make it anew: who takes part is not told to strangers.
+            Work::Link(FromLink::Opened { peer, found: true, handle, .. })
+                if self.replica.trust().is_some() && !self.is_granted(&peer) =>
+            {
+                handle.close("no grant of this device is known here yet");
+            }
+            Work::Link(FromLink::Opened { link, peer, dialed, found: _, handle }) => {
                 self.links.insert(link, OpenLink { peer, handle });
                 self.replica.handle(now, Input::LinkOpened { link, peer, dialed })?;
             }
@@ -268,7 +276,8 @@ impl Driver {
             }
             Work::Link(FromLink::Closed { link, reason }) => {
                 if let Some(ended) = self.links.remove(&link) {
-                    *self.carried.entry(ended.peer).or_default() += ended.handle.traffic();
+                    let known = self.is_granted(&ended.peer).then_some(ended.peer);
+                    self.carried.add(known, ended.handle.traffic());
                 }
                 self.replica.handle(now, Input::LinkClosed { link, reason })?;
             }
@@ -345,32 +354,8 @@ impl Driver {
         }
     }
 
-    fn traffic(&self) -> BTreeMap<DeviceKey, Traffic> {
-        let mut traffic = self.carried.clone();
-        for open in self.links.values() {
-            *traffic.entry(open.peer).or_default() += open.handle.traffic();
-        }
-        traffic
-    }
-
-    fn add_traffic(&self, status: &mut Value) {
-        let traffic = self.traffic();
-        let mut all = Traffic::default();
-        for carried in traffic.values() {
-            all += *carried;
-        }
-        let peers = status.get_mut("peers").and_then(Value::as_array_mut);
-        for peer in peers.into_iter().flatten() {
-            let device = peer.get("device").and_then(Value::as_str).and_then(|text| text.parse().ok());
-            let carried =
-                device.and_then(|device: DeviceKey| traffic.get(&device)).copied().unwrap_or_default();
-            if let Some(peer) = peer.as_object_mut() {
-                peer.insert("traffic".into(), traffic_json(carried));
-            }
-        }
-        if let Some(status) = status.as_object_mut() {
-            status.insert("traffic".into(), traffic_json(all));
-        }
+    fn is_granted(&self, device: &DeviceKey) -> bool {
+        self.replica.trust().is_some_and(|trust| trust.ever_granted(device))
     }
 
     /// Leaves everything as a later start wants to find it.
@@ -385,10 +370,6 @@ impl Driver {
     }
 }
 
-fn traffic_json(carried: Traffic) -> Value {
-    json!(TrafficShape { bytes_sent: carried.sent_bytes, bytes_received: carried.received_bytes })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -401,7 +382,7 @@ mod tests {
     use rukun_replica::{InMemoryBackend, NewStore, StorageBackend, Store, Unlock};
 
     use super::*;
-    use crate::verbs::StatusShape;
+    use crate::verbs::{StatusShape, TrafficShape};
 
     /// A disk that fails once told to.
     #[derive(Debug)]

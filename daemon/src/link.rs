@@ -15,8 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::attempt::ATTEMPT_MAX;
-use crate::connection::{CloseCode, Connection, Lost, Peer, Receiving, Sending, Traffic, cut};
+use crate::attempt::{ATTEMPT_MAX, cut};
+use crate::connection::{CloseCode, Connection, Lost, Peer, Receiving, Sending, Traffic};
 use crate::network::Network;
 
 mod counting;
@@ -55,6 +55,8 @@ pub enum FromLink {
         peer: DeviceKey,
         /// Whether this end dialed.
         dialed: bool,
+        /// Whether it did since somebody near announced the address.
+        found: bool,
         /// What to send and close it with.
         handle: LinkHandle,
     },
@@ -219,7 +221,8 @@ impl Linker {
         });
         let (outgoing, to_send) = mpsc::unbounded_channel();
         let handle = LinkHandle { shared: Arc::clone(&shared), outgoing };
-        let opened = FromLink::Opened { link, peer: peer.key, dialed: peer.dialed, handle };
+        let (dialed, found) = (peer.dialed, peer.found);
+        let opened = FromLink::Opened { link, peer: peer.key, dialed, found, handle };
         if self.core.send(opened).await.is_err() {
             shared.close(CloseCode::Stopping, "stopping");
             return "stopping".into();
@@ -254,12 +257,14 @@ impl Linker {
                 Err(lost) => return shared.reason(&lost),
             }
             loop {
+                // Before anything is unpacked: what waits for its check is counted, too.
+                let place = Arc::clone(&self.frames).acquire_owned().await.expect("never closed");
                 let next = deframer.next_frame();
                 let broken = next.is_err();
                 let checking = match next {
-                    Ok(Some(body)) => self.check(body).await,
+                    Ok(Some(body)) => Checking { frame: self.check(body).await, place },
                     Ok(None) => break,
-                    Err(fault) => self.admit(|| tokio::spawn(async { Frame::broken(fault) })).await,
+                    Err(fault) => Checking { frame: tokio::spawn(async { Frame::broken(fault) }), place },
                 };
                 let gone = checked.send(checking).await.is_err();
                 if gone || broken {
@@ -270,8 +275,8 @@ impl Linker {
         }
     }
 
-    /// Starts to check a frame; waits while too many are under way.
-    async fn check(&self, body: Body) -> Checking {
+    /// Starts to check a frame; waits while too many are being checked.
+    async fn check(&self, body: Body) -> JoinHandle<Frame> {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect("never closed");
         let (survey, verifier) = (*self.survey.borrow(), Arc::clone(&self.verifier));
         let check = move || {
@@ -279,16 +284,10 @@ impl Linker {
             drop(worker);
             frame
         };
-        let start = || match self.checks {
+        match self.checks {
             Checks::OnThreads => tokio::task::spawn_blocking(check),
             Checks::InPlace => tokio::spawn(async { check() }),
-        };
-        self.admit(start).await
-    }
-
-    async fn admit(&self, start: impl FnOnce() -> JoinHandle<Frame>) -> Checking {
-        let place = Arc::clone(&self.frames).acquire_owned().await.expect("never closed");
-        Checking { frame: start(), place }
+        }
     }
 
     async fn deliver(&self, link: LinkId, mut checked: mpsc::Receiver<Checking>, shared: &Shared) {

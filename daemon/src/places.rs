@@ -24,6 +24,9 @@ pub const HANDSHAKES_MAX: usize = 128;
 /// The most of them from one address.
 pub const ADDRESS_HANDSHAKES_MAX: usize = 32;
 
+/// How many times the share of one address is this machine's own.
+const LOOPBACK_TIMES: usize = 2;
+
 /// The places there are for connections and for handshakes. Its clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
@@ -109,13 +112,14 @@ impl Places {
 }
 
 impl Tally {
-    /// One more from there, unless there are so many. This machine's own are as many as they like.
+    /// One more from there, unless there are so many. This machine's own are as many again, and leave the others half.
     fn count(&self, address: IpAddr, now: Instant, max: usize) -> Option<Counted> {
         let mut since = self.since();
         let number = since.next;
         let there = since.by_address.entry(address).or_default();
         there.retain(|_, since| now.duration_since(*since) < NEWCOMER_MAX);
-        if there.len() >= max && !address.is_loopback() {
+        let max = if address.is_loopback() { LOOPBACK_TIMES * max } else { max };
+        if there.len() >= max {
             return None;
         }
         there.insert(number, now);
@@ -221,12 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_all_the_places_there_are() {
+    fn this_machine_leaves_half_of_the_places_to_others() {
         let (places, now) = (Places::new(), Instant::now());
-        assert_eq!(arrive(&places, "127.0.0.1", now, CONNECTIONS_MAX + 1).len(), CONNECTIONS_MAX);
+        assert_eq!(arrive(&places, "127.0.0.1", now, CONNECTIONS_MAX).len(), CONNECTIONS_MAX / 2);
         let others = Places::new();
         let handshakes: Vec<_> =
             (0..HANDSHAKES_MAX).filter_map(|_| others.for_arriving(address("::1"), now)).collect();
-        assert_eq!(handshakes.len(), HANDSHAKES_MAX);
+        assert_eq!(handshakes.len(), HANDSHAKES_MAX / 2);
+        assert!(others.for_arriving(address("203.0.113.7"), now).is_some());
     }
 }

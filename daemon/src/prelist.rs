@@ -264,6 +264,7 @@ pub enum ImportError {
 fn so_far(added: u64, line: u64) -> String {
     match added {
         0 => String::new(),
+        1 => format!("1 record is in, and from line {line} on nothing is sure to be: "),
         _ => format!("{added} records are in, and from line {line} on nothing is sure to be: "),
     }
 }

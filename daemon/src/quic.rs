@@ -269,7 +269,7 @@ fn peer(connection: Connection, dialed: bool, place: Place) -> Result<Peer, Conn
     let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
     let enrols = agreed.is_some_and(|agreed| agreed.protocol.as_deref() == Some(tls::ENROL_ALPN));
     let (connection, answer) = (connection::Connection::Quic(connection), Answer::known(Answered::Taken));
-    Ok(Peer { key, dialed, enrols, connection, answer, _place: place })
+    Ok(Peer { key, dialed, found: false, enrols, connection, answer, _place: place })
 }
 
 /// One that is dialed with a ticket that this device gave.
@@ -289,7 +289,7 @@ fn early_peer(key: DeviceKey, connection: Connection, taken: ZeroRttAccepted, pl
         let _ = told.send(Some(answered));
     });
     let (connection, answer) = (connection::Connection::Quic(connection), Answer::of(answer));
-    Peer { key, dialed: true, enrols: false, connection, answer, _place: place }
+    Peer { key, dialed: true, found: false, enrols: false, connection, answer, _place: place }
 }
 
 /// Which device has proved to be at the other end.

@@ -36,6 +36,8 @@ pub use sls::{redrawn, redrawn_list};
 pub use status::{founded, granted, grants, joined, peers, status};
 pub use table::{Cell, Table};
 
+use std::path::Path;
+
 use serde_json::Value;
 
 /// Digits of a change's id that are shown: enough to pick it.
@@ -102,6 +104,17 @@ pub fn titled(field: &str, label: Option<&str>) -> String {
 /// Text without what a terminal would obey.
 pub fn clean(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+/// A path as a shell takes it: as it is, or within quotes.
+pub fn quoted(path: &Path) -> String {
+    let text = clean(&path.display().to_string());
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+=:@%".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// The beginning of a long sentence.

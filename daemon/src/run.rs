@@ -15,7 +15,7 @@ use rukun_replica::{ActionError, OpenError, Replica, ReplicaError, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing_subscriber::EnvFilter;
 
@@ -196,19 +196,25 @@ async fn run_once(
     };
     // They end with this one, however it ends.
     let mut tasks = JoinSet::new();
-    tasks.spawn(accept(endpoint.clone(), linker.clone(), core.clone()));
+    let accepting = accept(endpoint.clone(), linker.clone(), core.clone());
+    tasks.spawn(async {
+        accepting.await;
+        // The endpoint is closed only after all this has ended.
+        Err("the network socket has ended, and nobody could reach this node any more")
+    });
     let dialer = Dialer::new(endpoint.clone(), linker, &core);
     let (finding, found) = watch::channel(BTreeSet::new());
-    tasks.spawn(dialer.run(peers.clone(), core.addresses(), found));
+    let dialing = dialer.run(peers.clone(), core.addresses(), found);
+    tasks.spawn(whole(dialing));
     // Who listens for this machine alone has no neighbours.
     if *lan && !listen.ip().is_loopback() {
-        tasks.spawn(lan::look(note.quic, core.survey(), network.outlook(), finding));
+        tasks.spawn(whole(lan::look(note.quic, core.survey(), network.outlook(), finding)));
     }
     if budget_bytes.is_some() {
-        tasks.spawn(network.clone().keep(folder.clone()));
+        tasks.spawn(whole(network.clone().keep(folder.clone())));
     }
     let serving = http::serve(listener, core, keypair.key(), network.clone(), token.into());
-    tasks.spawn(async move { drop(serving.await) });
+    tasks.spawn(whole(serving));
     folder.write_note(&note)?;
     (*listen, *http) = (note.quic, note.http);
     tracing::info!("listening on {} for peers and on {} for this device", note.quic, note.http);
@@ -233,17 +239,22 @@ async fn run_once(
     let ended = outcome.context("the core thread broke off")?.map_err(DiskFault)?;
     match broken {
         None => Ok(ended),
-        Some(error) => {
-            Err(anyhow::Error::from(error).context("a part of the node broke off, and it has stopped"))
-        }
+        Some(error) => Err(error.context("a part of the node broke off, and it has stopped")),
     }
 }
 
+/// A part of the node that may end: the core's own end ends some.
+async fn whole<F: IntoFuture>(part: F) -> Result<(), &'static str> {
+    drop(part.await);
+    Ok(())
+}
+
 /// Waits until one of the tasks breaks off. That one has ended is no news: the core's own end ends some.
-async fn broken_off(tasks: &mut JoinSet<()>) -> JoinError {
+async fn broken_off(tasks: &mut JoinSet<Result<(), &'static str>>) -> anyhow::Error {
     loop {
         match tasks.join_next().await {
-            Some(Err(error)) if error.is_panic() => return error,
+            Some(Err(error)) if error.is_panic() => return error.into(),
+            Some(Ok(Err(why))) => return anyhow::Error::msg(why),
             Some(_) => {}
             None => std::future::pending().await,
         }
@@ -383,7 +394,7 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_breaks_off_is_noticed_and_one_that_ends_is_not() {
         let mut tasks = JoinSet::new();
-        tasks.spawn(async {});
+        tasks.spawn(async { Ok(()) });
         assert!(
             timeout(Duration::from_millis(100), broken_off(&mut tasks)).await.is_err(),
             "it has ended well"
@@ -391,7 +402,10 @@ mod tests {
         tasks.spawn(std::future::pending());
         tasks.spawn(async { panic!("it breaks off") });
         let error = timeout(Duration::from_secs(10), broken_off(&mut tasks)).await.unwrap();
-        assert!(error.is_panic(), "{error}");
+        assert!(error.is::<tokio::task::JoinError>(), "{error}");
+        tasks.spawn(async { Err("nobody can reach it") });
+        let error = timeout(Duration::from_secs(10), broken_off(&mut tasks)).await.unwrap();
+        assert_eq!(error.to_string(), "nobody can reach it");
     }
 
     #[test]

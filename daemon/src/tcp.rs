@@ -192,7 +192,15 @@ fn peer(stream: Stream, counts: Arc<Counts>, dialed: bool, place: Place) -> Resu
     let is_ours = enrols || state.alpn_protocol() == Some(tls::ALPN);
     let key = key.filter(|_| is_ours).ok_or(ConnectError::NoKey)?;
     let connection = Connection::Tcp(Tcp::new(stream, counts));
-    Ok(Peer { key, dialed, enrols, connection, answer: Answer::known(Answered::Taken), _place: place })
+    Ok(Peer {
+        key,
+        dialed,
+        found: false,
+        enrols,
+        connection,
+        answer: Answer::known(Answered::Taken),
+        _place: place,
+    })
 }
 
 #[cfg(test)]

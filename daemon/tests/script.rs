@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use district::{District, Officer};
-use rukun::verbs::{ParcelShape, ParcelsShape};
+use rukun::verbs::{ParcelShape, ParcelsShape, RecordsShape};
 use rukun_authority::Role;
 use serde_json::Value;
 
@@ -46,6 +46,34 @@ fn several_bundles_that_are_taken_along_are_one_answer() {
     assert_eq!(taken.bundles.len(), 1, "what was taken before is told of");
     let error: Value = serde_json::from_slice(&some.stderr).unwrap();
     assert!(error["error"].as_str().unwrap().contains("/nowhere"), "{error}");
+}
+
+#[test]
+fn another_family_in_the_same_house_is_a_bad_row_and_a_family_of_a_slip_is_none() {
+    let parent = tempfile::tempdir().unwrap();
+    let office = District::found(parent.path(), &OFFICERS).office;
+    let file = parent.path().join("usb stick.csv");
+    let rows = [
+        "region,r108,r110,r111,r114",
+        "1811010005000300,Andi,11,1,1811010101200001",
+        "1811010005000300,Bambang,11,1,1811010101200002",
+        "1811010005000300,Andi,11,1,",
+    ];
+    std::fs::write(&file, rows.join("\n")).unwrap();
+    let import = rukun(&office, &["import", file.to_str().unwrap()]);
+    assert_eq!(import.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&import.stdout).unwrap();
+    assert_eq!(
+        (&report["added"], &report["there"], &report["bad"]),
+        (&1.into(), &1.into(), &1.into()),
+        "{report}"
+    );
+    assert!(report["bad_rows"][0]["message"].as_str().unwrap().contains("another KK number"), "{report}");
+    let slip = "1811010005000300-00000000000000aa";
+    let set = rukun(&office, &["record", "set", slip, "--json-patch", r#"{"r304":3}"#]);
+    assert!(!set.status.success(), "a slip in an id begins no family");
+    let list: RecordsShape = serde_json::from_value(done(&office, &["record", "list"])).unwrap();
+    assert_eq!(list.records.len(), 1);
 }
 
 #[test]

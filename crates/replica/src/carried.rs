@@ -39,7 +39,9 @@ impl Replica {
             return Err(CourierError::NotGranted { recipient });
         }
         let (digest, bytes) = (Digest::of(bundle), bundle.len() as u64);
-        if let Some(line) = self.parcels.get(&digest) {
+        // What was refused may have been cut off on its way here, and goes once more.
+        let known = self.parcels.get(&digest).filter(|line| !line.is_refused());
+        if let Some(line) = known {
             return Ok(line.clone());
         }
         if bytes > BLOB_BYTES_MAX {

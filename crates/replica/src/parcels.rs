@@ -64,6 +64,10 @@ impl ParcelLine {
         !matches!(self.state, ParcelState::Brought | ParcelState::Refused { .. })
     }
 
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.state, ParcelState::Refused { .. })
+    }
+
     pub(crate) fn is_coming(&self) -> bool {
         matches!(self.state, ParcelState::Coming { .. })
     }

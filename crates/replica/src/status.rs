@@ -29,6 +29,8 @@ pub struct Status {
     pub survey: Option<SurveyLine>,
     /// This device's own grants.
     pub grants: Vec<GrantView>,
+    /// Why it was revoked, by those whose word counts.
+    pub revoked: Vec<String>,
     /// What it may read now.
     pub regions: Vec<Region>,
     /// Records held.
@@ -119,6 +121,7 @@ impl Replica {
             incarnation: self.store.incarnation(),
             survey: self.survey_line(),
             grants: self.trust.as_ref().map(|trust| trust.grants_of(&device)).unwrap_or_default(),
+            revoked: self.trust.as_ref().map(|trust| reasons(trust, &device)).unwrap_or_default(),
             regions: self.trust.as_ref().map(|trust| trust.reads(&device)).unwrap_or_default(),
             records: stats.records,
             leaving: self.outgrown_count()?,
@@ -128,7 +131,7 @@ impl Replica {
             conflicts: self.conflict_counts()?,
             unread: stats.stale,
             waiting: stats.waiting,
-            carries: self.parcels.len() as u64,
+            carries: self.parcels.values().filter(|line| line.has_bundle()).count() as u64,
             disk_bytes: stats.disk_bytes,
             fingerprint,
             custody: self.custody()?,
@@ -231,4 +234,10 @@ impl Replica {
         self.store.walk(known.lacks_after(), |entry| lacks += u64::from(is_lacking(entry)))?;
         Ok(lacks)
     }
+}
+
+/// What the revocations of a device say that take something from it.
+fn reasons(trust: &Trust, device: &DeviceKey) -> Vec<String> {
+    let counts = trust.revocations_of(device).into_iter().filter(|revocation| revocation.counts);
+    counts.map(|revocation| revocation.reason).collect()
 }

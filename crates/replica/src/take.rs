@@ -43,8 +43,7 @@ impl Replica {
             let arrived = match item {
                 Checked::Good(arrived) => arrived,
                 Checked::Bad(id, refusal) => {
-                    self.count_refused(peer, format!("change {id:.12} refused: {refusal}"));
-                    exceptions.push((id, Exception::Refused(refusal.to_string())));
+                    exceptions.push(self.refused(peer, id, refusal.to_string()));
                     continue;
                 }
             };
@@ -59,7 +58,7 @@ impl Replica {
             let readable = trust.may_read(&device, &home) || cfg!(planted = "receiver-scope-unchecked");
             if !readable || stranded {
                 let why = format!("{home} is outside what this device may read now");
-                exceptions.push((id, Exception::Refused(why)));
+                exceptions.push(self.refused(peer, id, why));
                 continue;
             }
             let admission = match arrived {
@@ -75,12 +74,12 @@ impl Replica {
                         "more than {WAITING_MAX} changes or {} MiB of this peer wait already",
                         WAITING_BYTES_MAX >> 20
                     );
-                    exceptions.push((id, Exception::Refused(why)));
+                    exceptions.push(self.refused(peer, id, why));
                 }
                 Admission::NoStub => {
                     let why =
                         "no erasure of its record is known here, or no grant of its author there".into();
-                    exceptions.push((id, Exception::Refused(why)));
+                    exceptions.push(self.refused(peer, id, why));
                 }
             }
         }
@@ -99,6 +98,12 @@ impl Replica {
         }
         self.send(link, &Message::Ack { frame, exceptions });
         Ok(Ok(()))
+    }
+
+    /// Counts a change that is not taken, and says so to who sent it.
+    fn refused(&mut self, peer: DeviceKey, id: ChangeId, why: String) -> (ChangeId, Exception) {
+        self.count_refused(peer, format!("change {id:.12} refused: {why}"));
+        (id, Exception::Refused(why))
     }
 
     /// The gate, for a stranger's change and our own alike.

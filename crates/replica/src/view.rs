@@ -70,7 +70,7 @@ impl Replica {
     ) -> Result<Vec<(RecordId, Vec<Conflict>)>, ActionError> {
         // One number may stand in records of two regions.
         self.refresh(None, usize::MAX)?;
-        let duplicates = self.duplicates()?;
+        let duplicates = self.shared_numbers()?;
         let mut found = Vec::new();
         for line in self.records(region, None, usize::MAX)? {
             let own = line.conflicts.keys().any(|has| kind.is_none_or(|kind| kind == *has));
@@ -156,8 +156,11 @@ impl Replica {
         Ok(self.store.fingerprints(&regions)?)
     }
 
-    /// The conflicts of one record, with other records' too.
-    pub(crate) fn conflicts_of(&self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
+    /// The conflicts of one record, those with other records too, as far as these were read since they changed.
+    ///
+    /// # Errors
+    /// If there is no such record.
+    pub fn conflicts_of(&self, record: &RecordId) -> Result<Vec<Conflict>, ActionError> {
         let reading = self.reading(record)?;
         let mut conflicts = reading.conflicts(self.questionnaire.as_ref());
         if let Some(questionnaire) = &self.questionnaire {
@@ -204,7 +207,7 @@ impl Replica {
                 *counts.entry(kind).or_default() += count;
             }
         }
-        let duplicates: u64 = self.duplicates()?.values().sum();
+        let duplicates: u64 = self.shared_numbers()?.values().sum();
         if duplicates > 0 {
             counts.insert(ConflictKind::Duplicate, duplicates);
         }
@@ -222,7 +225,11 @@ impl Replica {
         Ok(self.store.put_derived(record, &write_line(&line), &identities)?)
     }
 
-    fn duplicates(&self) -> Result<BTreeMap<RecordId, u64>, ReplicaError> {
+    /// How many of its identity numbers each record shares with others, as far as they were read since they changed.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn shared_numbers(&self) -> Result<BTreeMap<RecordId, u64>, ReplicaError> {
         let mut counts = BTreeMap::new();
         for duplicate in self.store.duplicates()? {
             for record in duplicate.records {

@@ -10,9 +10,9 @@ use rukun_replica::Code;
 /// What `join` takes.
 #[derive(Debug, Args)]
 pub struct Join {
-    /// The code on the officer's card, or the survey's id
+    /// The code on the officer's card, or the survey's id; - reads it from standard input
     #[arg(value_name = "CODE|SURVEY-ID")]
-    pub what: JoinBy,
+    pub what: JoinFrom,
     /// With a code: the relay that made it
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "peer")]
     pub relay: Option<String>,
@@ -28,6 +28,23 @@ pub enum JoinBy {
     Code(Code),
     /// The survey's id: somebody has to grant the device a role.
     Survey(SurveyId),
+}
+
+/// Where it stands.
+#[derive(Clone, Debug)]
+pub enum JoinFrom {
+    /// In the command, which whoever lists the processes of this device can read.
+    Command(JoinBy),
+    /// In standard input.
+    StandardInput,
+}
+
+impl FromStr for JoinFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" { Ok(Self::StandardInput) } else { text.parse().map(Self::Command) }
+    }
 }
 
 impl FromStr for JoinBy {

@@ -9,6 +9,7 @@ use crate::args::{Backup, Key};
 use crate::clock;
 use crate::disk::{self, Folder, PassphraseFrom};
 use crate::node::Node;
+use crate::render::{counted, shown_bytes};
 use crate::verbs::{self, BackupShape, Request, RotatedShape, VerbError};
 
 pub(super) fn carry_out(verb: Backup, folder: &Folder, output: Output) -> Result<(), VerbError> {
@@ -30,8 +31,10 @@ fn back_up(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError
     output.show(&made, |made, _| {
         let BackupShape { path, changes, bytes } = made;
         format!(
-            "{changes} changes are in {path}, {bytes} bytes\nit opens with what opens this store: its \
-             passphrase, or a copy of its key file, to be kept apart\n"
+            "{} in {path}, {}\nit opens with what opens this store: its \
+             passphrase, or a copy of its key file, to be kept apart\n",
+            counted(*changes, "change is", "changes are"),
+            shown_bytes(*bytes),
         )
     })?;
     Ok(())
@@ -41,9 +44,9 @@ fn restore(file: &Path, key: Option<&Path>, folder: &Folder, output: Output) -> 
     let restored = folder.restore(file, key)?;
     output.show(&restored, |restored, _| {
         format!(
-            "{} changes are here, under a new incarnation\nstart rukun daemon: peers bring back what came after \
+            "{} here, under a new incarnation\nstart rukun daemon: peers bring back what came after \
              the backup\n",
-            restored.changes
+            counted(restored.changes, "change is", "changes are")
         )
     })?;
     Ok(())

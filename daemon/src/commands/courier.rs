@@ -38,26 +38,26 @@ pub(super) fn carry_out(verb: Courier, folder: &Folder, output: Output) -> Resul
     }
 }
 
-/// Those before one that can't be taken are taken, and told of.
+/// All that can be taken are, whichever of them can't.
 fn take(files: &[PathBuf], folder: &Folder, output: Output) -> Result<(), VerbError> {
     let mut node = Node::open(folder)?;
-    // A script reads one answer.
-    if output.is_json() && files.len() > 1 {
-        return take_all(&mut node, files, output);
-    }
+    let (mut bundles, mut refused) = (Vec::new(), None);
     for file in files {
-        output.show(&take_one(&mut node, file)?, render::parcel_taken)?;
+        match take_one(&mut node, file) {
+            // A script reads one answer.
+            Ok(parcel) if output.is_json() && files.len() > 1 => bundles.push(parcel),
+            Ok(parcel) => output.show(&parcel, render::parcel_taken)?,
+            Err(error) => {
+                if let Some(before) = refused.replace(error) {
+                    output.fail(&before);
+                }
+            }
+        }
     }
-    Ok(())
-}
-
-fn take_all(node: &mut Node, files: &[PathBuf], output: Output) -> Result<(), VerbError> {
-    let mut bundles = Vec::new();
-    let all = files.iter().try_for_each(|file| take_one(node, file).map(|parcel| bundles.push(parcel)));
     if !bundles.is_empty() {
         output.show(&ParcelsShape { bundles }, render::parcels)?;
     }
-    all
+    refused.map_or(Ok(()), Err)
 }
 
 fn take_one(node: &mut Node, file: &Path) -> Result<ParcelShape, VerbError> {

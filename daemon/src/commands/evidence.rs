@@ -88,6 +88,6 @@ fn text(written: &Written) -> String {
         counted(*changes as u64, "change", "changes"),
         counted(*statements as u64, "statement", "statements"),
         shown_bytes(*bytes as u64),
-        file = file.display(),
+        file = render::quoted(file),
     )
 }

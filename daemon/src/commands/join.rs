@@ -1,7 +1,8 @@
 //! Joining: by a code, which enrols this device at a relay, or by the survey's id alone.
 
 use super::output::Output;
-use crate::args::{Join, JoinBy};
+use super::read_line_for;
+use crate::args::{Join, JoinBy, JoinFrom};
 use crate::disk::Folder;
 use crate::enrol;
 use crate::node::Node;
@@ -9,7 +10,13 @@ use crate::render;
 use crate::verbs::{JoinedShape, Request, VerbError, check_address};
 
 pub(super) fn join(join: Join, folder: &Folder, output: Output) -> Result<(), VerbError> {
-    match (join.what, join.relay) {
+    let by = match join.what {
+        JoinFrom::Command(by) => by,
+        JoinFrom::StandardInput => read_line_for("-")?.parse().map_err(|error: String| {
+            VerbError::new(error, "give standard input the code or the survey's id, and nothing else")
+        })?,
+    };
+    match (by, join.relay) {
         (JoinBy::Survey(survey), None) => {
             join.peer.iter().try_for_each(|peer| check_address(peer))?;
             let mut node = Node::open_or_make(folder)?;

@@ -178,7 +178,7 @@ impl DiskError {
                     .into(),
             ),
             Self::Exposed { path, .. } => Some(format!(
-                "chmod 600 {path} (a FAT stick keeps no permissions: name a copy made by `install -m 600 {path} .`)",
+                "chmod 600 '{path}' (a FAT stick keeps no permissions: name a copy made by `install -m 600 '{path}' .`)",
                 path = path.display()
             )),
             Self::NoKey { .. } => Some("put back the file as it was made, from a backup".into()),

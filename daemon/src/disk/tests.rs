@@ -65,7 +65,7 @@ fn a_key_that_others_can_read_is_refused_with_the_remedy() {
     let error = folder.open_store().unwrap_err();
     assert!(matches!(error, DiskError::Exposed { mode: 0o640, .. }));
     let remedy = error.remedy().unwrap();
-    assert!(remedy.starts_with(&format!("chmod 600 {} ", folder.key_path().display())), "{remedy}");
+    assert!(remedy.starts_with(&format!("chmod 600 '{}' ", folder.key_path().display())), "{remedy}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::provenance::who;
-use super::{Paint, counted, short_device, shown_bytes};
+use super::{Paint, counted, quoted, short_device, shown_bytes};
 use crate::verbs::{BundleTakenShape, Who};
 
 /// A file that was written, and what to do with it.
@@ -15,7 +15,7 @@ pub fn bundle_written(
     changes: usize,
     statements: usize,
 ) -> String {
-    let file = file.display();
+    let file = quoted(file);
     format!(
         "wrote {file}: {}, {}, {}, for {}\n\
          only that device can open it:\n  rukun bundle import {file}\n\
@@ -41,9 +41,10 @@ pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
         let _ = writeln!(text, "{waiting} of its changes wait here for what they rest on");
     }
     if *refused > 0 {
-        text.push_str(
-            &paint.alert(&format!("{refused} were refused; a daemon that takes it in says why in its log")),
-        );
+        text.push_str(&paint.alert(&format!(
+            "{} refused; a daemon that takes it in says why in its log",
+            counted(*refused, "was", "were")
+        )));
         text.push('\n');
     }
     if *changes == 0 {

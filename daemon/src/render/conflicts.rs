@@ -133,7 +133,17 @@ fn remedy(conflict: &ConflictShape, paint: Paint) -> String {
     let record = short_record(&conflict.record);
     let say = |what: &str, command: String| format!("  {what}: {}\n", paint.strong(&command));
     match (conflict.kind.as_str(), &conflict.field, conflict.candidates.first()) {
-        ("field" | "stale" | "presence", Some(field), Some(first)) => {
+        ("presence", Some(field), Some(_)) => {
+            // Any value of one's own would be one more reason why it is gone.
+            let pick = |is_gone: bool| {
+                let one = conflict.candidates.iter().find(|one| one.value.is_null() != is_gone)?;
+                let change = short_change(&one.change);
+                let what = if is_gone { "it is gone" } else { "it is still there" };
+                Some(say(what, format!("rukun resolve {record} {} --pick {change}", short_field(field))))
+            };
+            [true, false].into_iter().filter_map(pick).collect()
+        }
+        ("field" | "stale", Some(field), Some(first)) => {
             let (field, change) = (short_field(field), short_change(&first.change));
             let others = conflict.candidates.iter().skip(1).map(|other| short_change(&other.change));
             let others: Vec<String> = others.chain(["--value VALUE".into()]).collect();

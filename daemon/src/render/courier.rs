@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::provenance::who;
-use super::{Cell, Paint, Table, beginning, clean, shown_bytes, shown_time};
+use super::{Cell, Paint, Table, beginning, clean, quoted, shown_bytes, shown_time};
 use crate::verbs::{ParcelShape, ParcelsShape};
 
 /// Digits of a bundle's id that are shown: enough to name it.
@@ -32,6 +32,9 @@ pub fn parcels(list: &ParcelsShape, paint: Paint) -> String {
 /// One that was taken along, and what comes of it.
 pub fn parcel_taken(parcel: &ParcelShape, _: Paint) -> String {
     let (from, to) = (who(&parcel.from), who(&parcel.recipient));
+    if parcel.state == "brought" {
+        return format!("{} from {from} was brought to {to} before; no answer has come\n", short(parcel));
+    }
     format!(
         "carrying {} from {from} for {to}, {}\n\
          it goes there as soon as both devices are linked, and the answer comes back by this one\n\
@@ -43,7 +46,7 @@ pub fn parcel_taken(parcel: &ParcelShape, _: Paint) -> String {
 
 /// One that was written into a file.
 pub fn parcel_given(file: &Path, parcel: &ParcelShape) -> String {
-    let file = file.display();
+    let file = quoted(file);
     format!(
         "wrote {file}, for {}\nonly that device can open it:\n  rukun bundle import {file}\n",
         who(&parcel.recipient)

@@ -60,7 +60,11 @@ pub fn set_aside(aside: &SetAsideShape, paint: Paint) -> String {
         }
         let more = line.writes.len().saturating_sub(WRITES_SHOWN_MAX);
         if more > 0 {
-            let _ = writeln!(text, "    {}", paint.faint(&format!("and {more} more answers")));
+            let _ = writeln!(
+                text,
+                "    {}",
+                paint.faint(&format!("and {} more", counted(more as u64, "answer", "answers")))
+            );
         }
     }
     let next = "rukun uphold CHANGE lets it count, rukun dismiss CHANGE keeps it out.";

@@ -52,7 +52,10 @@ pub(super) fn change_line(change: &LogLine, paint: Paint) -> String {
         let _ = writeln!(
             text,
             "    {}",
-            paint.faint(&format!("and {more} more answers{members}; --json has them all"))
+            paint.faint(&format!(
+                "and {} more{members}; --json has them all",
+                counted(more as u64, "answer", "answers")
+            ))
         );
     }
     text

@@ -48,7 +48,15 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     }
     if status.survey.is_some() && status.grants.iter().all(|grant| grant.in_force.is_empty()) {
         let before = if status.grants.is_empty() { "none yet" } else { "none any more" };
-        let ask = format!("{before}: ask the tier above for rukun grant with the device id above");
+        let ask = if status.revoked.is_empty() {
+            format!("{before}: ask the tier above for rukun grant with the device id above")
+        } else {
+            // No grant reaches a key that was revoked.
+            let why = clean(&status.revoked.join("; "));
+            format!(
+                "revoked ({why}): go on with a new device, or with --dir in another folder (rukun join there)"
+            )
+        };
         line("grant", &paint.alert(&ask));
     }
     let families = counted(status.records, "family", "families");
@@ -82,7 +90,9 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
         .filter(|(_, count)| **count > 0)
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
-    let conflicts = if kinds.is_empty() {
+    let conflicts = if kinds.is_empty() && status.unread > 0 {
+        "none in what was read since it changed  (rukun conflicts reads all)".into()
+    } else if kinds.is_empty() {
         paint.good("none")
     } else {
         format!("{}  (rukun conflicts)", paint.alert(&kinds.join(", ")))
@@ -114,10 +124,11 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
     }
     line(
         "dials",
-        &if status.dials.is_empty() {
-            "nobody: rukun peer add HOST:PORT".into()
-        } else {
-            clean(&status.dials.join(", "))
+        &match (status.traffic, status.dials.as_slice()) {
+            (None, []) => paint.alert("nobody: no daemon runs here (rukun daemon), and no address is kept (rukun peer add HOST:PORT)"),
+            (None, kept) => paint.alert(&format!("nobody: no daemon runs here (rukun daemon) that would dial {}", clean(&kept.join(", ")))),
+            (Some(_), []) => "no address is kept (rukun peer add HOST:PORT); what --peer named is dialed without it".into(),
+            (Some(_), kept) => clean(&kept.join(", ")),
         },
     );
     text.push('\n');

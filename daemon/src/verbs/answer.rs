@@ -216,6 +216,7 @@ fn tell_status(teller: &Teller<'_>, status: Status, dials: Vec<String>) -> Statu
         device: status.device.to_string(),
         survey,
         grants: status.grants.iter().map(|grant| teller.grant(grant)).collect(),
+        revoked: status.revoked,
         records: status.records,
         leaving: status.leaving,
         renewal_due: status.renewal_due,

@@ -1,7 +1,9 @@
 //! The verbs about bundles: what is written for a device, and what one brought.
 
+use std::cmp::Reverse;
+
 use data_encoding::BASE64;
-use rukun_authority::{Role, Trust};
+use rukun_authority::{GrantView, Role, Trust};
 use rukun_change::{DeviceKey, Moment};
 use rukun_replica::{BundleError, BundleOpenError as OpenError, Replica};
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,7 @@ pub(super) fn import(
 }
 
 /// The district's device that this one's grant came down from; if it came from none, or from this one, any other.
+/// Where a lost one was followed by another under the same name, both are granted: it is the one last heard of.
 fn district(replica: &Replica) -> Result<DeviceKey, VerbError> {
     let nobody = || {
         let remedy = "name the device: rukun bundle export --for DEVICE FILE";
@@ -94,12 +97,17 @@ fn district(replica: &Replica) -> Result<DeviceKey, VerbError> {
     let trust = replica.trust().ok_or_else(|| refused(BundleError::NoCharter, ""))?;
     let own = replica.device();
     let above = trust.chain(&own);
-    let held = trust
-        .grants()
-        .into_iter()
-        .filter(|grant| grant.role == Role::District && grant.subject != own && !grant.in_force.is_empty());
-    let nearest = held.min_by_key(|grant| (!above.contains(&grant.id), grant.id));
-    nearest.map(|grant| grant.subject).ok_or_else(nobody)
+    let mut held = trust.grants();
+    held.retain(|grant| grant.role == Role::District && grant.subject != own && !grant.in_force.is_empty());
+    let nearness = |grant: &GrantView| (above.contains(&grant.id), Reverse(grant.id));
+    let nearest = held.iter().max_by_key(|grant| nearness(grant)).ok_or_else(nobody)?.name.clone();
+    held.retain(|grant| grant.name == nearest);
+    let peers = replica.peers()?;
+    let heard_ms = |device: &DeviceKey| {
+        peers.iter().find(|peer| peer.key == *device).map_or(0, |peer| peer.last_contact_ms)
+    };
+    let latest = held.iter().max_by_key(|grant| (heard_ms(&grant.subject), nearness(grant)));
+    latest.map(|grant| grant.subject).ok_or_else(nobody)
 }
 
 pub(super) fn who(replica: &Replica, device: &DeviceKey) -> Who {

@@ -72,8 +72,12 @@ pub(super) fn import(
             Entry::Vacant(here) => here.insert(marks_in(replica, home, kk.as_deref())?),
         };
         let marks = marks_of(kk.as_deref(), |field| patch.get(field).and_then(scalar));
-        if let Some(there) = marks.iter().find_map(|mark| here.get(mark)) {
-            outcome.there.push(ThereRow { line, record: there.to_string() });
+        if let Some(there) = marks.iter().find_map(|mark| here.get(mark)).copied() {
+            if has_other_kk(here, &there, &marks) {
+                outcome.bad.push(another_family(line, &there));
+            } else {
+                outcome.there.push(ThereRow { line, record: there.to_string() });
+            }
             continue;
         }
         match replica.add_record(now, home, Some(Ink::Printed), &Value::Object(patch)) {
@@ -143,6 +147,22 @@ fn marks_in(
         marks.extend(marks_of(kk, value).into_iter().map(|mark| (mark, line.id)));
     }
     Ok(marks)
+}
+
+/// Whether a record has a KK number, and the row another one: the same house, and another family.
+fn has_other_kk(here: &BTreeMap<Mark, RecordId>, there: &RecordId, marks: &[Mark]) -> bool {
+    let is_kk = |mark: &Mark| matches!(mark, Mark::Kk(_));
+    let of_row = marks.iter().find(|mark| is_kk(mark));
+    let has_kk = || here.iter().any(|(mark, record)| record == there && is_kk(mark));
+    of_row.is_some_and(|of_row| !here.contains_key(of_row) && has_kk())
+}
+
+fn another_family(line: u64, there: &RecordId) -> BadRow {
+    let [building, family] = NUMBERS;
+    let message = format!(
+        "record {there} has this {building} and {family} and another KK number: give the family a number of its own"
+    );
+    BadRow { line, column: family.into(), message }
 }
 
 fn marks_of(kk: Option<&str>, value: impl Fn(&str) -> Option<Scalar>) -> Vec<Mark> {

@@ -33,9 +33,9 @@ pub(super) fn add(
 
 pub(super) fn set(replica: &mut Replica, now: Moment, edit: Edit) -> Result<WrittenShape, VerbError> {
     let record = replica.find_record(&edit.record)?;
-    // Typed members need the record to be named in; a patch alone does not.
-    let reading = if edit.set.is_empty() { None } else { Some(replica.reading(&record)?) };
-    let patch = typed::patch(questionnaire(replica)?, reading.as_ref(), edit.patch, &edit.set)?;
+    // A slip in a whole id would begin another family.
+    let reading = replica.reading(&record)?;
+    let patch = typed::patch(questionnaire(replica)?, Some(&reading), edit.patch, &edit.set)?;
     let change = replica.edit(now, &record, typed::ink(edit.ink.as_deref())?, &patch)?;
     Ok(WrittenShape { record: record.to_string(), change: change.map(|change| change.to_string()) })
 }
@@ -60,7 +60,7 @@ pub(super) fn set_many(
 pub(super) fn show(replica: &Replica, record: &str) -> Result<RecordShape, VerbError> {
     let reading = replica.reading(&replica.find_record(record)?)?;
     let mut conflicts = BTreeMap::new();
-    for conflict in reading.conflicts(replica.questionnaire()) {
+    for conflict in replica.conflicts_of(reading.id())? {
         *conflicts.entry(conflict.kind.to_string()).or_default() += 1;
     }
     Ok(RecordShape {
@@ -88,18 +88,23 @@ pub(super) fn list(
     let limit = limit.unwrap_or(LIST_RECORDS);
     let lines = replica.records(within.as_ref(), after.as_ref(), limit)?;
     let next = if lines.len() == limit { lines.last().map(|line| line.id.to_string()) } else { None };
-    let records = lines.into_iter().map(|one| line(one, replica)).collect();
+    let shared = replica.shared_numbers()?;
+    let records = lines.into_iter().map(|one| {
+        let others = shared.get(&one.id).copied().unwrap_or_default();
+        line(one, others, replica)
+    });
+    let records = records.collect();
     Ok(RecordsShape { records, next })
 }
 
-fn line(line: RecordLine, replica: &Replica) -> RecordLineShape {
+fn line(line: RecordLine, others: u64, replica: &Replica) -> RecordLineShape {
     RecordLineShape {
         place: sls::place(replica, &line.id.home()),
         record: line.id.to_string(),
         name: line.name,
         members: line.members,
         inks: line.inks.iter().map(ToString::to_string).collect(),
-        conflicts: line.conflicts.values().sum(),
+        conflicts: line.conflicts.values().sum::<u64>() + others,
         gone: line.gone,
         leaving: line.leaving,
     }

@@ -392,6 +392,8 @@ pub struct StatusShape {
     pub survey: Option<SurveyShape>,
     /// What it was granted.
     pub grants: Vec<GrantShape>,
+    /// Why it was revoked, if it was.
+    pub revoked: Vec<String>,
     /// How many records it holds.
     pub records: u64,
     /// How many of these it may read no more, and keeps until the district is proved to have them.
@@ -403,7 +405,7 @@ pub struct StatusShape {
     pub changes: u64,
     /// How many trust statements.
     pub statements: u64,
-    /// How many bundles it carries for others, or did and keeps on its list.
+    /// How many bundles it carries for others.
     #[serde(default)]
     pub carries: u64,
     /// How many open conflicts of each kind, as far as records are read.
