@@ -263,6 +263,23 @@ fn a_bundle_brings_a_node_only_what_it_may_read() {
 }
 
 #[test]
+fn what_a_bundle_brings_of_where_its_recipient_may_read_no_more_is_counted_as_refused() {
+    let (mut world, ani) = survey();
+    let dewi = world.add(50, OFFICE, Role::Supervisor, &["1811010005"]);
+    for node in [ani, dewi] {
+        carry(&mut world, OFFICE, node);
+    }
+    world.grant(OFFICE, dewi, Role::Supervisor, &["1811040003"]);
+    carry(&mut world, OFFICE, dewi);
+    for _ in 0..3 {
+        add(&mut world, ani);
+    }
+    let hers = carry(&mut world, ani, dewi);
+    assert_eq!((hers.changes, hers.changes_new, hers.refused), (3, 0, 3));
+    assert_eq!(records(&mut world, dewi), 0);
+}
+
+#[test]
 fn of_an_erased_record_a_bundle_brings_what_is_left_and_its_old_bundle_brings_nothing_back() {
     let (mut world, ani) = survey();
     carry(&mut world, OFFICE, ani);

@@ -190,6 +190,11 @@ fn a_bundle_that_was_changed_before_it_was_taken_along_is_refused_and_the_courie
         "{refused:?}"
     );
     let digest = world.replicas[siti.0].parcels()[0].parcel.digest;
+    assert_eq!(world.replicas[siti.0].status().unwrap().carries, 0, "it is only listed");
+    // It may have been cut off on the way, and goes there once more.
+    assert_eq!(carry(&mut world, siti, &bundle), digest);
+    assert_eq!(states(&world, siti), [ParcelState::Carried]);
+    assert_eq!(world.replicas[siti.0].carried(&digest).unwrap(), bundle);
     world.replicas[siti.0].drop_parcel(&digest).unwrap();
     assert_eq!(states(&world, siti), []);
 }
