@@ -333,8 +333,9 @@ impl Drop for CloseWhenDropped {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use rukun_authority::Keypair;
-    use rukun_replica::Replica;
+    use rukun_authority::{Charter, Keypair, Role};
+    use rukun_change::Digest;
+    use rukun_replica::{NewGrant, Replica};
 
     use super::*;
     use crate::disk::Folder;
@@ -364,6 +365,53 @@ mod tests {
         };
         timeout(BROKEN_REST * 4, again).await.expect("it is dialed again");
         dialing.abort();
+    }
+
+    /// What a node that is found near is told first by an office, which has granted it something or not; nothing if
+    /// that closes the connection.
+    async fn told_when_found(granted: bool) -> Option<Vec<u8>> {
+        const QUESTIONNAIRE: &[u8] = include_bytes!("../data/regsosek-k.csv");
+        let parent = tempfile::tempdir().unwrap();
+        let store = Folder::at(parent.path().join("data")).create_store().unwrap();
+        let keypair = Keypair::from_seed(store.device_seed());
+        let mut office = Replica::open(store, [1; 32]).unwrap();
+        let charter = Charter {
+            name: "Regsosek".into(),
+            code: "REGSOSEK".into(),
+            period: ("2022-10-15".into(), "2022-11-14".into()),
+            questionnaire: Digest::of(QUESTIONNAIRE),
+            dictionary: None,
+        };
+        let grant = |subject, role| {
+            let regions = vec!["1811".parse().unwrap()];
+            NewGrant { subject, role, regions, name: "Siti".into() }
+        };
+        let own = grant(office.device(), Role::District);
+        office.found(&Keypair::from_seed(&[2; 32]), charter, QUESTIONNAIRE, own).unwrap();
+        let near = Endpoint::bind("127.0.0.1:0".parse().unwrap(), &Keypair::from_seed(&[3; 32])).unwrap();
+        if granted {
+            office.grant(None, grant(near.key(), Role::Enumerator)).unwrap();
+        }
+        office.commit().unwrap();
+        let driven = drive::start(office).unwrap();
+        let endpoint = Endpoint::bind("127.0.0.1:0".parse().unwrap(), &keypair).unwrap();
+        let dialer = Dialer::new(endpoint, driven.linker, &driven.core);
+        let (_finding, found) = watch::channel(BTreeSet::from([near.local_addr().unwrap()]));
+        let dialing = tokio::spawn(dialer.run(Vec::new(), driven.core.addresses(), found));
+        let told = async {
+            let peer = near.arriving().await.unwrap().handshake().await.unwrap();
+            let (_send, mut recv) = peer.connection.stream(false).await.ok()?;
+            recv.chunk().await.ok().flatten()
+        };
+        let told = timeout(Duration::from_secs(20), told).await.expect("it is dialed");
+        dialing.abort();
+        told
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_is_found_near_is_greeted_only_with_a_grant() {
+        assert!(told_when_found(true).await.is_some());
+        assert_eq!(told_when_found(false).await, None);
     }
 
     #[test]
