@@ -196,7 +196,9 @@ impl Dialer {
                     told = true;
                 }
             }
-            self.wait(&prospect, attempted, &mut backoff, &mut outlook).await;
+            // Whoever announces an address may be anybody: what was never met near is not hurried to.
+            let may_hurry = !found || prospect.device.is_some();
+            self.wait(&prospect, may_hurry, attempted, &mut backoff, &mut outlook).await;
         }
     }
 
@@ -204,12 +206,13 @@ impl Dialer {
     async fn wait(
         &mut self,
         prospect: &Prospect,
+        may_hurry: bool,
         attempted: Instant,
         backoff: &mut Backoff,
         outlook: &mut watch::Receiver<Outlook>,
     ) {
         let has_undelivered = *self.has_undelivered.borrow();
-        let is_awaited = has_undelivered || prospect.is_awaited(&self.cut_short.borrow());
+        let is_awaited = has_undelivered && may_hurry || prospect.is_awaited(&self.cut_short.borrow());
         let is_at_need = outlook.borrow().links == Links::AtNeed;
         let since_attempt = |wait: Duration| {
             wait.saturating_sub(attempted.elapsed()).max(Duration::from_millis(RETRY_MS_MIN))

@@ -101,10 +101,10 @@ pub async fn run(mut options: RunOptions) -> anyhow::Result<()> {
     let token = HEXLOWER.encode(&*random::<32>()?);
     let network = Network::new(options.budget_bytes, Carried::read(&options.folder));
     let watching = tokio::spawn(netlink::watch(network.clone()));
-    let mut is_anew = false;
+    let (mut is_anew, mut http) = (false, None);
     let outcome = loop {
         let began = tokio::select! {
-            began = begin(&options, is_anew) => began,
+            began = begin(&options, is_anew, &mut http) => began,
             _ = signals.0.recv() => break Ok(()),
             _ = signals.1.recv() => break Ok(()),
         };
@@ -135,9 +135,14 @@ struct Begun {
     listener: TcpListener,
 }
 
-/// Opens the store, and listens.
-async fn begin(options: &RunOptions, is_anew: bool) -> anyhow::Result<Begun> {
-    let RunOptions { folder, listen, http, keep_alive, .. } = options;
+/// Opens the store, and listens. The HTTP port is held from the first time on: whoever got it in between would be shown
+/// the token by who has found the daemon there before.
+async fn begin(
+    options: &RunOptions,
+    is_anew: bool,
+    http: &mut Option<std::net::TcpListener>,
+) -> anyhow::Result<Begun> {
+    let RunOptions { folder, listen, keep_alive, .. } = options;
     let (store_max, bind_max) =
         if is_anew { (STORE_ANEW_MAX, BIND_ANEW_MAX) } else { (Duration::ZERO, BIND_MAX) };
     let is_in_use = |error: &DiskError| matches!(error, DiskError::InUse { .. });
@@ -156,7 +161,13 @@ async fn begin(options: &RunOptions, is_anew: bool) -> anyhow::Result<Begun> {
         }
         endpoint => endpoint?.keep_alive(*keep_alive),
     };
-    let listener = TcpListener::bind(*http).await.with_context(|| format!("http on {http}"))?;
+    let listener = if let Some(held) = http {
+        held
+    } else {
+        let bound = TcpListener::bind(options.http).await;
+        http.insert(bound.with_context(|| format!("http on {}", options.http))?.into_std()?)
+    };
+    let listener = TcpListener::from_std(listener.try_clone()?)?;
     Ok(Begun { replica, keypair, endpoint, listener })
 }
 
@@ -364,24 +375,43 @@ mod tests {
         }
     }
 
+    fn options(folder: Folder, listen: SocketAddr) -> RunOptions {
+        RunOptions {
+            folder,
+            listen,
+            http: "127.0.0.1:0".parse().unwrap(),
+            peers: Vec::new(),
+            keep_alive: Duration::from_secs(20),
+            lan: false,
+            budget_bytes: None,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_gets_the_http_port_while_a_node_starts_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::at(parent.path().join("data"));
+        drop(folder.create_store().unwrap());
+        let (options, mut http) = (options(folder, "127.0.0.1:0".parse().unwrap()), None);
+        let first = begin(&options, false, &mut http).await.unwrap();
+        let port = first.listener.local_addr().unwrap();
+        drop(first);
+        let thief = std::net::TcpListener::bind(port).err().map(|error| error.kind());
+        assert_eq!(thief, Some(io::ErrorKind::AddrInUse));
+        let anew = begin(&options, true, &mut http).await.unwrap();
+        assert_eq!(anew.listener.local_addr().unwrap(), port);
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_node_that_starts_anew_waits_for_whoever_has_its_store_and_its_port() {
         let parent = tempfile::tempdir().unwrap();
         let folder = Folder::at(parent.path().join("data"));
         let store = folder.create_store().unwrap();
         let held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let options = RunOptions {
-            folder,
-            listen: held.local_addr().unwrap(),
-            http: "127.0.0.1:0".parse().unwrap(),
-            peers: Vec::new(),
-            keep_alive: Duration::from_secs(20),
-            lan: false,
-            budget_bytes: None,
-        };
-        let first = begin(&options, false).await.err().unwrap();
+        let options = options(folder, held.local_addr().unwrap());
+        let first = begin(&options, false, &mut None).await.err().unwrap();
         assert!(matches!(first.downcast_ref(), Some(DiskError::InUse { .. })), "{first}");
-        let anew = tokio::spawn(async move { begin(&options, true).await });
+        let anew = tokio::spawn(async move { begin(&options, true, &mut None).await });
         sleep(Duration::from_millis(300)).await;
         drop(store);
         // Longer than a first start waits.
