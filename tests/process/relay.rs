@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use daemon::Daemon;
 use district::{Answered, District, Officer, add, changes, edit, fingerprints, lacking, records, wait};
 use rukun::disk::Folder;
-use rukun::verbs::{BackupShape, GrantShape, IdShape, JoinedShape, PeersShape, Request, StatusShape};
+use rukun::verbs::{
+    BackupShape, BundleShape, GrantShape, IdShape, JoinedShape, PeersShape, Request, StatusShape,
+};
 use rukun_authority::{Keypair, Role};
 use serde::de::DeserializeOwned;
 
@@ -108,6 +110,11 @@ fn a_relay_made_anew_from_its_root_key_is_refilled_by_its_devices() {
     );
     let status = drill.relay().status();
     assert_ne!(status.device, old_device, "the old key is gone with the old folder");
+    // The old one's grants hold on, and nobody could open what is sealed for it.
+    for device in &drill.devices {
+        let told: BundleShape = device.ask(Request::BundleExport { recipient: "district".into() });
+        assert_eq!(told.recipient.device, status.device);
+    }
     assert!(status.survey.unwrap().questionnaire);
     drill.goes_on();
 }
