@@ -27,7 +27,11 @@ pub(super) fn add(
     let home: SubSls =
         home.parse().map_err(|error| VerbError::new(error, "a record's home is a whole code, 16 digits"))?;
     let patch = typed::patch(questionnaire(replica)?, None, patch, set)?;
-    let (record, change) = replica.add_record(now, home, typed::ink(ink)?, &patch)?;
+    let added = replica.add_record(now, home, typed::ink(ink)?, &patch);
+    let (record, change) = added.map_err(|error| match error {
+        ActionError::Empty => VerbError::new("no answer was given", "give one, such as r108='Siti Aminah'"),
+        error => error.into(),
+    })?;
     Ok(WrittenShape { record: record.to_string(), change: Some(change.to_string()) })
 }
 
