@@ -69,6 +69,15 @@ fn another_family_in_the_same_house_is_a_bad_row_and_a_family_of_a_slip_is_none(
         "{report}"
     );
     assert!(report["bad_rows"][0]["message"].as_str().unwrap().contains("another KK number"), "{report}");
+    let andi = report["there_rows"][0]["record"].as_str().unwrap();
+    done(&office, &["record", "set", andi, "r114=1811010101200003"]);
+    let again = rukun(&office, &["import", file.to_str().unwrap()]);
+    let again: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(
+        (&again["there"], &again["bad"]),
+        (&2.into(), &1.into()),
+        "known by what was printed: {again}"
+    );
     let slip = "1811010005000300-00000000000000aa";
     let set = rukun(&office, &["record", "set", slip, "--json-patch", r#"{"r304":3}"#]);
     assert!(!set.status.success(), "a slip in an id begins no family");

@@ -145,6 +145,10 @@ fn marks_in(
         let reading: Reading = replica.reading(&line.id)?;
         let value = |field: &str| reading.value(&Place::family(field)).cloned();
         marks.extend(marks_of(kk, value).into_iter().map(|mark| (mark, line.id)));
+        // The same file is known again by a number that was corrected since.
+        let answer = kk.and_then(|kk| reading.answer(&Place::family(kk)));
+        let printed = answer.map(|answer| answer.in_ink(Ink::Printed)).unwrap_or_default();
+        marks.extend(printed.iter().filter_map(|one| Some((kk_mark(&one.value)?, line.id))));
     }
     Ok(marks)
 }
@@ -166,10 +170,7 @@ fn another_family(line: u64, there: &RecordId) -> BadRow {
 }
 
 fn marks_of(kk: Option<&str>, value: impl Fn(&str) -> Option<Scalar>) -> Vec<Mark> {
-    let kk = kk.and_then(&value).and_then(|value| match value {
-        Scalar::Text(number) => Some(Mark::Kk(number)),
-        _ => None,
-    });
+    let kk = kk.and_then(&value).and_then(|value| kk_mark(&value));
     let number = |field| match value(field) {
         Some(Scalar::Int(number)) => Some(number),
         _ => None,
@@ -177,6 +178,13 @@ fn marks_of(kk: Option<&str>, value: impl Fn(&str) -> Option<Scalar>) -> Vec<Mar
     let [building, family] = NUMBERS.map(number);
     let numbers = building.zip(family).map(|(building, family)| Mark::Numbers(building, family));
     kk.into_iter().chain(numbers).collect()
+}
+
+fn kk_mark(value: &Scalar) -> Option<Mark> {
+    match value {
+        Scalar::Text(number) => Some(Mark::Kk(number.clone())),
+        _ => None,
+    }
 }
 
 fn kk_variable(questionnaire: &Questionnaire) -> Option<String> {

@@ -393,6 +393,7 @@ pub struct StatusShape {
     /// What it was granted.
     pub grants: Vec<GrantShape>,
     /// Why it was revoked, if it was.
+    #[serde(default)]
     pub revoked: Vec<String>,
     /// How many records it holds.
     pub records: u64,
