@@ -122,15 +122,19 @@ pub fn status(status: &StatusShape, paint: Paint) -> String {
             ),
         );
     }
-    line(
-        "dials",
-        &match (status.traffic, status.dials.as_slice()) {
-            (None, []) => paint.alert("nobody: no daemon runs here (rukun daemon), and no address is kept (rukun peer add HOST:PORT)"),
-            (None, kept) => paint.alert(&format!("nobody: no daemon runs here (rukun daemon) that would dial {}", clean(&kept.join(", ")))),
-            (Some(_), []) => "no address is kept (rukun peer add HOST:PORT); what --peer named is dialed without it".into(),
-            (Some(_), kept) => clean(&kept.join(", ")),
-        },
-    );
+    let kept = clean(&status.dials.join(", "));
+    let dials = match (status.traffic, kept.as_str()) {
+        (None, "") => paint.alert("nobody: no daemon runs here (rukun daemon)"),
+        (None, kept) => {
+            paint.alert(&format!("nobody: no daemon runs here (rukun daemon) that would dial {kept}"))
+        }
+        // The daemon tells nobody what its own arguments named.
+        (Some(_), "") => {
+            "what --peer named, if anything: no address is kept (rukun peer add HOST:PORT)".into()
+        }
+        (Some(_), kept) => kept.into(),
+    };
+    line("dials", &dials);
     text.push('\n');
     text.push_str(&peer_table(&status.peers, paint));
     let in_force = status.grants.iter().filter(|grant| !grant.in_force.is_empty());
