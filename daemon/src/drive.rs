@@ -268,6 +268,9 @@ impl Driver {
                 handle.close("no grant of this device is known here yet");
             }
             Work::Link(FromLink::Opened { link, peer, dialed, found: _, handle }) => {
+                if self.is_granted(&peer) {
+                    handle.peer_is_granted();
+                }
                 self.links.insert(link, OpenLink { peer, handle });
                 self.replica.handle(now, Input::LinkOpened { link, peer, dialed })?;
             }
@@ -322,7 +325,12 @@ impl Driver {
                 );
                 self.renew_at_ms = Some((self.now)().steady_ms + RENEW_AFTER_MS);
             }
-            Event::PeerUp { peer } => tracing::info!(device = peer.short(), "session begins"),
+            Event::PeerUp { peer } => {
+                tracing::info!(device = peer.short(), "session begins");
+                for open in self.links.values().filter(|open| open.peer == *peer) {
+                    open.handle.peer_is_granted();
+                }
+            }
             Event::PeerDown { peer, reason } => {
                 tracing::info!(device = peer.short(), "session ended: {reason}");
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rukun_authority::Verifier;
 use rukun_change::{DeviceKey, SurveyId};
 use rukun_replica::{Body, Deframer, Frame, LinkId};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
@@ -22,12 +22,11 @@ use crate::network::Network;
 mod counting;
 use counting::Counting;
 
-/// Frames being checked at a time, over all links.
-const WORKERS: usize = 2;
-/// Frames cut out of their streams and not yet taken by the core, over all links. Each is a
-/// mebibyte at most, and eight unpacked.
-const FRAMES_MAX: usize = 64;
-/// The same for one link.
+mod room;
+pub use room::Place;
+use room::{Room, Standing};
+
+/// Frames of one link cut out of its stream and not yet taken by the core.
 const LINK_FRAMES_MAX: usize = 8;
 /// What may wait to be sent on one link: all the frames of a session that are not acknowledged,
 /// and as much again.
@@ -67,7 +66,7 @@ pub enum FromLink {
         /// The frame, checked.
         frame: Frame,
         /// Its place among the frames under way, given back when it is dropped.
-        place: OwnedSemaphorePermit,
+        place: Place,
     },
     /// It has ended; nothing follows.
     Closed {
@@ -101,8 +100,7 @@ pub struct Linker {
     survey: watch::Receiver<Option<SurveyId>>,
     verifier: Arc<Verifier>,
     checks: Checks,
-    workers: Arc<Semaphore>,
-    frames: Arc<Semaphore>,
+    room: Room,
     next: Arc<AtomicU64>,
     linked: watch::Sender<BTreeMap<DeviceKey, usize>>,
     network: Network,
@@ -118,6 +116,8 @@ enum Outgoing {
 struct Shared {
     connection: Connection,
     counting: Arc<Counting>,
+    /// Of the device at the other end.
+    standing: Standing,
     queued: AtomicUsize,
     /// Why this end closes the link, once it does.
     ending: OnceLock<String>,
@@ -131,7 +131,7 @@ struct Shared {
 /// A frame on its way through the workers.
 struct Checking {
     frame: JoinHandle<Frame>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Linker {
@@ -146,8 +146,7 @@ impl Linker {
             survey,
             verifier: Arc::default(),
             checks,
-            workers: Arc::new(Semaphore::new(WORKERS)),
-            frames: Arc::new(Semaphore::new(FRAMES_MAX)),
+            room: Room::new(),
             next: Arc::default(),
             linked: watch::Sender::default(),
             network: Network::default(),
@@ -213,6 +212,7 @@ impl Linker {
         let shared = Arc::new(Shared {
             connection: peer.connection.clone(),
             counting: Arc::clone(counting),
+            standing: Standing::default(),
             queued: AtomicUsize::new(0),
             ending: OnceLock::new(),
             ends: Notify::new(),
@@ -258,11 +258,11 @@ impl Linker {
             }
             loop {
                 // Before anything is unpacked: what waits for its check is counted, too.
-                let place = Arc::clone(&self.frames).acquire_owned().await.expect("never closed");
+                let place = self.room.frame(&shared.standing).await;
                 let next = deframer.next_frame();
                 let broken = next.is_err();
                 let checking = match next {
-                    Ok(Some(body)) => Checking { frame: self.check(body).await, place },
+                    Ok(Some(body)) => Checking { frame: self.check(body, &shared.standing).await, place },
                     Ok(None) => break,
                     Err(fault) => Checking { frame: tokio::spawn(async { Frame::broken(fault) }), place },
                 };
@@ -276,8 +276,8 @@ impl Linker {
     }
 
     /// Starts to check a frame; waits while too many are being checked.
-    async fn check(&self, body: Body) -> JoinHandle<Frame> {
-        let worker = Arc::clone(&self.workers).acquire_owned().await.expect("never closed");
+    async fn check(&self, body: Body, standing: &Standing) -> JoinHandle<Frame> {
+        let worker = self.room.worker(standing).await;
         let (survey, verifier) = (*self.survey.borrow(), Arc::clone(&self.verifier));
         let check = move || {
             let frame = Frame::check(&body, survey.as_ref(), &verifier);
@@ -314,6 +314,11 @@ impl LinkHandle {
             // A link that has ended says so by itself.
             let _ = self.outgoing.send(Outgoing::Frame(frame));
         }
+    }
+
+    /// The device at the other end has shown a grant: its frames wait for no stranger's any more.
+    pub fn peer_is_granted(&self) {
+        self.shared.standing.set_granted();
     }
 
     /// Closes the link once what was sent has arrived, or soon after.
