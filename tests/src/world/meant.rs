@@ -154,8 +154,12 @@ impl Meant {
         let reaches = top <= made.ink && made.ink >= Ink::Red
             || self.settles.iter().all(|candidate| candidate.ink == made.ink);
         let id = made.fact().id;
+        // Of a fork one branch alone is read, and it need not be this one.
+        if !made.is_plain() || !made.is_good(&id) {
+            return Ok(());
+        }
         let Some(answer) = made.reading.answer(place) else { return Err(format!("{place} is not read")) };
-        if !made.is_plain() || !made.is_good(&id) || !reaches || answer.effective().ink != made.ink {
+        if !reaches || answer.effective().ink != made.ink {
             return Ok(());
         }
         let is_open = |reading: &Reading| {
