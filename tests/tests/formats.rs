@@ -88,6 +88,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_authority::limits::REGIONS_MAX,
         rukun_authority::limits::INCARNATIONS_MAX,
         rukun_authority::limits::REDRAWN_MAX,
+        rukun_authority::limits::SUCCESSIONS_MAX,
         rukun_authority::limits::LIST_MAX,
         rukun_wire::limits::FRAME_BYTES_MAX,
         rukun_wire::limits::UNPACKED_BYTES_MAX,

@@ -15,11 +15,13 @@ use crate::said::Decision;
 /// Which grants are revoked, and by which statements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Effects {
-    /// Revoked grants, with the revocations of the highest tier that hit them.
-    hits: BTreeMap<StatementId, BTreeSet<StatementId>>,
-    /// The tier of these.
-    tiers: BTreeMap<StatementId, Option<Role>>,
+    /// The revocations that count, for each of the tiers that they come from.
+    by_tier: [Hits; TIERS.len()],
 }
+
+/// Revocations by their subject, and by the path by which it lost what came down: to name each grant that they hit
+/// would take room for every pair of both.
+type Hits = BTreeMap<DeviceKey, BTreeMap<Vec<DeviceKey>, BTreeSet<StatementId>>>;
 
 /// The tiers that may revoke and decide, the highest first; none is the root.
 const TIERS: [Option<Role>; 4] =
@@ -29,40 +31,41 @@ impl Effects {
     /// What these statements come to.
     pub(crate) fn of(grants: &Grants, losses: &Losses) -> Self {
         let mut effects = Self::default();
-        for tier in TIERS {
-            let mut found: Vec<(StatementId, StatementId)> = Vec::new();
+        for (at, tier) in TIERS.into_iter().enumerate() {
+            let mut found = Hits::default();
             for (id, by) in &losses.revocations {
                 let Some(footing) = known_footing(grants, &by.issuer, &by.said.parent) else { continue };
-                if footing.role() != tier || !effects.speaks(grants, losses, &by.said.parent, id) {
-                    continue;
-                }
-                let above = path_of(grants, footing);
-                let below = grants.of(&by.said.subject).filter(|(_, held)| is_below(&held.path, &above));
-                found.extend(below.map(|(grant, _)| (*grant, *id)));
-            }
-            for (grant, revocation) in found {
-                let first = *effects.tiers.entry(grant).or_insert(tier);
-                if first == tier || cfg!(planted = "lower-tier-revokes-too") {
-                    effects.hits.entry(grant).or_default().insert(revocation);
+                if footing.role() == tier && effects.speaks(grants, losses, &by.said.parent, id) {
+                    let of_subject = found.entry(by.said.subject).or_default();
+                    of_subject.entry(path_of(grants, footing)).or_default().insert(*id);
                 }
             }
+            effects.by_tier[at] = found;
         }
         effects
     }
 
-    /// Whether nothing was ever taken from anybody: no grant is revoked, and no root was followed.
+    /// Whether nothing was ever taken from anybody: nobody is revoked, and no root was followed.
     pub(crate) fn are_none(&self, grants: &Grants) -> bool {
-        self.hits.is_empty() && grants.roots().is_first_alone()
+        self.by_tier.iter().all(BTreeMap::is_empty) && grants.roots().is_first_alone()
     }
 
     /// Whether a grant is revoked.
-    pub(crate) fn is_revoked(&self, grant: &StatementId) -> bool {
-        self.hits.contains_key(grant)
+    pub(crate) fn is_revoked(&self, grant: &Held) -> bool {
+        self.hits(grant).next().is_some()
     }
 
-    /// The revocations that hit a grant.
-    pub(crate) fn hits(&self, grant: &StatementId) -> impl Iterator<Item = &StatementId> {
-        self.hits.get(grant).into_iter().flatten()
+    /// The revocations of the highest tier that hit a grant.
+    pub(crate) fn hits<'a>(&'a self, grant: &'a Held) -> impl Iterator<Item = &'a StatementId> {
+        let mut of_tiers = self.by_tier.iter().filter_map(|hits| hits.get(&grant.grant.subject));
+        let hit = |by_path: &'a BTreeMap<Vec<DeviceKey>, BTreeSet<StatementId>>| {
+            let above = (0..=grant.path.len()).filter_map(|devices| by_path.get(&grant.path[..devices]));
+            let anyones = by_path.values().filter(|_| cfg!(planted = "revoked-by-anyone"));
+            above.chain(anyones).flatten()
+        };
+        let first = of_tiers.find(|by_path| hit(by_path).next().is_some());
+        let others = of_tiers.filter(|_| cfg!(planted = "lower-tier-revokes-too"));
+        first.into_iter().chain(others).flat_map(hit)
     }
 
     /// Whether a grant counts although its issuers may have been revoked since.
@@ -94,7 +97,7 @@ impl Effects {
         }
         let (mut parent, mut id) = (*parent, *id);
         while let Some(held) = grants.get(&parent) {
-            if self.hits(&parent).any(|revocation| !losses.keeps_statement(revocation, &id)) {
+            if self.hits(held).any(|revocation| !losses.keeps_statement(revocation, &id)) {
                 return false;
             }
             (id, parent) = (parent, held.rests_on);
@@ -118,7 +121,7 @@ impl Effects {
         other: &Numbered,
     ) -> bool {
         let mut entitling = self.entitling(grants, losses, change);
-        entitling.all(|id| self.hits(id).any(|revocation| !losses.keeps(revocation, other)))
+        entitling.all(|held| self.hits(held).any(|revocation| !losses.keeps(revocation, other)))
     }
 
     /// The grants by which a change counts.
@@ -127,16 +130,16 @@ impl Effects {
         grants: &'a Grants,
         losses: &'a Losses,
         change: &'a Numbered,
-    ) -> impl Iterator<Item = &'a StatementId> {
+    ) -> impl Iterator<Item = &'a Held> {
         let writes =
             grants.of(&change.author.device).filter(|(_, held)| held.writes(&change.home, change.ink));
         let counts = |(id, held): &(&'a StatementId, &Held)| {
             self.stands(grants, losses, id, held)
                 && self
-                    .hits(id)
+                    .hits(held)
                     .all(|revocation| losses.keeps(revocation, change) && !cfg!(planted = "kept-set-aside"))
         };
-        writes.filter(counts).map(|(id, _)| id)
+        writes.filter(counts).map(|(_, held)| held)
     }
 
     /// What was decided of this change: upheld or dismissed.

@@ -29,6 +29,8 @@ pub(crate) struct Held {
     pub(crate) path: Vec<DeviceKey>,
     /// The statement that its own rests on: the issuer's grant, or that of the key which this one follows.
     pub(crate) rests_on: StatementId,
+    /// How many keys had it before this one.
+    pub(crate) keys_before: usize,
 }
 
 /// What one device was granted.
@@ -102,6 +104,12 @@ impl Grants {
     pub(crate) fn paths<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = &'a [DeviceKey]> + use<'a> {
         let granted = self.devices.get(device).into_iter();
         granted.flat_map(|granted| granted.by_path.keys().map(Vec::as_slice))
+    }
+
+    /// One grant of a device for each path by which it was granted anything.
+    pub(crate) fn by_each_path<'a>(&'a self, device: &DeviceKey) -> impl Iterator<Item = &'a Held> + use<'a> {
+        let granted = self.devices.get(device).into_iter();
+        granted.flat_map(|granted| granted.by_path.values()).filter_map(|ids| self.all.get(&ids.last()?.1))
     }
 
     /// Whether the device was ever granted anything.
@@ -180,7 +188,8 @@ impl Grants {
     pub(crate) fn follow(&mut self, id: StatementId, parent: StatementId, successor: DeviceKey) {
         let Some(old) = self.all.get(&parent) else { return };
         let grant = Grant { subject: successor, ..old.grant.clone() };
-        let held = Held { grant, path: old.path.clone(), rests_on: parent };
+        let (path, keys_before) = (old.path.clone(), old.keys_before + 1);
+        let held = Held { grant, path, rests_on: parent, keys_before };
         self.followed.entry(parent).or_default().insert(id);
         self.take(id, held);
     }
@@ -221,7 +230,7 @@ impl Held {
     /// A grant that came down by this path.
     pub(crate) fn new(grant: Grant, path: Vec<DeviceKey>) -> Self {
         let rests_on = grant.parent;
-        Self { grant, path, rests_on }
+        Self { grant, path, rests_on, keys_before: 0 }
     }
 
     /// The path of what rests on this grant.

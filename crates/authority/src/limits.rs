@@ -11,5 +11,8 @@ pub const REGIONS_MAX: usize = 1_024;
 pub const INCARNATIONS_MAX: usize = 1_024;
 /// The most sub-SLS on either side of a redrawing.
 pub const REDRAWN_MAX: usize = 64;
+/// How many keys may follow one another on one grant. Who needs more is granted anew: each step is looked at
+/// whenever it is asked what such a key may do.
+pub const SUCCESSIONS_MAX: usize = 16;
 /// The most ids, or lists, in one statement: more would be longer than a statement.
 pub const LIST_MAX: usize = STATEMENT_BYTES_MAX / 34;

@@ -55,8 +55,8 @@ impl fmt::Display for Standing {
 }
 
 impl Trust {
-    /// The standing of a change as far as statements and numbers tell. `same_number` are the other
-    /// changes held that carry its author's number.
+    /// The standing of a change as far as statements and numbers tell. `same_number` are the changes
+    /// held that carry its author's number, whether or not it is among them.
     pub fn standing(&self, change: &AdmittedChange, same_number: &[AdmittedHeader]) -> Standing {
         let this = numbered(change);
         match self.decided(&this) {

@@ -173,6 +173,11 @@ impl Trust {
         }
     }
 
+    /// How many keys had this grant before the one that has it now, whatever became of them.
+    pub fn keys_before(&self, grant: &StatementId) -> usize {
+        self.grants.get(grant).map_or(0, |held| held.keys_before)
+    }
+
     /// The keys that follow this one, by words that count.
     pub fn followers(&self, device: &DeviceKey) -> BTreeSet<DeviceKey> {
         let followed = self.grants.of(device).flat_map(|(grant, _)| {
@@ -308,7 +313,7 @@ impl Trust {
     /// name while nothing else gives one.
     pub fn name_of(&self, device: &DeviceKey) -> Option<&str> {
         let rank = |(id, held): &(&StatementId, &Held)| {
-            (self.effects().is_revoked(id), held.path.len(), Reverse((held.grant.serial, **id)))
+            (self.effects().is_revoked(held), held.path.len(), Reverse((held.grant.serial, **id)))
         };
         let current = self.grants.paths(device).filter_map(|path| self.current(device, path));
         let highest = current.min_by_key(rank);
@@ -377,7 +382,7 @@ impl Trust {
     /// Where a grant is in force: nowhere once it is replaced or revoked, or another key has it.
     pub(crate) fn in_force(&self, id: &StatementId, held: &Held) -> Vec<Region> {
         match self.current(&held.grant.subject, &held.path) {
-            Some((current, _)) if current == id && self.is_with_its_key(id, held) => self.narrowed(held),
+            Some((current, _)) if current == id && self.is_with_its_key(held) => self.narrowed(held),
             _ => Vec::new(),
         }
     }
@@ -440,12 +445,12 @@ impl Trust {
     ) -> impl Iterator<Item = (&'a StatementId, &'a Held)> {
         let device = *device;
         let current = self.grants.paths(&device).filter_map(move |path| self.current(&device, path));
-        current.filter(|(id, held)| self.is_with_its_key(id, held))
+        current.filter(|(_, held)| self.is_with_its_key(held))
     }
 
     /// Whether a grant is neither revoked nor gone over to another key.
-    fn is_with_its_key(&self, id: &StatementId, held: &Held) -> bool {
-        let revoked = self.effects().is_revoked(id) && !cfg!(planted = "revoked-reads-on");
+    fn is_with_its_key(&self, held: &Held) -> bool {
+        let revoked = self.effects().is_revoked(held) && !cfg!(planted = "revoked-reads-on");
         !revoked && !self.effects().is_followed(&self.grants, &self.losses, held)
     }
 
@@ -464,7 +469,7 @@ impl Trust {
     fn view(&self, id: &StatementId, held: &Held) -> GrantView {
         let issuer = self.grants.issuer_of(held);
         let Grant { subject, name, role, regions, serial, .. } = held.grant.clone();
-        let (in_force, revoked) = (self.in_force(id, held), self.effects().is_revoked(id));
+        let (in_force, revoked) = (self.in_force(id, held), self.effects().is_revoked(held));
         GrantView { id: *id, issuer, subject, name, role, regions, in_force, serial, revoked }
     }
 }

@@ -64,6 +64,12 @@ pub enum StatementRefusal {
         /// The role.
         role: Role,
     },
+    /// A key that would follow too many others.
+    #[error("the key that it names would follow {max} others on one grant; its superior grants it anew")]
+    FollowsTooMany {
+        /// As many as may be.
+        max: usize,
+    },
     /// Another root made by who is none.
     #[error("it names another root key, and its issuer is not the root by what it rests on")]
     NotTheRoot,

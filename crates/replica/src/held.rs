@@ -1,8 +1,11 @@
 //! A record's id, or the beginning of one, becomes what is held of it: its changes with their standing, and what is
 //! read in them. Only looked at: what is written stands in `local.rs`.
 
-use rukun_authority::{AdmittedChange, Reason, Standing, Trust};
-use rukun_change::RecordId;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use rukun_authority::{AdmittedChange, AdmittedHeader, Reason, Standing, Trust};
+use rukun_change::{Author, RecordId};
 use rukun_document::Reading;
 
 use crate::local::ActionError;
@@ -51,14 +54,19 @@ impl Replica {
     /// The changes held of a record with their standing, and what is read in them.
     pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
         let mut held = Vec::new();
+        // Once for each number: of one that was used a thousand times, a thousand changes ask.
+        let mut by_number: BTreeMap<(Author, u64), Vec<AdmittedHeader>> = BTreeMap::new();
         for change in self.store.record_changes(record)? {
             let made = change.change();
-            let same_number = self.others_of_number(&change.id(), &made.author, made.n)?;
-            let judge = |trust: &Trust| trust.standing(&change, &same_number);
+            let same_number = match by_number.entry((made.author, made.n)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.forked(&made.author, made.n)?),
+            };
+            let judge = |trust: &Trust| trust.standing(&change, same_number);
             let mut standing = self.trust.as_ref().map_or(Standing::Good, judge);
             if cfg!(planted = "fork-first-kept") && standing == Standing::SetAside(Reason::Fork) {
                 let same = self.store.same_number(&made.author, made.n)?;
-                standing = if same.first() == Some(&change.id()) { Standing::Good } else { standing };
+                standing = if same.first().map(|(id, _)| *id) == Some(change.id()) { Standing::Good } else { standing };
             }
             held.push((change, standing));
         }

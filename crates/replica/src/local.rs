@@ -404,6 +404,14 @@ pub enum ActionError {
     /// No grant that a new key could have.
     #[error("this device has no grant in force, so a new key would be nobody's; ask the office for one")]
     NothingToRotate,
+    /// A key that would follow too many others.
+    #[error(
+        "this grant has gone over to another key {max} times, and can no more; ask for a new grant, and rotate then"
+    )]
+    RotatedTooOften {
+        /// As often as may be.
+        max: usize,
+    },
     /// Somebody else's to judge.
     #[error(
         "device {device} does not act by a grant that came down through this one; ask the office that granted it"

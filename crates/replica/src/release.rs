@@ -90,8 +90,10 @@ impl Replica {
         self.tried.remove(&home);
         self.elsewhere.retain(|(place, _)| *place != home);
         if !words.is_empty() {
-            // What was said about work there is held no more, so it must be news when it comes again.
+            // What was said about work there is held no more, so it must be news when it comes again; and work
+            // elsewhere that shares a number with what it judged may stand otherwise.
             self.recall_trust()?;
+            self.store.mark_stale(None)?;
         }
         // What was listed and wanted there will not be sent, and must not count against agreement.
         for link in self.links.values_mut().filter(|link| link.is_live()) {

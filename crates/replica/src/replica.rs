@@ -321,14 +321,18 @@ impl Replica {
     }
 
     /// What is read may change by a statement about work: where it stands, and where a change stands that
-    /// shares its number with one that was decided.
+    /// shares its number with one that was decided on or kept.
     fn mark_what_it_judges(&mut self, statement: &Statement) -> Result<(), ReplicaError> {
         let Some(home) = statement.said.about().filter(|_| !cfg!(planted = "decided-views-stale")) else {
             return Ok(());
         };
         self.store.mark_stale(Some(&home.region()))?;
-        let Said::Decision(decision) = &statement.said else { return Ok(()) };
-        for id in &decision.changes {
+        let judged = match &statement.said {
+            Said::Decision(decision) => &decision.changes,
+            Said::KeptList(list) => &list.changes,
+            _ => return Ok(()),
+        };
+        for id in judged {
             let Some(change) = self.store.header(id)? else { continue };
             self.mark_same_number(&change)?;
         }

@@ -1,6 +1,7 @@
 //! A device goes on under a new key: the old one says so in each of its grants, the new one consents, and
 //! the store has it from the same commit on. What the old key made stays its own.
 
+use rukun_authority::limits::SUCCESSIONS_MAX;
 use rukun_authority::{GrantView, Keypair, Role, Said, Succession, Trust};
 use rukun_change::{DeviceKey, Incarnation, Moment, Region, SubSls};
 use rukun_store::PeerState;
@@ -30,7 +31,11 @@ impl Replica {
             return Err(ActionError::NothingToRotate);
         }
         let leaving = self.leaving_besides(trust, &grants);
-        for grant in grants.into_iter().chain(leaving) {
+        let going_over: Vec<GrantView> = grants.into_iter().chain(leaving).collect();
+        if going_over.iter().any(|grant| trust.keys_before(&grant.id) >= SUCCESSIONS_MAX) {
+            return Err(ActionError::RotatedTooOften { max: SUCCESSIONS_MAX });
+        }
+        for grant in going_over {
             let said = Succession::consented(grant.id, &new, &old, &survey);
             self.say(None, Said::Succession(said))?;
         }

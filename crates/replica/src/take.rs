@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rukun_authority::{AdmittedChange, AdmittedHeader, Verdict, VerifiedChange};
-use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, StatementId, SubSls};
+use rukun_change::{Author, ChangeId, DeviceKey, Fingerprint, RecordId, StatementId, SubSls};
 use rukun_wire::{CloseCode, Exception, Message};
 
 use crate::input::{Arrived, Checked, Event, LinkId};
@@ -222,51 +222,46 @@ impl Replica {
             self.unproved.insert(change.change().record.home());
         }
         let made = change.change();
-        if !self.others_of_number(&change.id(), &made.author, made.n)?.is_empty() {
+        if self.store.same_number(&made.author, made.n)?.len() > 1 {
             self.note_fork(&change.to_header())?;
         }
         self.tell(Event::Changed { record: change.change().record, change: change.id() });
         Ok(())
     }
 
-    /// A number that is used twice is told to everybody.
+    /// A number that is used twice is told to everybody, and sets aside what it was used for before.
     pub(crate) fn note_fork(&mut self, change: &AdmittedHeader) -> Result<(), ReplicaError> {
-        let same = self.same_number(change)?;
-        if let Some(other) = same.into_iter().next() {
-            self.mark_same_number(change)?;
-            self.forks.push((change.clone(), other));
+        let (author, n) = (change.header().author, change.header().n);
+        let same = self.store.same_number(&author, n)?;
+        let Some((other, _)) = same.iter().find(|(other, _)| *other != change.id()) else { return Ok(()) };
+        self.mark_records_stale(&same)?;
+        // Of a number that is used without end two branches say enough.
+        if self.trust.as_ref().is_none_or(|trust| !trust.is_proved(&author, n)) {
+            self.forks.extend(self.store.header(other)?.map(|other| (change.clone(), other)));
         }
         Ok(())
     }
 
-    /// A number used twice sets aside what it was used for before, in whatever record that is.
+    /// What shares its number with a change may stand otherwise now, in whatever record it is.
     pub(crate) fn mark_same_number(&mut self, change: &AdmittedHeader) -> Result<(), ReplicaError> {
-        for same in self.same_number(change)? {
-            self.store.mark_record_stale(&same.header().record)?;
-        }
+        let same = self.store.same_number(&change.header().author, change.header().n)?;
+        self.mark_records_stale(&same)
+    }
+
+    fn mark_records_stale(&mut self, changes: &[(ChangeId, RecordId)]) -> Result<(), ReplicaError> {
+        let records: BTreeSet<&RecordId> = changes.iter().map(|(_, record)| record).collect();
+        records.into_iter().try_for_each(|record| self.store.mark_record_stale(record))?;
         Ok(())
     }
 
-    /// The other changes held that carry this one's number, those of erased records among them.
-    pub(crate) fn same_number(&self, change: &AdmittedHeader) -> Result<Vec<AdmittedHeader>, ReplicaError> {
-        let (id, made) = (change.id(), change.header());
-        self.others_of_number(&id, &made.author, made.n)
-    }
-
-    /// The changes held that carry a number, but this one.
-    pub(crate) fn others_of_number(
-        &self,
-        id: &ChangeId,
-        author: &Author,
-        n: u64,
-    ) -> Result<Vec<AdmittedHeader>, ReplicaError> {
-        let mut same = Vec::new();
-        for other in self.store.same_number(author, n)? {
-            if other != *id {
-                same.extend(self.store.header(&other)?);
-            }
+    /// The headers of all changes held that carry a number, if more than one does.
+    pub(crate) fn forked(&self, author: &Author, n: u64) -> Result<Vec<AdmittedHeader>, ReplicaError> {
+        let same = self.store.same_number(author, n)?;
+        let mut headers = Vec::new();
+        for (id, _) in same.iter().filter(|_| same.len() > 1) {
+            headers.extend(self.store.header(id)?);
         }
-        Ok(same)
+        Ok(headers)
     }
 }
 

@@ -194,6 +194,8 @@ impl Replica {
                 self.refresh_record(record)?;
             }
             left = left.saturating_sub(stale.len());
+            // What is found in memory alone has to be told with what it was found in.
+            self.prove_forks()?;
             self.store.commit()?;
         }
         Ok(())

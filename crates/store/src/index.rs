@@ -142,23 +142,23 @@ impl Store {
     ///
     /// # Errors
     /// If the medium fails or a row is damaged.
-    pub fn same_number(&self, author: &Author, n: u64) -> Result<Vec<ChangeId>, StoreError> {
+    pub fn same_number(&self, author: &Author, n: u64) -> Result<Vec<(ChangeId, RecordId)>, StoreError> {
         let Some(device) = self.memory.numbers.get(&author.device) else { return Ok(Vec::new()) };
         self.read(|txn| {
             let first = author_key(*device, &author.incarnation, n, 0);
             let last = author_key(*device, &author.incarnation, n, u64::MAX);
             let table = txn.look_in(AUTHOR)?;
             let entries = txn.look_in(ENTRY)?;
-            let mut ids = Vec::new();
+            let mut same = Vec::new();
             for row in table.range::<&[u8; 24]>(&first..=&last)? {
                 let seq = place(row?.0.value().split_at(AUTHOR_BYTES).1);
                 let damaged = || StoreError::damaged(&ENTRY, &seq.to_be_bytes());
                 let entry = entries.get(seq)?.ok_or_else(damaged)?;
-                if let EntryKind::Change { id, .. } = self.memory.entry(seq, entry.value())?.kind {
-                    ids.push(id);
+                if let EntryKind::Change { id, record } = self.memory.entry(seq, entry.value())?.kind {
+                    same.push((id, record));
                 }
             }
-            Ok(ids)
+            Ok(same)
         })
     }
 }

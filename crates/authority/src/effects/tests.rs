@@ -12,6 +12,8 @@ use crate::{
     StatementRefusal, StatementVerdict, Succession, Trust, Verdict, VerifiedChange,
 };
 
+mod bounds;
+
 const OFFICE: u8 = 2;
 const KOSEKA: u8 = 3;
 const PML: u8 = 4;

@@ -63,14 +63,13 @@ impl Trust {
     /// The revocations held of a device, whatever they come to.
     pub fn revocations_of(&self, device: &DeviceKey) -> Vec<RevocationView> {
         let of = self.losses.revocations.iter().filter(|(_, by)| by.said.subject == *device);
-        let hits = |id: &StatementId| {
-            self.grants.of(device).any(|(grant, _)| self.effects().hits(grant).any(|hit| hit == id))
-        };
+        let hits: BTreeSet<&StatementId> =
+            self.grants.by_each_path(device).flat_map(|held| self.effects().hits(held)).collect();
         let view = |(id, by): (&StatementId, &By<Revocation>)| RevocationView {
             id: *id,
             issuer: by.issuer,
             reason: by.said.reason.clone(),
-            counts: hits(id),
+            counts: hits.contains(id),
         };
         of.map(view).collect()
     }

@@ -5,6 +5,7 @@ use rukun_change::{DeviceKey, StatementId, SubSls};
 
 use super::Trust;
 use crate::grants::{Footing, Held};
+use crate::limits::SUCCESSIONS_MAX;
 use crate::losses::By;
 use crate::places::cover;
 use crate::role::Role;
@@ -84,6 +85,9 @@ impl Trust {
             // What came down through a superior came down through her key: a superior is granted anew.
             Some(Footing::Grant(held)) if held.grant.role != Role::Enumerator => {
                 return Err(StatementRefusal::StandsAbove { role: held.grant.role });
+            }
+            Some(Footing::Grant(held)) if held.keys_before >= SUCCESSIONS_MAX => {
+                return Err(StatementRefusal::FollowsTooMany { max: SUCCESSIONS_MAX });
             }
             Some(Footing::Grant(_)) => {}
         }
