@@ -229,6 +229,17 @@ impl World {
         }
     }
 
+    /// Says something that the node handles, and does not commit yet.
+    pub fn say_uncommitted(&mut self, node: Node, link: LinkId, message: &Message) {
+        let survey = self.replicas[node.0].survey();
+        let mut deframer = Deframer::new();
+        deframer.push(&message.encode());
+        for frame in frames(&mut deframer, |body| Frame::check(body, survey.as_ref(), &Verifier::default())) {
+            let handled = self.replicas[node.0].handle(self.now, Input::Received { link, frame });
+            handled.expect("a store in memory does not fail");
+        }
+    }
+
     /// What the node has said on such a link since it was last asked.
     pub fn hear(&mut self, node: Node, link: LinkId) -> Vec<Message> {
         self.heard.get_mut(&(node, link)).map(std::mem::take).unwrap_or_default()

@@ -401,6 +401,36 @@ fn what_is_forged_in_a_bundle_is_refused_and_counted_and_the_rest_of_it_taken() 
 }
 
 #[test]
+fn a_bundle_of_forged_signatures_is_put_down_before_all_of_them_are_checked() {
+    let (mut world, ani) = survey();
+    carry(&mut world, OFFICE, ani);
+    add(&mut world, ani);
+    let honest = write(&mut world, ani, OFFICE);
+    let mut parts = frames(&world, &honest);
+    let forged = parts.iter().find_map(|frame| match Message::decode(frame).unwrap() {
+        Message::Statements { items, .. } => items.into_iter().next_back(),
+        _ => None,
+    });
+    let honest = forged.unwrap();
+    let forged = (0..65_u8).map(|at| {
+        let signature = [Digest::of(&[at]), Digest::of(&[at, 0])];
+        let said = &honest[..honest.len() - 64];
+        [said, signature[0].as_bytes().as_slice(), signature[1].as_bytes().as_slice()].concat()
+    });
+    let many = Message::Statements { items: forged.collect(), last: true };
+    parts.splice(1..1, vec![body(&many); 3]);
+    let sealed = sealed_by(20, &world, &parts);
+    match take(&mut world, OFFICE, &sealed) {
+        Err(BundleError::Refused { why, .. }) => assert!(why.contains("more than 64"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    let key = world.key(ani);
+    let peers = world.replicas[OFFICE.0].peers().unwrap();
+    let refused = peers.iter().find(|peer| peer.key == key).unwrap().refused;
+    assert_eq!(refused, 65, "of the first message alone");
+}
+
+#[test]
 fn what_a_stranger_seals_is_not_even_unpacked() {
     let (mut world, ani) = survey();
     carry(&mut world, OFFICE, ani);

@@ -100,6 +100,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         rukun_wire::limits::FRAME_FIELDS_MAX,
         rukun_wire::limits::STATEMENTS_MAX,
         rukun_wire::limits::STATEMENT_IDS_MAX,
+        rukun_wire::limits::STATEMENT_LISTS_MAX,
         rukun_wire::limits::CHAIN_STATEMENTS_MAX,
         rukun_wire::limits::SUMMARY_SUB_SLS_MAX,
         rukun_wire::limits::CHANGE_IDS_MAX,

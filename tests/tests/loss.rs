@@ -255,8 +255,20 @@ fn who_granted_a_device_by_two_paths_takes_both_away_at_once() {
     assert_eq!(losing.others, [scene.world.key(office)]);
 }
 
-#[test]
-fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
+/// A number that was used twice, in two sub-districts.
+struct Forked {
+    scene: Scene,
+    /// Under the supervisor.
+    honest: (RecordId, ChangeId),
+    /// At the other enumerator's.
+    branch: (RecordId, ChangeId),
+    clone: Node,
+    /// How many statements were held before.
+    statements: usize,
+}
+
+/// Each branch is held by one who does not hold the other.
+fn forked() -> Forked {
     let mut scene = Scene::new();
     let (ani, supervisor, office, budi) = (scene.ani, scene.supervisor, scene.office, scene.budi);
     // She works in both sub-districts, on a phone that was cloned.
@@ -269,15 +281,21 @@ fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
     scene.world.link(clone, office);
     scene.world.settle(STEPS);
     scene.world.cut_all();
-    let before = scene.statements(budi);
-    let (record, honest) = scene.register(ani);
-    let (other, branch) = scene.register_at(clone, "1811040003000100");
-    scene.world.link(clone, budi);
-    scene.world.settle(STEPS);
-    scene.world.cut_all();
-    scene.world.link(ani, supervisor);
-    scene.world.settle(STEPS);
-    scene.world.cut_all();
+    let statements = scene.statements(budi);
+    let honest = scene.register(ani);
+    let branch = scene.register_at(clone, "1811040003000100");
+    for (below, above) in [(clone, budi), (ani, supervisor)] {
+        scene.world.link(below, above);
+        scene.world.settle(STEPS);
+        scene.world.cut_all();
+    }
+    Forked { scene, honest, branch, clone, statements }
+}
+
+#[test]
+fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
+    let Forked { mut scene, honest: (record, honest), branch: (other, branch), statements, .. } = forked();
+    let (supervisor, budi) = (scene.supervisor, scene.budi);
     assert_eq!(scene.standing(supervisor, &record, &honest), Standing::Good, "nobody holds both yet");
     assert_eq!(scene.standing(budi, &other, &branch), Standing::Good);
     scene.meet();
@@ -285,9 +303,55 @@ fn a_fork_is_proved_to_everyone_who_holds_one_branch_alone() {
     for (node, record, change) in [(supervisor, &record, &honest), (budi, &other, &branch)] {
         assert_eq!(scene.standing(node, record, change), Standing::SetAside(Reason::Fork));
     }
-    assert_eq!(scene.statements(budi), before + 1, "one proof travels to all");
+    assert_eq!(scene.statements(budi), statements + 1, "one proof travels to all");
     scene.settle(supervisor, honest, true);
     assert_eq!(scene.standing(supervisor, &record, &honest), Standing::Upheld);
+}
+
+#[test]
+fn a_revocation_makes_no_branch_of_a_fork_good_where_the_other_is_not_read() {
+    let Forked { mut scene, honest: (record, honest), .. } = forked();
+    scene.meet();
+    scene.meet();
+    scene.revoke_ani(scene.office);
+    scene.meet();
+    for node in [scene.office, scene.supervisor] {
+        assert_eq!(scene.standing(node, &record, &honest), REVOKED);
+    }
+}
+
+#[test]
+fn a_fork_that_was_listed_is_told_whatever_happens_before_the_next_commit() {
+    let Forked { mut scene, clone, .. } = forked();
+    let (office, ani) = (scene.office, scene.ani);
+    let key = scene.world.key(office);
+    let branches = [ani, clone].map(|node| scene.world.signed_by(node, key));
+    let link = scene.world.session_by_hand(office, scene.world.key(ani));
+    let before = scene.statements(office);
+    for (frame, items) in (1..).zip(branches) {
+        assert_eq!((items.len(), scene.statements(office)), (1, before));
+        let changes = Message::Changes(Changes { frame, upto: Some(1_000 * frame), items });
+        scene.world.say_uncommitted(office, link, &changes);
+        // Whatever looks at lists makes durable what it found.
+        scene.world.replicas[office.0].status().unwrap();
+    }
+    assert_eq!(scene.statements(office), before + 1, "the proof is durable with the branch");
+}
+
+#[test]
+fn whoever_revokes_is_told_of_the_keys_that_follow_by_the_devices_own_word() {
+    let mut scene = Scene::new();
+    let (ani, supervisor) = (scene.ani, scene.supervisor);
+    let (old, now) = (scene.world.key(ani), scene.world.now());
+    scene.world.replicas[ani.0].rotate(now, [21; 32]).unwrap();
+    scene.world.commit(ani);
+    let followers = |scene: &Scene| scene.world.replicas[supervisor.0].losing(None, &old).unwrap().followers;
+    assert_eq!(followers(&scene), []);
+    scene.meet();
+    let new = Keypair::from_seed(&[21; 32]).key();
+    assert_eq!(followers(&scene), [new]);
+    scene.world.replicas[supervisor.0].revoke(None, &new, "dicuri").unwrap();
+    assert_eq!(followers(&scene), []);
 }
 
 #[test]

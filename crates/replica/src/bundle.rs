@@ -10,7 +10,7 @@ use rukun_bundle::{EnvelopeError, OpenError, OpenedBundle, SealError, SealedBund
 use rukun_change::{DeviceKey, Moment, Region, SubSls, SurveyId};
 use rukun_store::{PeerState, Proof};
 use rukun_wire::limits::{BLOB_PIECE_BYTES_MAX, FRAME_CHANGES_MAX};
-use rukun_wire::{Body, Changes, Message};
+use rukun_wire::{Body, Changes, CloseCode, Message};
 
 use crate::batch::Batch;
 use crate::blob::blob_messages;
@@ -47,6 +47,9 @@ pub struct BundleTaken {
     /// How much in it was refused.
     pub refused: u64,
 }
+
+/// The most signatures in a bundle that may not hold: nobody honest seals one, and each is checked while all else waits.
+const FORGED_MAX: usize = 64;
 
 impl Replica {
     /// Writes what this device is not known to hold and may read: statements, work with its receipts, and the
@@ -120,7 +123,7 @@ impl Replica {
         with_questionnaire: bool,
     ) -> Result<Vec<Message>, ReplicaError> {
         let received = known.and_then(|known| known.received);
-        let mut half = vec![Message::Hello(self.hello(survey, received, false)?)];
+        let mut half = vec![Message::Hello(self.hello(survey, None, received, false)?)];
         let statements = self.store.statements_but(&BTreeSet::new())?;
         half.extend(statement_messages(statements.into_iter().map(|(_, bytes)| bytes)));
         let digest = self.trust.as_ref().map(|trust| trust.charter().questionnaire);
@@ -262,6 +265,10 @@ impl Replica {
                 brought.note(content);
             }
             self.received(now, LinkId::BUNDLE, frame)?;
+            if brought.forged > FORGED_MAX {
+                let text = format!("more than {FORGED_MAX} of its signatures do not hold");
+                self.close(now, LinkId::BUNDLE, CloseCode::Violation, &text)?;
+            }
         }
         Ok(brought)
     }
@@ -283,6 +290,8 @@ struct Brought {
     homes: BTreeSet<SubSls>,
     /// Of where statements about work were, receipts not among them, which are in no comparison.
     about: BTreeSet<SubSls>,
+    /// Signatures that do not hold.
+    forged: usize,
 }
 
 impl Brought {
@@ -290,12 +299,15 @@ impl Brought {
         match content {
             Content::Changes { items, .. } => {
                 self.changes += items.len();
+                self.forged += items.iter().filter(|item| matches!(item, Checked::Bad(..))).count();
                 self.homes.extend(items.iter().filter_map(|item| match item {
                     Checked::Good(arrived) => Some(arrived.record().home()),
                     Checked::Bad(..) => None,
                 }));
             }
             Content::Statements { items, .. } => {
+                let is_forged = |item: &&CheckedStatement| matches!(item, CheckedStatement::Bad(_));
+                self.forged += items.iter().filter(is_forged).count();
                 let said = items.iter().filter_map(|item| match item {
                     CheckedStatement::Good(statement) => Some(&statement.statement().said),
                     CheckedStatement::Bad(_) | CheckedStatement::Malformed => None,

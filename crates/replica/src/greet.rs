@@ -9,7 +9,9 @@ use rukun_reconcile::{
     Incoming, Outgoing, PROTOCOL_VERSIONS, Violation, agree_on_version, known_upto, starts_after,
 };
 use rukun_store::PeerState;
-use rukun_wire::limits::{BATCH_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENTS_MAX};
+use rukun_wire::limits::{
+    BATCH_BYTES_MAX, CHAIN_STATEMENTS_MAX, STATEMENT_IDS_MAX, STATEMENT_LISTS_MAX, STATEMENTS_MAX,
+};
 use rukun_wire::{CloseCode, Cursor, Hello, Message};
 
 use crate::input::{CheckedStatement, Event, LinkId};
@@ -30,7 +32,8 @@ impl Replica {
             return self.close(now, link, CloseCode::WrongSurvey, text);
         };
         let received = self.links.get(&link).and_then(|link| link.state.received);
-        let hello = self.hello(survey, received, knows_us)?;
+        let peer = self.links.get(&link).map(|link| link.peer);
+        let hello = self.hello(survey, peer.as_ref(), received, knows_us)?;
         let hello = match answered {
             Some(theirs) => Hello {
                 survey: None,
@@ -54,6 +57,7 @@ impl Replica {
     pub(crate) fn hello(
         &self,
         survey: SurveyId,
+        peer: Option<&DeviceKey>,
         received: Option<(Incarnation, u64)>,
         knows_us: bool,
     ) -> Result<Hello, ReplicaError> {
@@ -64,7 +68,7 @@ impl Replica {
             received: received.map(|(epoch, seq)| Cursor { epoch, seq }),
             held: self.store.change_count()?,
             statements: Some(self.store.statement_fingerprint()),
-            chain: if knows_us { Vec::new() } else { self.own_chain()? },
+            chain: if knows_us { Vec::new() } else { self.own_chain(peer)? },
         })
     }
 
@@ -124,24 +128,37 @@ impl Replica {
             }
             let mut ids = self.store.statement_ids()?;
             ids.sort_unstable();
-            self.send(link, &Message::StatementIds(ids));
+            for list in lists_of(&ids) {
+                self.send(link, &Message::StatementIds(list.to_vec()));
+            }
         }
         Ok(Ok(()))
     }
 
-    /// The peer says which statements it holds: it gets the others, once. A few bytes would else bring it all of
-    /// them, as often as it likes.
+    /// The peer says which statements it holds, in lists of which the first that is not full is the last: it gets
+    /// the others, once. A few bytes would else bring it all of them, as often as it likes.
     pub(crate) fn take_statement_ids(
         &mut self,
         link: LinkId,
         ids: &[StatementId],
     ) -> Result<Outcome, ReplicaError> {
         let Some(open) = self.links.get_mut(&link) else { return Ok(Ok(())) };
-        if std::mem::replace(&mut open.statements_listed, true) {
-            let text = "the peer listed its statements twice".into();
-            return Ok(Err(Fault { code: CloseCode::Violation, text }));
-        }
-        let missing = self.store.statements_but(&ids.iter().copied().collect())?;
+        let is_last = ids.len() < STATEMENT_IDS_MAX;
+        let listed = match &mut open.statements_listed {
+            Some(listed) if listed.len() < STATEMENT_LISTS_MAX * STATEMENT_IDS_MAX => {
+                listed.extend(ids);
+                if !is_last {
+                    return Ok(Ok(()));
+                }
+                std::mem::take(listed)
+            }
+            _ => {
+                let text = "the peer listed its statements twice, or too many".into();
+                return Ok(Err(Fault { code: CloseCode::Violation, text }));
+            }
+        };
+        open.statements_listed = None;
+        let missing = self.store.statements_but(&listed)?;
         self.send_statements(link, missing.into_iter().map(|(_, bytes)| bytes));
         if let Some(open) = self.links.get_mut(&link) {
             (open.statements_upto, open.statements_brought) = (self.store.head(), None);
@@ -355,16 +372,35 @@ impl Replica {
         }
     }
 
-    fn own_chain(&self) -> Result<Vec<Vec<u8>>, ReplicaError> {
+    /// What a peer needs to believe that we take part. Whom nobody has granted anything may be a relay that begins
+    /// anew: it is told who is root by now, too, under whose key alone it can be granted.
+    fn own_chain(&self, peer: Option<&DeviceKey>) -> Result<Vec<Vec<u8>>, ReplicaError> {
         let Some(trust) = &self.trust else { return Ok(Vec::new()) };
         let charter = StatementId::from_bytes(*trust.survey().as_bytes());
-        let grants = trust.chain(&self.device());
-        let mut chain = Vec::new();
-        for id in std::iter::once(charter).chain(grants).take(CHAIN_STATEMENTS_MAX) {
-            chain.extend(self.store.statement(&id)?);
+        let is_new = peer.is_some_and(|peer| !trust.ever_granted(peer));
+        let roots = if is_new { trust.root_chain() } else { Vec::new() };
+        let grants = trust.chain(&self.device()).into_iter().filter(|id| !roots.contains(id));
+        let ids: Vec<StatementId> =
+            [charter].into_iter().chain(roots.iter().copied()).chain(grants).collect();
+        let (mut chain, mut bytes) = (Vec::new(), 0);
+        for id in ids.iter().take(CHAIN_STATEMENTS_MAX) {
+            let Some(statement) = self.store.statement(id)? else { continue };
+            bytes += statement.len();
+            // A succession may be as long as a frame.
+            if bytes > BATCH_BYTES_MAX {
+                break;
+            }
+            chain.push(statement);
         }
         Ok(chain)
     }
+}
+
+/// Lists of ids that are full but for the last.
+fn lists_of(ids: &[StatementId]) -> impl Iterator<Item = &[StatementId]> {
+    let last: &[StatementId] = &[];
+    let is_full = ids.len().is_multiple_of(STATEMENT_IDS_MAX);
+    ids.chunks(STATEMENT_IDS_MAX).chain(is_full.then_some(last))
 }
 
 /// What a stranger is told, and nothing else.

@@ -66,7 +66,11 @@ impl Replica {
             let mut standing = self.trust.as_ref().map_or(Standing::Good, judge);
             if cfg!(planted = "fork-first-kept") && standing == Standing::SetAside(Reason::Fork) {
                 let same = self.store.same_number(&made.author, made.n)?;
-                standing = if same.first().map(|(id, _)| *id) == Some(change.id()) { Standing::Good } else { standing };
+                standing = if same.first().map(|(id, _)| *id) == Some(change.id()) {
+                    Standing::Good
+                } else {
+                    standing
+                };
             }
             held.push((change, standing));
         }

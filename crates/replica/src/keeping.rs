@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rukun_authority::limits::INCARNATIONS_MAX;
 use rukun_authority::{Kept, Statement};
 use rukun_change::limits::STATEMENT_BYTES_MAX;
-use rukun_change::{ChangeId, DeviceKey, Incarnation, StatementId, SubSls};
+use rukun_change::{Author, ChangeId, DeviceKey, Incarnation, StatementId, SubSls};
 
 use crate::replica::{Replica, ReplicaError};
 
@@ -57,6 +57,9 @@ impl Replica {
         let mut lists: BTreeMap<SubSls, BTreeSet<ChangeId>> = BTreeMap::new();
         let mut left_out = 0;
         for (incarnation, n, id, home) in came.into_values() {
+            if self.is_in_doubt(Author { device: *device, incarnation }, n, &id)? {
+                continue;
+            }
             let listed = lists.get(&home).map_or(0, BTreeSet::len);
             let has_room = (kept.contains_key(&incarnation) || kept.len() < INCARNATIONS_MAX)
                 && (listed > 0 || lists.len() < PLACES_MAX)
@@ -72,5 +75,16 @@ impl Replica {
         let kept = kept.into_iter().map(|(incarnation, n_max)| Kept { incarnation, n_max }).collect();
         let lists = lists.into_iter().map(|(home, ids)| (home, ids.into_iter().collect())).collect();
         Ok(Keeping { kept, lists, statements: Vec::new(), left_out })
+    }
+
+    /// Whether a change bears a number of another and does not count. Who reads one branch's place alone never gets
+    /// the list that keeps the other, and would follow what everybody above sets aside.
+    fn is_in_doubt(&self, author: Author, n: u64, id: &ChangeId) -> Result<bool, ReplicaError> {
+        let same_number = self.forked(&author, n)?;
+        if same_number.is_empty() {
+            return Ok(false);
+        }
+        let (Some(trust), Some(change)) = (&self.trust, self.store.change(id)?) else { return Ok(true) };
+        Ok(!trust.standing(&change, &same_number).is_good())
     }
 }

@@ -35,6 +35,9 @@ pub struct Loss {
     pub left_out: u64,
     /// Who can end what it goes on by all the same: this node does not speak for them.
     pub others: Vec<DeviceKey>,
+    /// Keys that follow it by its own word, which is kept like all that it said, and read on: a thief's, if the thief
+    /// said so.
+    pub followers: Vec<DeviceKey>,
 }
 
 /// A change without good standing.
@@ -290,6 +293,8 @@ impl Replica {
             return Err(ActionError::NotAbove { device: *device });
         }
         let others = trust.granted_past(&by, device);
+        let mut followers = trust.newest_of(device);
+        followers.retain(|follower| follower != device && !trust.reads(follower).is_empty());
         let keeping = self.keeping(device)?;
         let loss = Loss {
             device: *device,
@@ -299,6 +304,7 @@ impl Replica {
             statements: keeping.statements.len() as u64,
             left_out: keeping.left_out,
             others,
+            followers: followers.into_iter().collect(),
         };
         Ok((loss, parents, keeping))
     }

@@ -42,6 +42,14 @@ impl Replica {
         let incarnation = Incarnation::from_bytes(self.random());
         self.store.set_device(&seed, incarnation).map_err(ReplicaError::from)?;
         self.keypair = new;
+        // What a repair could not place is this device's own still, and may be nowhere else.
+        for (from, id, bytes) in self.store.waiting().map_err(ReplicaError::from)? {
+            if from == old {
+                let own = self.device();
+                self.store.put_waiting(&own, &id, &bytes).map_err(ReplicaError::from)?;
+                self.store.remove_waiting(&old, &id).map_err(ReplicaError::from)?;
+            }
+        }
         self.incarnation_is_new = true;
         // While the old key said who follows it, it had outgrown all that the new one holds.
         self.find_outgrown()?;

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use rukun_change::{ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, SubSls};
+use rukun_change::{
+    ChangeId, DeviceKey, Digest, Fingerprint, Incarnation, Moment, Region, StatementId, SubSls,
+};
 use rukun_reconcile::sketch::{Encoder, SketchKey};
 use rukun_reconcile::{Incoming, Outgoing, Violation};
 use rukun_store::PeerState;
@@ -29,8 +31,8 @@ pub(crate) struct Link {
     pub(crate) greeted_with: Fingerprint,
     /// The incarnation of the peer's store.
     pub(crate) their_epoch: Incarnation,
-    /// Whether the peer has said which statements it holds.
-    pub(crate) statements_listed: bool,
+    /// The statements that the peer has said so far to hold; nothing once that is all.
+    pub(crate) statements_listed: Option<BTreeSet<StatementId>>,
     /// The peer was told of all statements up to here in our log.
     pub(crate) statements_upto: u64,
     /// Behind which place there are some that the peer itself brought by a bundle: it may have lost them since it wrote
@@ -128,7 +130,7 @@ impl Link {
             reads: Vec::new(),
             greeted_with: Fingerprint::default(),
             their_epoch: Incarnation::from_bytes([0; 4]),
-            statements_listed: false,
+            statements_listed: Some(BTreeSet::new()),
             statements_upto: 0,
             statements_brought: None,
             receipts_shown: None,

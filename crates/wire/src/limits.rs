@@ -29,6 +29,8 @@ pub const FRAME_FIELDS_MAX: usize = 512;
 pub const STATEMENTS_MAX: usize = 4_096;
 /// The most ids of statements: as many as a frame can hold.
 pub const STATEMENT_IDS_MAX: usize = 32_768;
+/// The most lists of ids of statements in a session, of which all but the last are full.
+pub const STATEMENT_LISTS_MAX: usize = 8;
 /// The most statements of a sender's own chain: charter, successions of the root and grants.
 pub const CHAIN_STATEMENTS_MAX: usize = 16;
 /// The most sub-SLS in a summary, or in what differs.

@@ -29,6 +29,14 @@ pub fn losing(loss: &LossShape) -> String {
     for other in &loss.others {
         let _ = writeln!(text, "  goes on by what {} can end: ask there too", clean(other));
     }
+    for follower in &loss.followers {
+        let _ = writeln!(
+            text,
+            "  goes on as {} by its own word: unless its owner rotated the key, type",
+            clean(follower)
+        );
+        let _ = writeln!(text, "    rukun revoke {}", clean(follower));
+    }
     text
 }
 

@@ -145,5 +145,6 @@ fn tell_loss(replica: &Replica, loss: &Loss) -> LossShape {
         statements: loss.statements,
         left_out: loss.left_out,
         others: loss.others.iter().map(|issuer| owner(replica, issuer)).collect(),
+        followers: loss.followers.iter().map(ToString::to_string).collect(),
     }
 }

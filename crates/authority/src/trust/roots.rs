@@ -1,5 +1,7 @@
 //! Who is the survey's root now, and what it rests its words on.
 
+use std::collections::BTreeSet;
+
 use rukun_change::{DeviceKey, StatementId};
 
 use super::Trust;
@@ -32,6 +34,15 @@ impl Trust {
     pub fn root_seat(&self, device: &DeviceKey) -> Option<StatementId> {
         let mut seats = self.grants.roots().in_force();
         seats.find(|(_, key)| *key == device).map(|(seat, _)| *seat)
+    }
+
+    /// The successions that lead to the roots in force, each after those it rests on.
+    pub fn root_chain(&self) -> Vec<StatementId> {
+        let (mut chain, mut seen) = (Vec::new(), BTreeSet::new());
+        for (seat, _) in self.grants.roots().in_force() {
+            self.grants.roots().chain_of(seat, &mut chain, &mut seen);
+        }
+        chain
     }
 
     pub(super) fn place_root_succession(

@@ -323,7 +323,8 @@ impl Model {
             });
             assert_eq!(store.has_cause(&record, ink, &change.body().hash).unwrap(), caused);
         }
-        let fork = self.changes().filter(|at| pool()[*at].change().n == 99).map(|at| pool()[at].id());
+        let fork = self.changes().map(|at| &pool()[at]).filter(|change| change.change().n == 99);
+        let fork = fork.map(|change| (change.id(), change.change().record));
         assert_eq!(store.same_number(&author(2), 99).unwrap(), fork.collect::<Vec<_>>());
         let mut sets: BTreeMap<_, BTreeSet<ChangeId>> = BTreeMap::new();
         for change in self.changes().map(|at| &pool()[at]) {

@@ -24,6 +24,8 @@ pub struct LossShape {
     pub left_out: u64,
     /// Officers who can end what the device goes on by, since this node does not speak for them.
     pub others: Vec<String>,
+    /// Keys that follow the device by its own word, which is kept like all that it said, and read on.
+    pub followers: Vec<String>,
 }
 
 /// The answer to `key rotate`.
