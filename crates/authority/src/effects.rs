@@ -15,8 +15,8 @@ use crate::said::Decision;
 /// Which grants are revoked, and by which statements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Effects {
-    /// The revocations that count, for each of the tiers that they come from.
-    by_tier: [Hits; TIERS.len()],
+    /// The revocations that count, for each of the tiers that they come from, the highest first.
+    by_tier: Vec<Hits>,
 }
 
 /// Revocations by their subject, and by the path by which it lost what came down: to name each grant that they hit
@@ -31,7 +31,7 @@ impl Effects {
     /// What these statements come to.
     pub(crate) fn of(grants: &Grants, losses: &Losses) -> Self {
         let mut effects = Self::default();
-        for (at, tier) in TIERS.into_iter().enumerate() {
+        for tier in TIERS {
             let mut found = Hits::default();
             for (id, by) in &losses.revocations {
                 let Some(footing) = known_footing(grants, &by.issuer, &by.said.parent) else { continue };
@@ -40,7 +40,7 @@ impl Effects {
                     of_subject.entry(path_of(grants, footing)).or_default().insert(*id);
                 }
             }
-            effects.by_tier[at] = found;
+            effects.by_tier.push(found);
         }
         effects
     }
@@ -59,7 +59,7 @@ impl Effects {
     pub(crate) fn hits<'a>(&'a self, grant: &'a Held) -> impl Iterator<Item = &'a StatementId> {
         let mut of_tiers = self.by_tier.iter().filter_map(|hits| hits.get(&grant.grant.subject));
         let hit = |by_path: &'a BTreeMap<Vec<DeviceKey>, BTreeSet<StatementId>>| {
-            let above = (0..=grant.path.len()).filter_map(|devices| by_path.get(&grant.path[..devices]));
+            let above = (0..=grant.path.len()).filter_map(|devices| by_path.get(grant.path.get(..devices)?));
             let anyones = by_path.values().filter(|_| cfg!(planted = "revoked-by-anyone"));
             above.chain(anyones).flatten()
         };

@@ -112,6 +112,11 @@ impl Grants {
         granted.flat_map(|granted| granted.by_path.values()).filter_map(|ids| self.all.get(&ids.last()?.1))
     }
 
+    /// All devices that were ever granted anything.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &DeviceKey> {
+        self.devices.keys()
+    }
+
     /// Whether the device was ever granted anything.
     pub(crate) fn has(&self, device: &DeviceKey) -> bool {
         self.devices.contains_key(device)

@@ -38,8 +38,8 @@ pub struct Trust {
     redrawings: Redrawings,
     /// What the losses come to, once somebody asked; forgotten whenever a statement comes.
     effects: OnceLock<Effects>,
-    /// What each device may read, likewise.
-    reads: BTreeMap<DeviceKey, OnceLock<Vec<Region>>>,
+    /// What each device may read, likewise, once somebody asked of that device.
+    reads: OnceLock<BTreeMap<DeviceKey, OnceLock<Vec<Region>>>>,
 }
 
 /// A grant as people look at it.
@@ -107,7 +107,7 @@ impl Trust {
             transfers: Transfers::default(),
             redrawings: Redrawings::default(),
             effects: OnceLock::new(),
-            reads: BTreeMap::new(),
+            reads: OnceLock::new(),
         })
     }
 
@@ -165,7 +165,7 @@ impl Trust {
             Ok(None) if matches!(statement.said, Said::Receipt(_)) => StatementVerdict::Admit(id),
             Ok(None) => {
                 self.effects.take();
-                self.reads.values_mut().for_each(|reads| *reads = OnceLock::new());
+                self.reads.take();
                 StatementVerdict::Admit(id)
             }
             Ok(Some(first)) => StatementVerdict::Wait(first),
@@ -423,7 +423,8 @@ impl Trust {
     }
 
     fn places_read(&self, device: &DeviceKey) -> &[Region] {
-        let Some(reads) = self.reads.get(device) else { return &[] };
+        let of_each = || self.grants.devices().map(|device| (*device, OnceLock::new())).collect();
+        let Some(reads) = self.reads.get_or_init(of_each).get(device) else { return &[] };
         let narrowed =
             || union(self.current_grants(device).flat_map(|(_, held)| self.narrowed(held)).collect());
         reads.get_or_init(narrowed)

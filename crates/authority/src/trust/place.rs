@@ -68,7 +68,6 @@ impl Trust {
                 return Ok(Some(grant.parent));
             }
         }
-        self.reads.entry(grant.subject).or_default();
         self.grants.take(id, Held::new(grant.clone(), path));
         Ok(None)
     }
@@ -94,7 +93,6 @@ impl Trust {
         if said.successor == *issuer {
             return Err(StatementRefusal::NoConsent);
         }
-        self.reads.entry(said.successor).or_default();
         self.grants.follow(id, said.parent, said.successor);
         Ok(None)
     }

@@ -65,7 +65,10 @@ fn holds_what_was_put_into_it(image: Vec<u8>) {
         assert_eq!(change.change().record, record);
         assert_eq!(change.body().writes[0].value, Scalar::Text(NAME.into()));
         assert!(store.has_cause(&record, Ink::Pencil, &change.body().hash).unwrap());
-        assert_eq!(store.same_number(&change.change().author, change.change().n).unwrap(), [id]);
+        assert_eq!(
+            store.same_number(&change.change().author, change.change().n).unwrap(),
+            [(id, change.change().record)]
+        );
     }
     assert_eq!(entries[3].kind, EntryKind::Statement { id: statement_id(7) });
     let statements: Fingerprint = [statement_id(7)].iter().map(StatementId::as_bytes).collect();

@@ -220,7 +220,7 @@ fn a_number_of_a_change_that_was_erased_is_taken() {
     let (store, _) = before.salvaged();
     holds_only_headers(&store, &[&erased]);
     assert!(!store.has_change(&old.id()).unwrap());
-    assert_eq!(store.same_number(&author(PPL), 1).unwrap(), [erased.id()]);
+    assert_eq!(store.same_number(&author(PPL), 1).unwrap(), [(erased.id(), erased.change().record)]);
 }
 
 #[test]
