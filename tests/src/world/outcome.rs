@@ -148,7 +148,10 @@ pub(super) fn is_revoked(
             stands.get(change)
         ));
     }
-    let lost = read.iter().find(|(other, places)| {
+    // What an earlier revocation of a lower tier had left out counts again where this one keeps it: a place that was
+    // handed over, then, is the other's.
+    let is_first = said.len() == loss.revocations.len();
+    let lost = read.iter().filter(|_| is_first).find(|(other, places)| {
         **other != device && !places.iter().all(|place| covers(&read_now[other], place))
     });
     match lost {
