@@ -32,6 +32,7 @@ pub mod quic;
 pub mod render;
 pub mod repair;
 pub mod run;
+pub mod sheet;
 pub mod survey;
 pub mod tcp;
 pub mod tls;

@@ -1,13 +1,12 @@
 //! A file of officers into rows. What is wrong with a row as a row is told by line; what a name, a role
 //! or a region may be, and who may be invited, is the node's to say.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use serde::Serialize;
 
-use crate::prelist::{ImportError, Lines, delimiter};
+use crate::sheet::{Row, Sheet, SheetError};
 use crate::verbs::{BadRow, InvitedRow, OfficerRow, VerbError};
 
 /// The columns of the file. The third is as often called by its singular.
@@ -35,40 +34,25 @@ pub struct Report {
 ///
 /// # Errors
 /// If the file can't be read or its heading is wrong.
-pub fn read(path: &Path) -> Result<(Vec<OfficerRow>, Vec<BadRow>), ImportError> {
-    let unread = |source| ImportError::Read { path: path.into(), source };
-    let broken = |source| ImportError::Csv { path: path.into(), source };
-    let delimiter = delimiter(&mut File::open(path).map_err(unread)?).map_err(unread)?;
-    let mut reader =
-        ReaderBuilder::new().delimiter(delimiter).flexible(true).from_path(path).map_err(broken)?;
-    let columns: Vec<String> =
-        reader.headers().map_err(broken)?.iter().map(|column| column.trim().to_lowercase()).collect();
-    let places = places(&columns).map_err(|error| ImportError::Heading { path: path.into(), error })?;
-    let mut lines = Lines::open(path).map_err(unread)?;
-    let (mut rows, mut bad, mut record) = (Vec::new(), Vec::new(), StringRecord::new());
+pub fn read(path: &Path) -> Result<(Vec<OfficerRow>, Vec<BadRow>), SheetError> {
+    let mut sheet = Sheet::open(path)?;
+    let places = places(sheet.columns()).map_err(|error| sheet.bad_heading(error))?;
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
     let mut fault = |line, message| bad.push(BadRow { line, column: String::new(), message });
-    loop {
-        let line = lines.of(reader.position().byte()).map_err(unread)?;
-        match reader.read_record(&mut record) {
-            Ok(true) if record.iter().all(|cell| cell.trim().is_empty()) => {}
-            Ok(true) if record.len() != columns.len() => {
-                fault(line, format!("the row has {} cells, the heading has {}", record.len(), columns.len()));
-            }
-            Ok(true) if rows.len() >= ROWS_MAX => {
+    while let Some(Row { line, cells }) = sheet.next_row()? {
+        match cells {
+            Err(message) => fault(line, message),
+            Ok(_) if rows.len() >= ROWS_MAX => {
                 fault(line, format!("a file has {ROWS_MAX} officers at most; put the rest into another one"));
             }
-            Ok(true) => rows.push(row(line, &record, places)),
-            Ok(false) => return Ok((rows, bad)),
-            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                fault(line, "the row is not UTF-8; save the file as CSV UTF-8".into());
-            }
-            Err(error) => return Err(broken(error)),
+            Ok(cells) => rows.push(row(line, &cells, places)),
         }
     }
+    Ok((rows, bad))
 }
 
 fn row(line: u64, record: &StringRecord, places: [usize; 4]) -> OfficerRow {
-    let [name, role, regions, phone] = places.map(|at| record.get(at).unwrap_or_default().trim());
+    let [name, role, regions, phone] = places.map(|at| record.get(at).unwrap_or_default());
     let regions = regions.split([' ', ';', ',', '\n']).map(str::trim).filter(|code| !code.is_empty());
     OfficerRow {
         line,
@@ -107,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    fn read_text(text: &[u8]) -> Result<(Vec<OfficerRow>, Vec<BadRow>), ImportError> {
+    fn read_text(text: &[u8]) -> Result<(Vec<OfficerRow>, Vec<BadRow>), SheetError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
         read(file.path())
@@ -137,6 +121,14 @@ mod tests {
             read_text(b"name,role,regions,phone\nSiti,PPL\nRen\xe9,PPL,1811,1\nBudi,PPL,1811,2\n").unwrap();
         assert_eq!((rows.len(), rows[0].line), (1, 4));
         assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn nobody_is_read_from_a_row_whose_quote_is_not_closed() {
+        let text = "name,role,regions,phone\nSiti,PPL,1811,1\n\"Budi,PPL,1811,2\nSri,PPL,1811,3\n";
+        let (rows, bad) = read_text(text.as_bytes()).unwrap();
+        assert_eq!((rows.len(), rows[0].name.as_str(), bad.len(), bad[0].line), (1, "Siti", 1, 3));
+        assert!(bad[0].message.contains("line 3 is not closed"), "{}", bad[0].message);
     }
 
     #[test]

@@ -3,14 +3,13 @@
 //! wrong with a row is told by line and column; what an answer may be is the node's to say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use serde::Serialize;
 
 use crate::node::Node;
+use crate::sheet::{Row, Sheet, SheetError};
 use crate::verbs::{BadRow, HeadingShape, ImportShape, PrelistRow, REGION, Request, ThereRow, VerbError};
 
 /// A batch ends with its sub-SLS once it has so many rows,
@@ -36,8 +35,10 @@ pub struct Report {
     pub bad: u64,
     /// The first of those that were there.
     pub there_rows: Vec<ThereRow>,
-    /// The first of the bad ones; a row with several faults has a line for each.
+    /// The first of the bad ones, by line; a row with several faults has a line for each.
     pub bad_rows: Vec<BadRow>,
+    /// Sub-SLS into which records came, and which no enumerator is granted.
+    pub unassigned: BTreeSet<String>,
 }
 
 /// What the caller hears while a file is imported.
@@ -54,41 +55,28 @@ pub trait Progress {
 /// If the file can't be read, its heading is wrong, or the node takes no records. What was imported
 /// before stays.
 pub fn import(path: &Path, node: &mut Node, progress: &mut dyn Progress) -> Result<Report, ImportError> {
-    let read = |source| ImportError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(read)?;
-    let delimiter = delimiter(&mut File::open(path).map_err(read)?).map_err(read)?;
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
-    let columns: Vec<String> = match reader.headers() {
-        Ok(heading) => heading.iter().map(|column| column.trim().to_owned()).collect(),
-        Err(error) => return Err(ImportError::Csv { path: path.into(), source: error }),
-    };
-    let heading = Request::ImportHeading { columns: columns.clone() };
-    let heading = node.ask::<HeadingShape>(heading);
-    let heading = heading.map_err(|error| ImportError::Heading { path: path.into(), error })?;
+    let mut sheet = Sheet::open(path)?;
+    let columns = sheet.columns().to_vec();
+    let heading = node.ask::<HeadingShape>(Request::ImportHeading { columns: columns.clone() });
+    let heading = heading.map_err(|error| sheet.bad_heading(error))?;
     let mut import = Import {
         columns,
         kk: heading.kk,
         kk_lines: BTreeMap::new(),
         batch: Vec::new(),
         batch_places: BTreeSet::new(),
+        batch_bad: Vec::new(),
         report: Report::default(),
         node,
         progress,
     };
-    let mut lines = Lines::open(path).map_err(read)?;
-    let mut record = StringRecord::new();
-    loop {
-        let line = lines.of(reader.position().byte()).map_err(read)?;
-        match reader.read_record(&mut record) {
-            Ok(true) => import.row(line, &record)?,
-            Ok(false) => break,
-            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                import.report.rows += 1;
-                import.bad_row(line, "", "the row is not UTF-8; save the file as CSV UTF-8".into());
-            }
-            Err(error) => return Err(ImportError::Csv { path: path.into(), source: error }),
+    while let Some(Row { line, cells }) = sheet.next_row()? {
+        import.report.rows += 1;
+        match cells {
+            Ok(cells) => import.row(line, &cells)?,
+            Err(message) => import.bad_row(line, "", message)?,
         }
-        import.progress.done(reader.position().byte());
+        import.progress.done(sheet.done_bytes());
     }
     import.send()?;
     Ok(import.report)
@@ -101,6 +89,8 @@ struct Import<'a> {
     kk_lines: BTreeMap<String, u64>,
     batch: Vec<PrelistRow>,
     batch_places: BTreeSet<String>,
+    /// Bad rows that are told with those that the node finds bad, by line.
+    batch_bad: Vec<BadRow>,
     report: Report,
     node: &'a mut Node,
     progress: &'a mut dyn Progress,
@@ -108,17 +98,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn row(&mut self, line: u64, record: &StringRecord) -> Result<(), ImportError> {
-        if record.iter().all(|cell| cell.trim().is_empty()) {
-            return Ok(());
-        }
-        self.report.rows += 1;
-        if record.len() != self.columns.len() {
-            let message =
-                format!("the row has {} cells, the heading has {}", record.len(), self.columns.len());
-            self.bad_row(line, "", message);
-            return Ok(());
-        }
-        let cells = self.columns.iter().zip(record.iter().map(str::trim));
+        let cells = self.columns.iter().zip(record);
         let (mut region, mut rest) = (String::new(), Vec::new());
         for (column, text) in cells {
             if column == REGION {
@@ -131,8 +111,7 @@ impl Import<'_> {
             let first = *self.kk_lines.entry(kk.clone()).or_insert(line);
             if first != line {
                 let (column, message) = (column.clone(), format!("the same number stands on line {first}"));
-                self.bad_row(line, &column, message);
-                return Ok(());
+                return self.bad_row(line, &column, message);
             }
         }
         let in_order = !self.batch_places.contains(&region) && self.batch_places.len() <= BATCH_PLACES;
@@ -146,29 +125,33 @@ impl Import<'_> {
     }
 
     fn send(&mut self) -> Result<(), ImportError> {
-        if self.batch.is_empty() {
-            return Ok(());
+        let mut bad = std::mem::take(&mut self.batch_bad);
+        if !self.batch.is_empty() {
+            let rows = std::mem::take(&mut self.batch);
+            self.batch_places.clear();
+            let line = rows.first().map_or(0, |row| row.line);
+            let outcome = self.node.ask::<ImportShape>(Request::Import { rows });
+            let outcome =
+                outcome.map_err(|error| ImportError::Node { added: self.report.added, line, error })?;
+            self.report.added += outcome.added as u64;
+            self.report.there += outcome.there.len() as u64;
+            let room = NAMED_ROWS_MAX.saturating_sub(self.report.there_rows.len());
+            self.report.there_rows.extend(outcome.there.into_iter().take(room));
+            self.report.unassigned.extend(outcome.unassigned);
+            bad.extend(outcome.bad);
         }
-        let rows = std::mem::take(&mut self.batch);
-        self.batch_places.clear();
-        let line = rows.first().map_or(0, |row| row.line);
-        let outcome = self.node.ask::<ImportShape>(Request::Import { rows });
-        let outcome = outcome.map_err(|error| ImportError::Node { added: self.report.added, line, error })?;
-        self.report.added += outcome.added as u64;
-        self.report.there += outcome.there.len() as u64;
-        let room = NAMED_ROWS_MAX.saturating_sub(self.report.there_rows.len());
-        self.report.there_rows.extend(outcome.there.into_iter().take(room));
+        bad.sort_by_key(|row| row.line);
         let mut line_before = None;
-        for row in outcome.bad {
+        for row in bad {
             self.report.bad += u64::from(line_before.replace(row.line) != Some(row.line));
             self.name_bad(row);
         }
         Ok(())
     }
 
-    fn bad_row(&mut self, line: u64, column: &str, message: String) {
-        self.report.bad += 1;
-        self.name_bad(BadRow { line, column: column.into(), message });
+    fn bad_row(&mut self, line: u64, column: &str, message: String) -> Result<(), ImportError> {
+        self.batch_bad.push(BadRow { line, column: column.into(), message });
+        if self.batch_bad.len() < BATCH_ROWS_MAX { Ok(()) } else { self.send() }
     }
 
     fn name_bad(&mut self, row: BadRow) {
@@ -179,76 +162,12 @@ impl Import<'_> {
     }
 }
 
-/// Which line a row starts on. The reader counts from before the blank lines that it skips. A line ends
-/// as the reader lets a row end: with LF, CR LF, or CR alone, as old spreadsheets write it.
-pub(crate) struct Lines {
-    file: BufReader<File>,
-    at: u64,
-    line: u64,
-    last: u8,
-}
-
-impl Lines {
-    /// Those of a file.
-    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: BufReader::new(File::open(path)?), at: 0, line: 1, last: 0 })
-    }
-
-    /// The line of the row that starts at this byte, or after the blank lines there. Bytes must not
-    /// go back.
-    pub(crate) fn of(&mut self, byte: u64) -> std::io::Result<u64> {
-        loop {
-            let next = self.file.fill_buf()?.first().copied();
-            let blank = matches!(next, Some(b'\n' | b'\r'));
-            if next.is_none() || (self.at >= byte && !blank) {
-                return Ok(self.line);
-            }
-            let byte = next.unwrap_or_default();
-            let ends = byte == b'\r' || byte == b'\n' && self.last != b'\r';
-            self.line += u64::from(ends);
-            self.last = byte;
-            self.file.consume(1);
-            self.at += 1;
-        }
-    }
-}
-
-/// A spreadsheet set to Indonesian writes semicolons.
-pub(crate) fn delimiter(file: &mut File) -> std::io::Result<u8> {
-    let mut start = Vec::new();
-    file.take(4096).read_to_end(&mut start)?;
-    let heading = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let semicolons = heading.contains(&b';') && !heading.contains(&b',');
-    Ok(if semicolons { b';' } else { b',' })
-}
-
 /// Why a file was not imported, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file can't be read.
-    #[error("{path} can't be read: {source}", path = path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Not CSV.
-    #[error("{path} is no CSV file: {source}", path = path.display())]
-    Csv {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: csv::Error,
-    },
-    /// Columns that can't be.
-    #[error("{path}, line 1: {}", error.message, path = path.display())]
-    Heading {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        error: VerbError,
-    },
+    /// The file is no sheet, or its heading is wrong.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
     /// The node takes no records, or none any more.
     #[error("{}{}", so_far(*added, *line), error.message)]
     Node {
@@ -271,12 +190,13 @@ fn so_far(added: u64, line: u64) -> String {
 
 impl From<ImportError> for VerbError {
     fn from(error: ImportError) -> Self {
-        let remedy = match &error {
-            ImportError::Read { .. } => "is that where the file is?".into(),
-            ImportError::Csv { .. } => "save it as CSV, UTF-8, with a heading in the first line".into(),
-            ImportError::Heading { error, .. } | ImportError::Node { error, .. } => error.remedy.clone(),
-        };
-        Self::new(error, remedy)
+        match error {
+            ImportError::Sheet(error) => error.into(),
+            ImportError::Node { error: VerbError { ref remedy, .. }, .. } => {
+                let remedy = remedy.clone();
+                Self::new(error, remedy)
+            }
+        }
     }
 }
 
@@ -319,8 +239,7 @@ mod tests {
             1811010005000300,Ketut,6,6,1811010101100006\n";
         let (report, heard) = import_text(&mut node, text).unwrap();
         assert_eq!((report.rows, report.added, report.there, report.bad), (7, 2, 0, 5));
-        let mut named: Vec<(u64, &str)> = heard.0.iter().map(|row| (row.line, row.column.as_str())).collect();
-        named.sort_unstable();
+        let named: Vec<(u64, &str)> = heard.0.iter().map(|row| (row.line, row.column.as_str())).collect();
         assert_eq!(named, [(3, "r110"), (5, "region"), (6, "r114"), (7, ""), (8, "region")]);
         let twice = heard.0.iter().find(|row| row.line == 6).unwrap();
         assert!(twice.message.contains("line 2") && !twice.message.contains("1811"), "{}", twice.message);
@@ -378,5 +297,29 @@ mod tests {
         file.write_all(b"region,r108\n1811010005000300,Ren\xe9\n1811010005000300,Siti\n").unwrap();
         let report = import(file.path(), &mut node, &mut Heard::default()).unwrap();
         assert_eq!((report.added, report.bad, report.bad_rows[0].line), (1, 1, 2));
+    }
+    #[test]
+    fn nothing_is_taken_of_a_row_whose_quote_is_not_closed_or_whose_cell_has_two_lines() {
+        let (_parent, mut node) = district();
+        let text = "region,r110,r111,r108\n\
+            1811010005000300,1,1,Siti\n\
+            1811010005000300,2,2,\"Tono\nSri\"\n\
+            1811010005000300,3,3,\"Budi\n\
+            1811010005000300,4,4,Wayan\n";
+        let (report, heard) = import_text(&mut node, text).unwrap();
+        assert_eq!((report.rows, report.added, report.bad), (3, 1, 2));
+        let [broken, open] = &heard.0[..] else { panic!("{heard:?}") };
+        assert!((broken.line, broken.column.as_str()) == (3, "r108"), "{broken:?}");
+        assert!(broken.message.contains("one line"), "{broken:?}");
+        assert!(open.line == 5 && open.message.contains("line 5 is not closed"), "{open:?}");
+    }
+
+    #[test]
+    fn places_that_no_enumerator_has_are_named_where_records_came_into_them() {
+        let (_parent, mut node) = district();
+        let text = "Region,R108\n1811010005000400,Siti\n1811010005000300,Budi\n1805010005000300,Sri\n";
+        let (report, _) = import_text(&mut node, text).unwrap();
+        let named: Vec<&str> = report.unassigned.iter().map(String::as_str).collect();
+        assert_eq!(named, ["1811010005000300", "1811010005000400"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::sls::no_enumerator;
 use super::{Cell, Paint, Table, clean, counted, short_record};
 use crate::verbs::{AssignedShape, HolderShape, MovedShape, ReleasedListShape};
 
@@ -31,6 +32,7 @@ pub fn moved(moved: &MovedShape, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.strong(&clean(&moved.to)));
     let _ = writeln!(text, "goes on from {}, which is marked gone", clean(&moved.from));
     let _ = writeln!(text, "\n{}", paint.faint(&format!("rukun log {to} tells both histories.")));
+    text.push_str(&no_enumerator(&moved.unassigned.iter().map(String::as_str).collect::<Vec<_>>()));
     text
 }
 

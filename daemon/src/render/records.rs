@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::sls::no_enumerator;
 use super::{
     Cell, Paint, Table, clean, counted, short_change, short_field, short_member, short_record, shown,
 };
@@ -121,15 +122,22 @@ pub fn import_report(report: &Report, paint: Paint) -> String {
         );
     }
     text.push('\n');
+    let unassigned: Vec<&str> = report.unassigned.iter().map(String::as_str).collect();
+    text.push_str(&no_enumerator(&unassigned));
     text
 }
 
 /// A bad row of a prelist, as it is told while the file is read.
 pub fn bad_row(row: &crate::verbs::BadRow) -> String {
-    // A message that names its variable needs no column beside it.
-    let named = row.column.is_empty() || row.message.starts_with(&row.column);
-    let column = if named { String::new() } else { format!(", {}", short_field(&row.column)) };
-    format!("line {}{column}: {}", row.line, clean(&row.message))
+    let (line, message) = (row.line, clean(&row.message));
+    if row.column.is_empty() {
+        format!("line {line}: {message}")
+    } else if row.message.starts_with(&row.column) {
+        // A message that names its variable needs no column beside it.
+        format!("line {line}, {message}")
+    } else {
+        format!("line {line}, {}: {message}", short_field(&row.column))
+    }
 }
 
 /// A family's name and id.

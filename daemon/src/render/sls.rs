@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 use super::{Cell, Paint, Table, clean, counted};
 use crate::verbs::{DrawnShape, RedrawnListShape, RedrawnShape, RetiredShape};
 
+/// Sub-SLS that a line has room for.
+const PLACES_SHOWN: usize = 5;
+
 /// What was redrawn, and what to do next.
 pub fn redrawn(redrawn: &RedrawnShape, paint: Paint) -> String {
     let mut text = format!("{} {}\n", redrawn.from.join(", "), done(&redrawn.kind));
@@ -77,6 +80,22 @@ fn next_steps(redrawn: &RedrawnShape) -> String {
     }
     text.extend(redrawn.retired.iter().filter(|left| left.records > 0).map(moving));
     text
+}
+
+/// That nobody is there to visit the families of these places, and what to do about it.
+pub(super) fn no_enumerator(codes: &[&str]) -> String {
+    let Some(first) = codes.first() else { return String::new() };
+    let named = codes.iter().take(PLACES_SHOWN).map(|code| clean(code));
+    let mut named = named.collect::<Vec<_>>().join(", ");
+    if codes.len() > PLACES_SHOWN {
+        let _ = write!(named, " and {} more", codes.len() - PLACES_SHOWN);
+    }
+    let code = if codes.len() == 1 { clean(first) } else { "CODE".into() };
+    format!(
+        "no enumerator has {named}: let whoever grants there grant it, with\n  rukun grant DEVICE --role enumerator \
+         --region {code} --region ... --name NAME\n(all its regions, since that replaces the grant before), or invite \
+         somebody, with\n  rukun officers import FILE\n"
+    )
 }
 
 /// Who still lives in a retired place, and how to move them.

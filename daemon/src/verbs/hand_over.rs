@@ -8,7 +8,7 @@ use rukun_replica::{Released, Replica};
 use super::error::VerbError;
 use super::shape::{AssignedShape, HolderShape, MovedShape, ReleasedListShape, ReleasedShape};
 use super::teller::owner;
-use super::typed;
+use super::{sls, typed};
 
 pub(super) fn assign(
     replica: &mut Replica,
@@ -41,6 +41,7 @@ pub(super) fn transfer(
         from: moved.from.to_string(),
         to: moved.to.to_string(),
         transfer: moved.statement.to_string(),
+        unassigned: sls::unassigned(replica, [home]),
     })
 }
 

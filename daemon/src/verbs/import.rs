@@ -1,8 +1,8 @@
 //! Prelist rows into records in printed ink. Each row is judged by itself: what is wrong with one is
 //! told by line and column, and the others go in. A family that is there already is not made twice.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_change::{Ink, Moment, RecordId, Scalar, SubSls};
 use rukun_document::{Identity, Kind, Level, Place, Questionnaire, Reading};
@@ -13,7 +13,7 @@ use super::error::VerbError;
 use super::record::questionnaire;
 use super::request::PrelistRow;
 use super::shape::{BadRow, HeadingShape, ImportShape, ThereRow};
-use super::typed;
+use super::{sls, typed};
 
 /// The column that says where the family lives.
 pub(crate) const REGION: &str = "region";
@@ -36,7 +36,10 @@ pub(super) fn heading(replica: &Replica, columns: &[String]) -> Result<HeadingSh
         return Err(VerbError::new("the column region is missing", remedy));
     }
     let mut seen = Vec::new();
-    for column in columns {
+    for (column, at) in columns.iter().zip(1..) {
+        if column.is_empty() {
+            return Err(VerbError::new(format!("column {at} has no name"), remedy));
+        }
         if seen.contains(&column) {
             return Err(VerbError::new(format!("the column {column} stands there twice"), remedy));
         }
@@ -57,7 +60,7 @@ pub(super) fn import(
 ) -> Result<ImportShape, VerbError> {
     let kk = kk_variable(questionnaire(replica)?);
     let mut known = Known::new();
-    let mut outcome = ImportShape::default();
+    let (mut outcome, mut homes) = (ImportShape::default(), BTreeSet::new());
     for row in rows {
         let line = row.line;
         let (home, patch) = match read(questionnaire(replica)?, row) {
@@ -83,11 +86,13 @@ pub(super) fn import(
         match replica.add_record(now, home, Some(Ink::Printed), &Value::Object(patch)) {
             Ok((record, _)) => {
                 outcome.added += 1;
+                homes.insert(home);
                 here.extend(marks.into_iter().map(|mark| (mark, record)));
             }
             Err(error) => outcome.bad.push(bad_row(line, error)?),
         }
     }
+    outcome.unassigned = sls::unassigned(replica, homes);
     Ok(outcome)
 }
 
@@ -99,6 +104,11 @@ fn read(questionnaire: &Questionnaire, row: PrelistRow) -> Result<(SubSls, Map<S
     let home = row.region.trim().parse::<SubSls>().map_err(|error| fault(REGION, error.to_string())).ok();
     let mut patch = Map::new();
     for (column, text) in row.cells.into_iter().filter(|(_, text)| !text.trim().is_empty()) {
+        if text.trim().contains(['\n', '\r']) {
+            let remedy = "write it in one line, and close every quote that opens before it";
+            fault(&column, format!("an answer is one line, and this one goes on in the next; {remedy}"));
+            continue;
+        }
         let typed =
             typed::answer(questionnaire, Level::Family, &column, &text).map_err(|error| error.message);
         let checked = typed.and_then(|value| {

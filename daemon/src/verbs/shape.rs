@@ -5,6 +5,7 @@ mod custody;
 mod erasure;
 mod hand_over;
 mod loss;
+mod prelist;
 mod sls;
 
 pub use custody::{CustodyShape, NumbersShape, TeamShape};
@@ -14,6 +15,7 @@ pub use loss::{
     HeldLineShape, HeldShape, LossShape, RootFollowedShape, RotatedShape, SetAsideLine, SetAsideShape,
     SettledShape,
 };
+pub use prelist::{BadRow, HeadingShape, ImportShape, ThereRow};
 pub use sls::{DrawnShape, RedrawnListShape, RedrawnShape, RetiredShape};
 
 use std::collections::BTreeMap;
@@ -256,44 +258,6 @@ pub enum EditOutcome {
     Written(WrittenShape),
     /// It was refused; the others stand.
     Refused(super::VerbError),
-}
-
-/// The answer to `import-heading`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeadingShape {
-    /// The variable that holds the KK number, if the questionnaire has one.
-    pub kk: Option<String>,
-}
-
-/// The answer to `import`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportShape {
-    /// How many records were made.
-    pub added: usize,
-    /// Rows whose family is there already.
-    pub there: Vec<ThereRow>,
-    /// Rows that could not go in.
-    pub bad: Vec<BadRow>,
-}
-
-/// A row whose family has a record already.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThereRow {
-    /// The line in the file.
-    pub line: u64,
-    /// The record that is there.
-    pub record: String,
-}
-
-/// A row that could not go in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BadRow {
-    /// The line in the file.
-    pub line: u64,
-    /// The column's name.
-    pub column: String,
-    /// What is wrong with it.
-    pub message: String,
 }
 
 /// The answer to `id`.

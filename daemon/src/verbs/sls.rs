@@ -33,7 +33,7 @@ fn told(replica: &Replica, redrawn: Redrawn) -> RedrawnShape {
     let drawn = |drawn: Drawn| DrawnShape {
         code: drawn.sub_sls.to_string(),
         place: place(replica, &drawn.sub_sls),
-        assigned: is_assigned(replica, &drawn.sub_sls),
+        assigned: unassigned(replica, [drawn.sub_sls]).is_empty(),
         name: drawn.name,
     };
     let retired = |(home, records): (SubSls, u64)| {
@@ -58,10 +58,13 @@ fn told(replica: &Replica, redrawn: Redrawn) -> RedrawnShape {
     }
 }
 
-fn is_assigned(replica: &Replica, home: &SubSls) -> bool {
+/// Those of these sub-SLS that no enumerator is granted.
+pub(super) fn unassigned(replica: &Replica, homes: impl IntoIterator<Item = SubSls>) -> Vec<String> {
     let grants = replica.trust().map(rukun_authority::Trust::grants).unwrap_or_default();
-    let mut enumerators = grants.iter().filter(|grant| grant.role == Role::Enumerator && !grant.revoked);
-    enumerators.any(|grant| grant.in_force.iter().any(|region| region.covers_sub_sls(home)))
+    let enumerators = grants.iter().filter(|grant| grant.role == Role::Enumerator && !grant.revoked);
+    let granted: Vec<_> = enumerators.flat_map(|grant| &grant.in_force).collect();
+    let is_free = |home: &SubSls| !granted.iter().any(|region| region.covers_sub_sls(home));
+    homes.into_iter().filter(is_free).map(|home| home.to_string()).collect()
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub struct MovedShape {
     pub to: String,
     /// The word that says so.
     pub transfer: String,
+    /// The sub-SLS that it goes on in, if no enumerator is granted that, as far as this node knows.
+    #[serde(default)]
+    pub unassigned: Vec<String>,
 }
 
 /// From where a record came, in the answer to `log`.
