@@ -143,7 +143,15 @@ fn an_officer_types_what_the_card_says_and_the_region_s_families_come() {
     assert!(refused["error"].as_str().unwrap().contains("another device has used this code"), "{refused}");
     assert_eq!((office.state("Siti Aminah"), office.state("Sri Lestari")), ("used".into(), "open".into()));
     let used = office.officers().officers.into_iter().find(|officer| officer.name == "Siti Aminah").unwrap();
-    assert_eq!(used.device, Some(enrolled.device));
+    assert_eq!(used.device.as_ref(), Some(&enrolled.device));
+
+    // Whose device is lost gets another card with the file, and is named with that device.
+    let revoked = rukun(&office.dir, &["revoke", "Siti Aminah", "--reason", "lost", "--yes"]);
+    assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
+    let (_, report) = office.import();
+    let invited = report["invited"].as_array().unwrap();
+    let expected = (&Value::from("Siti Aminah"), &Value::from(used.device.unwrap()), 1);
+    assert_eq!((&invited[0]["name"], &invited[0]["revoked"], invited.len()), expected, "{report}");
 
     // A card that is lost is taken back, and another one printed.
     let withdrawn = rukun(&office.dir, &["officers", "withdraw", "sri lestari"]);

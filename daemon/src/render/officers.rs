@@ -6,10 +6,12 @@ use super::qr::blocks;
 use super::{Cell, Paint, Table, clean, counted, short_device, shown_time};
 use crate::officers::Report;
 use crate::qr::Qr;
-use crate::verbs::{EnrolledShape, IdShape, OfficerShape, OfficersShape};
+use crate::verbs::{EnrolledShape, IdShape, InvitedRow, OfficerShape, OfficersShape};
 
 /// Digits of an invitation's id that are shown: as many as on its card.
 const ID_DIGITS: usize = 8;
+/// How many who were invited are named; who had a device before comes first.
+const INVITED_SHOWN: usize = 20;
 /// Regions that a table has room for.
 const REGIONS_SHOWN: usize = 2;
 
@@ -84,6 +86,17 @@ pub fn invited(report: &Report, paint: Paint) -> String {
         paint.strong(&invited.to_string()),
         counted(report.rows as u64, "officer", "officers")
     );
+    let mut named: Vec<&InvitedRow> = report.invited.iter().collect();
+    named.sort_by_key(|row| row.revoked.is_none());
+    for row in named.iter().take(INVITED_SHOWN) {
+        let before = row.revoked.as_deref().map(|device| {
+            format!("  {}", paint.alert(&format!("device {} was revoked before", short_device(device))))
+        });
+        let _ = writeln!(text, "  {}{}", clean(&row.name), before.unwrap_or_default());
+    }
+    if named.len() > INVITED_SHOWN {
+        let _ = writeln!(text, "  and {} more", named.len() - INVITED_SHOWN);
+    }
     if !report.there.is_empty() {
         let there = counted(report.there.len() as u64, "is", "are");
         let _ =
@@ -132,4 +145,24 @@ fn regions(regions: &[String]) -> String {
 
 fn short_id(id: &str) -> String {
     clean(id).chars().take(ID_DIGITS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(line: u64, revoked: Option<&str>) -> InvitedRow {
+        let revoked = revoked.map(String::from);
+        InvitedRow { line, invitation: "0a".into(), name: format!("Siti {line}"), revoked }
+    }
+
+    #[test]
+    fn who_was_invited_is_named_and_whose_device_was_revoked_is_said() {
+        let mut report = Report { rows: 24, invited: vec![], there: vec![], bad: vec![], page: None };
+        report.invited = (2..=25).map(|line| row(line, None)).collect();
+        report.invited.push(row(26, Some("LRWCZRB-AAAA")));
+        let text = invited(&report, Paint::PLAIN);
+        assert!(text.contains("  Siti 26  device LRWCZRB was revoked before\n  Siti 2\n"), "{text}");
+        assert!(text.contains("  Siti 20\n  and 5 more\n") && !text.contains("Siti 21"), "{text}");
+    }
 }

@@ -51,7 +51,8 @@ pub(super) fn check(
             let message = format!("the same person, role, regions and number stand on line {first}");
             checked.bad.push(BadRow { line, column: String::new(), message });
         } else if let Some(id) = replica.invitation_in_use(now, &officer)? {
-            checked.there.push(InvitedRow { line, invitation: id.to_string() });
+            let (invitation, name) = (id.to_string(), officer.name);
+            checked.there.push(InvitedRow { line, invitation, name, revoked: None });
         } else {
             checked.new.push(line);
         }
@@ -73,6 +74,7 @@ pub(super) fn invite(
     };
     // All before the first is invited: whoever is refused takes it that nobody was.
     let officers = officers.into_iter().map(keyed).collect::<Result<Vec<_>, VerbError>>()?;
+    let lost = lost_devices(replica)?;
     let mut invited = InvitedShape::default();
     for (row, id, proof_key) in officers {
         let line = row.line;
@@ -83,11 +85,15 @@ pub(super) fn invite(
                 continue;
             }
         };
+        let (name, revoked) = (officer.name.clone(), lost.get(&officer.person()).map(DeviceKey::to_string));
         let new = NewInvitation { id, proof_key, officer, expires_ms };
-        let row = |id: InvitationId| InvitedRow { line, invitation: id.to_string() };
         match replica.invite(now, new)? {
-            Invited::Made => invited.made.push(row(id)),
-            Invited::There(id) => invited.there.push(row(id)),
+            Invited::Made => {
+                invited.made.push(InvitedRow { line, invitation: id.to_string(), name, revoked });
+            }
+            Invited::There(id) => {
+                invited.there.push(InvitedRow { line, invitation: id.to_string(), name, revoked: None });
+            }
         }
     }
     Ok(invited)
@@ -142,6 +148,19 @@ pub fn take_enrolment(
         grant: Teller::of(replica).grant(&view),
         peers,
     })
+}
+
+/// The revoked device that each person had last.
+fn lost_devices(replica: &Replica) -> Result<BTreeMap<Vec<u8>, DeviceKey>, VerbError> {
+    let Some(trust) = replica.trust() else { return Ok(BTreeMap::new()) };
+    let is_lost = |device: &DeviceKey| trust.revocations_of(device).iter().any(|one| one.counts);
+    let used = replica.invitations()?.into_iter().filter_map(|(_, held)| match held.fate {
+        Fate::Used { device, at_ms, .. } if is_lost(&device) => Some((at_ms, held.officer.person(), device)),
+        _ => None,
+    });
+    let mut used: Vec<_> = used.collect();
+    used.sort();
+    Ok(used.into_iter().map(|(_, person, device)| (person, device)).collect())
 }
 
 /// The row as a person, or all that is wrong with it.

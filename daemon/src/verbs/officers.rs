@@ -66,6 +66,12 @@ pub struct InvitedRow {
     pub line: u64,
     /// The invitation.
     pub invitation: String,
+    /// The person's name.
+    #[serde(default)]
+    pub name: String,
+    /// The device that an earlier invitation of the person enrolled, if it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
 }
 
 /// The answer to `officers`.
