@@ -57,6 +57,16 @@ fn a_colleagues_phone_brings_a_file_to_the_district_and_the_receipt_back() {
     dials(&budi, &nurhayati);
     wait("the receipt", || alone(&budi) == 0);
     wait("an empty list", || list().is_empty());
+
+    // The same by hand, there and back.
+    let (more, back) = (file("more.bundle"), file("back.bundle"));
+    add(&budi, HOME);
+    let _: serde_json::Value =
+        rukun(&district.officers[0], &["bundle", "export", "--for", "district", &more]);
+    let _: BundleTakenShape = rukun(&district.office, &["bundle", "import", &more]);
+    let _: serde_json::Value = rukun(&district.office, &["bundle", "export", "--for", "Budi", &back]);
+    let taken: BundleTakenShape = rukun(&district.officers[0], &["bundle", "import", &back]);
+    assert_eq!((taken.changes_new, taken.receipted), (0, 1), "{taken:?}");
     for daemon in [nurhayati, budi, office] {
         daemon.stop();
     }

@@ -103,6 +103,8 @@ impl Replica {
         let keeps = homes.into_iter().filter(|home| self.keeps_for(&self.device(), &sender, home));
         let keeps: Vec<SubSls> = keeps.collect();
         self.receipts_due.extend(keeps);
+        // Whoever brought it asks at once how far work has come.
+        self.prove_receipts()?;
         let after = self.counts(&sender)?;
         Ok(BundleTaken {
             sender,

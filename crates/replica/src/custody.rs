@@ -130,7 +130,11 @@ impl Replica {
         self.store.alone_count() > 0
     }
 
-    pub(crate) fn custody(&mut self) -> Result<Custody, ReplicaError> {
+    /// How far the changes that this device wrote are known to have come, and what nobody else is known to hold.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn custody(&mut self) -> Result<Custody, ReplicaError> {
         self.note_elsewhere()?;
         let mut custody = Custody { alone: self.store.alone_count(), ..Custody::default() };
         if let Some(seq) = self.store.alone_first()? {

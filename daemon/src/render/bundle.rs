@@ -29,7 +29,7 @@ pub fn bundle_written(
 
 /// What a bundle brought.
 pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
-    let BundleTakenShape { from, changes, changes_new, statements_new, waiting, refused } = taken;
+    let BundleTakenShape { from, changes, changes_new, statements_new, receipted, waiting, refused } = taken;
     let mut text = format!(
         "from {}: {} of {} new, {} new\n",
         who(from),
@@ -37,8 +37,16 @@ pub fn bundle_taken(taken: &BundleTakenShape, paint: Paint) -> String {
         counted(*changes as u64, "change", "changes"),
         counted(*statements_new, "statement", "statements"),
     );
+    if *receipted > 0 {
+        let receipted = counted(*receipted, "change of this device has", "changes of this device have");
+        let _ = writeln!(text, "{receipted} a receipt now and had none: rukun status says how far they came");
+    }
     if *waiting > 0 {
-        let _ = writeln!(text, "{waiting} of its changes wait here for what they rest on");
+        let _ = writeln!(
+            text,
+            "{} here for what they rest on",
+            counted(*waiting as u64, "of its changes waits", "of its changes wait")
+        );
     }
     if *refused > 0 {
         text.push_str(&paint.alert(&format!(

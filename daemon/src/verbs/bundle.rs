@@ -8,6 +8,7 @@ use rukun_change::{DeviceKey, Moment};
 use rukun_replica::{BundleError, BundleOpenError as OpenError, Replica};
 use serde::{Deserialize, Serialize};
 
+use super::custody::custody;
 use super::error::VerbError;
 use super::shape::Who;
 use super::teller::owner;
@@ -41,6 +42,9 @@ pub struct BundleTakenShape {
     pub changes_new: u64,
     /// How many statements are new here.
     pub statements_new: u64,
+    /// How many changes that this device wrote have a receipt now and had none.
+    #[serde(default)]
+    pub receipted: u64,
     /// How many changes of that device wait here for what they rest on.
     pub waiting: usize,
     /// How much in it was refused; the log says why.
@@ -67,6 +71,7 @@ pub(super) fn import(
     bundle: &str,
 ) -> Result<BundleTakenShape, VerbError> {
     let bytes = BASE64.decode(bundle.as_bytes()).map_err(|error| VerbError::new(error, "send base64"))?;
+    let before = with_receipt(replica)?;
     let taken = replica.take_bundle(now, &bytes).map_err(|error| {
         let remedy = match &error {
             BundleError::Open(OpenError::ForAnother { .. }) => {
@@ -82,9 +87,16 @@ pub(super) fn import(
         changes: taken.changes,
         changes_new: taken.changes_new,
         statements_new: taken.statements_new,
+        receipted: with_receipt(replica)?.saturating_sub(before),
         waiting: taken.waiting,
         refused: taken.refused,
     })
+}
+
+/// How many changes that this device wrote a receipt covers.
+fn with_receipt(replica: &mut Replica) -> Result<u64, VerbError> {
+    let custody = custody(&replica.custody()?);
+    Ok(custody.written - custody.unproved)
 }
 
 /// The district's device that this one's grant came down from; if it came from none, or from this one, any other.
