@@ -1,13 +1,15 @@
 //! Backups, restoring them, and what opens a store.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use rukun_replica::OpenError;
 use serde::Serialize;
 
 use super::output::Output;
 use crate::args::{Backup, Key};
 use crate::clock;
-use crate::disk::{self, Folder, PassphraseFrom};
+use crate::disk::{self, DiskError, Folder, PassphraseFrom};
 use crate::node::Node;
 use crate::render::{counted, shown_bytes};
 use crate::verbs::{self, BackupShape, Request, RotatedShape, VerbError};
@@ -41,7 +43,7 @@ fn back_up(file: &Path, folder: &Folder, output: Output) -> Result<(), VerbError
 }
 
 fn restore(file: &Path, key: Option<&Path>, folder: &Folder, output: Output) -> Result<(), VerbError> {
-    let restored = folder.restore(file, key)?;
+    let restored = folder.restore(file, key).map_err(|error| not_restored(error, file))?;
     output.show(&restored, |restored, _| {
         format!(
             "{} here, under a new incarnation\nstart rukun daemon: peers bring back what came after \
@@ -50,6 +52,45 @@ fn restore(file: &Path, key: Option<&Path>, folder: &Folder, output: Output) -> 
         )
     })?;
     Ok(())
+}
+
+/// What is wrong with a backup is mended by another one, and not where it lies.
+fn not_restored(error: DiskError, file: &Path) -> VerbError {
+    const KEY: &str = "name the copy of the key file that was kept with the backup: --key KEYFILE; if a passphrase \
+                       locks it, name a file that has it: --passphrase-file FILE";
+    let file = file.display();
+    let (message, remedy) = match &error {
+        DiskError::Missing { .. } => (error.to_string(), KEY),
+        DiskError::Open { source, .. } if source.io_error().is_none_or(is_short) => match source {
+            OpenError::WrongKeyFile | OpenError::NeedsPassphrase => (first_part(&error), KEY),
+            OpenError::Empty | OpenError::NotAStore => (
+                format!("{file} is no backup of rukun, or its beginning is damaged"),
+                "name a file that rukun backup made; if it is one, take another backup of that device",
+            ),
+            OpenError::Corrupted { .. }
+            | OpenError::Damaged { .. }
+            | OpenError::Gone { .. }
+            | OpenError::Medium(_)
+            | OpenError::Store(_) => (
+                format!("{file} is cut off or damaged"),
+                "copy it again from where it was made, or take another backup of that device",
+            ),
+            _ => return error.into(),
+        },
+        _ => return error.into(),
+    };
+    VerbError::new(message, remedy).with_status(500)
+}
+
+/// Whether a file ended early, and no disk failed.
+fn is_short(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
+/// What stands before the remedy.
+fn first_part(error: &DiskError) -> String {
+    let text = error.to_string();
+    text.split_once("; ").map_or(text.as_str(), |(first, _)| first).into()
 }
 
 /// What opens the store from now on.
@@ -93,4 +134,37 @@ fn rotate(folder: &Folder, output: Output) -> Result<(), VerbError> {
         )
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::tests::district;
+
+    #[test]
+    fn what_is_wrong_with_a_backup_is_mended_by_another_one_or_by_its_key() {
+        let (parent, node) = district();
+        drop(node);
+        let folder = Folder::at(parent.path().join("data"));
+        let store = folder.open_store().unwrap();
+        let backup = parent.path().join("backup.redb");
+        disk::back_up(&backup, |file| store.copy_to(file)).unwrap();
+        let words = parent.path().join("words");
+        disk::write_new(&words, b"kopi tubruk tanpa gula").unwrap();
+        let new = Folder::at(parent.path().join("new")).with_passphrase(PassphraseFrom::File(words));
+        let key = folder.key_path();
+        let told = |key: Option<&Path>| not_restored(new.restore(&backup, key).unwrap_err(), &backup);
+        let error = told(None);
+        assert!(error.message.contains("is missing") && error.remedy.contains("--key KEYFILE"), "{error}");
+        let whole = std::fs::read(&backup).unwrap();
+        for length in [whole.len() - 1, whole.len() / 2, whole.len() / 3, 4_096, 200] {
+            std::fs::write(&backup, &whole[..length]).unwrap();
+            let error = told(Some(&key));
+            assert!(error.message.contains("damaged") && error.remedy.contains("another backup"), "{error}");
+            assert!(!error.to_string().contains("rukun repair"), "{error}");
+        }
+        std::fs::write(&backup, "a letter").unwrap();
+        let error = told(Some(&key));
+        assert!(error.message.contains("is no backup") && error.remedy.contains("rukun backup"), "{error}");
+    }
 }

@@ -44,11 +44,23 @@ pub fn back_up(
     let part = part.map_err(|error| io_error(path, error))?;
     let file = part.reopen().map_err(|error| io_error(path, error))?;
     let backend = FileBackend::new(file).map_err(|error| io_error(path, io::Error::other(error)))?;
-    let changes = copy(backend).map_err(|source| DiskError::Open { path: path.into(), source })?;
+    let changes = copy(backend).map_err(|source| not_copied(path, source))?;
     let bytes = part.as_file().metadata().map_err(|error| io_error(path, error))?.len();
     name(part, path).map_err(|error| taken_or(path, error))?;
     sync_folder(folder_of(path))?;
     Ok((changes, bytes))
+}
+
+/// A place that is full is no fault of the store.
+fn not_copied(path: &Path, source: OpenError) -> DiskError {
+    let error = DiskError::Open { path: path.into(), source };
+    match &error {
+        DiskError::Open { source, .. } if error.is_no_room() => {
+            let kind = source.io_error().map_or(io::ErrorKind::StorageFull, io::Error::kind);
+            io_error(path, kind.into())
+        }
+        _ => error,
+    }
 }
 
 impl Folder {
@@ -81,7 +93,10 @@ impl Folder {
             return Err(DiskError::Taken { path: fresh });
         }
         let mut target = self.fresh_file(&fresh, false)?;
-        let copied = io::copy(&mut source, &mut target).map_err(|error| io_error(backup, error));
+        let copied = io::copy(&mut source, &mut target).map_err(|error| {
+            let full = io_error(&self.store_path(), error.kind().into());
+            if full.is_no_room() { full } else { io_error(backup, error) }
+        });
         drop(target);
         let restored = copied.and_then(|_| self.begin_anew(&fresh, backup, key));
         if restored.is_err() {
@@ -93,7 +108,11 @@ impl Folder {
 
     fn begin_anew(&self, fresh: &Path, backup: &Path, key: Option<Key>) -> Result<Restored, DiskError> {
         let named = |error| match error {
-            DiskError::Open { source, .. } => DiskError::Open { path: backup.into(), source },
+            DiskError::Open { source, .. } => {
+                let error = not_copied(&self.store_path(), source);
+                let DiskError::Open { source, .. } = error else { return error };
+                DiskError::Open { path: backup.into(), source }
+            }
             other => other,
         };
         let key = key.map_or_else(|| self.key(), Ok);

@@ -1,7 +1,7 @@
 //! What can be wrong with a data folder, whose fault it is, and what to do about it.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rukun_replica::OpenError;
 
@@ -50,7 +50,10 @@ pub enum DiskError {
     #[error("the two passphrases differ; nothing was changed")]
     Differ,
     /// A new passphrase that is soon guessed.
-    #[error("the passphrase has {chars} characters, and at least {min} are needed; nothing was changed")]
+    #[error(
+        "the passphrase has {}, and at least {min} are needed; nothing was changed",
+        counted(*chars, "character", "characters")
+    )]
     Short {
         /// How many it has.
         chars: usize,
@@ -95,7 +98,7 @@ pub enum DiskError {
         path: PathBuf,
     },
     /// Too few shares.
-    #[error("{given} shares are given, and {needed} different ones are needed")]
+    #[error("{} given, and {needed} different ones are needed", counted(*given, "share is", "shares are"))]
     FewShares {
         /// How many.
         given: usize,
@@ -142,9 +145,6 @@ impl DiskError {
             Self::Open { source, .. } => source.io_error(),
             _ => None,
         };
-        let is_full = |kind| {
-            matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
-        };
         error.is_some_and(|error| is_full(error.kind()))
     }
 
@@ -173,9 +173,7 @@ impl DiskError {
                     .into(),
             ),
             Self::NoRoot { .. } => Some(
-                "put it together from two of its shares: rukun root join SHARE SHARE; without --root this device \
-                 acts by its own grants"
-                    .into(),
+                "put it together from two of its shares: rukun root join SHARE SHARE".into(),
             ),
             Self::Exposed { path, .. } => Some(format!(
                 "chmod 600 '{path}' (a FAT stick keeps no permissions: name a copy made by `install -m 600 '{path}' .`)",
@@ -186,7 +184,63 @@ impl DiskError {
                 Some("name two shares that were made together; the third will do for one that is spoilt".into())
             }
             Self::Note { path, .. } => Some(format!("if no daemon runs there, remove {}", path.display())),
-            Self::Open { .. } | Self::Io { .. } | Self::Terminal(_) | Self::Entropy(_) => None,
+            Self::Io { path, source } => of_file(path, source.kind()),
+            Self::Open { .. } | Self::Terminal(_) | Self::Entropy(_) => None,
         }
+    }
+}
+
+/// What to do where a file or folder can't be read or written.
+fn of_file(path: &Path, kind: ErrorKind) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match kind {
+        kind if is_full(kind) => Some("make room there, or choose another place".into()),
+        ErrorKind::NotFound if !folder.exists() => {
+            Some(format!("there is no folder {}: make it, or name another place", folder.display()))
+        }
+        ErrorKind::NotFound => Some("is that where it is?".into()),
+        ErrorKind::NotADirectory => Some(format!("{} is no folder: choose another place", folder.display())),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Some(format!(
+            "see who owns it and its permissions (ls -ld '{}'), or choose another place",
+            folder.display()
+        )),
+        _ => None,
+    }
+}
+
+fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::write_new;
+
+    #[test]
+    fn a_place_that_takes_no_file_is_named_as_it_was_asked_for_with_what_to_do() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("nodir/x.bundle");
+        let error = write_new(&path, b"x").unwrap_err();
+        let said = format!("{}: No such file or directory (os error 2)", path.display());
+        assert_eq!(error.to_string(), said);
+        assert!(error.remedy().unwrap().contains("nodir: make it"), "{:?}", error.remedy());
+        std::fs::write(parent.path().join("file"), "").unwrap();
+        let error = write_new(&parent.path().join("file/x.bundle"), b"x").unwrap_err();
+        assert!(error.remedy().unwrap().contains("is no folder"), "{error}: {:?}", error.remedy());
+        let full = DiskError::Io { path, source: ErrorKind::StorageFull.into() };
+        assert!(full.remedy().unwrap().contains("make room there"), "{:?}", full.remedy());
+    }
+
+    #[test]
+    fn one_is_counted_as_one() {
+        let few = DiskError::FewShares { given: 1, needed: 2 }.to_string();
+        assert!(few.starts_with("1 share is given"), "{few}");
+        let short = DiskError::Short { chars: 1, min: 8 }.to_string();
+        assert!(short.contains("has 1 character,"), "{short}");
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rukun_replica::FileBackend;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -119,5 +120,21 @@ pub(super) fn taken_or(path: &Path, error: io::Error) -> DiskError {
 }
 
 pub(super) fn io_error(path: &Path, source: io::Error) -> DiskError {
-    DiskError::Io { path: path.into(), source }
+    DiskError::Io { path: path.into(), source: plain(&source).unwrap_or(source) }
+}
+
+/// What the operating system says, without the name of a file that is made in the place of the one that was asked for.
+fn plain(error: &io::Error) -> Option<io::Error> {
+    use io::ErrorKind as Kind;
+    let errno = match error.kind() {
+        Kind::NotFound => Errno::NOENT,
+        Kind::NotADirectory => Errno::NOTDIR,
+        Kind::PermissionDenied => Errno::ACCESS,
+        Kind::ReadOnlyFilesystem => Errno::ROFS,
+        Kind::StorageFull => Errno::NOSPC,
+        Kind::QuotaExceeded => Errno::DQUOT,
+        Kind::FileTooLarge => Errno::FBIG,
+        _ => return None,
+    };
+    Some(error.raw_os_error().map_or_else(|| errno.into(), io::Error::from_raw_os_error))
 }
