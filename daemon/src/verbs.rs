@@ -37,7 +37,7 @@ pub use loss::{losing, revoke, rotate};
 pub use network::{NetworkNews, NetworkShape, no_daemon};
 pub use officers::*;
 pub use request::{Drawing, Edit, PrelistRow, Request};
-pub use root::{check_root, succeed_root};
+pub use root::{check_root, no_root, succeed_root};
 pub use shape::*;
 
 pub(crate) use address::check_address;

@@ -16,7 +16,10 @@ pub(super) fn grant(folder: &Folder, request: Request, output: Output) -> Result
         Request::Grant { device, role: Role::District, regions, name } if folder.root_path().exists() => {
             let root = folder.root()?;
             let new = NewGrant { subject: device, role: Role::District, regions, name };
-            node.with_root(|replica| verbs::grant(replica, Some(&root), new))?
+            node.with_root(|replica| {
+                verbs::check_root(replica, &root.key())?;
+                verbs::grant(replica, Some(&root), new)
+            })?
         }
         request => node.ask(request)?,
     };

@@ -3,6 +3,7 @@
 use rukun_replica::reason_line;
 
 use super::output::{Output, confirm};
+use super::root::asked_for;
 use crate::args::{Loss, Settled};
 use crate::disk::Folder;
 use crate::node::Node;
@@ -46,9 +47,12 @@ fn revoke(
 ) -> Result<LossShape, VerbError> {
     reason_line(&reason)?;
     let mut node = Node::open(folder)?;
-    let root = if root { Some(folder.root()?) } else { None };
+    let root = if root { Some(asked_for(folder)?) } else { None };
     let loss: LossShape = match &root {
-        Some(root) => node.with_root(|replica| verbs::losing(replica, Some(root), device))?,
+        Some(root) => node.with_root(|replica| {
+            verbs::check_root(replica, &root.key())?;
+            verbs::losing(replica, Some(root), device)
+        })?,
         None => node.ask(Request::Losing { device: device.into() })?,
     };
     if !yes {
