@@ -3,6 +3,7 @@
 use rukun_replica::reason_line;
 
 use super::output::{Output, confirm, say_aside};
+use super::root::asked_for;
 use crate::args::Erasure;
 use crate::disk::Folder;
 use crate::node::Node;
@@ -12,8 +13,8 @@ use crate::verbs::{self, ErasedListShape, ErasedShape, RecordShape, Request, Ver
 pub(super) fn erasure(verb: Erasure, folder: &Folder, output: Output) -> Result<(), VerbError> {
     match verb {
         Erasure::Erase { record, reason, yes, root } => {
-            let erased = erase(folder, &record, reason, yes, root)?;
-            output.show(&erased, render::erased)?;
+            let (erased, new_key) = erase(folder, &record, reason, yes, root)?;
+            output.show(&erased, |erased, paint| render::erased(erased, new_key.as_deref(), paint))?;
         }
         Erasure::Erased { region } => {
             let region = region.map(|region| region.to_string());
@@ -24,15 +25,17 @@ pub(super) fn erasure(verb: Erasure, folder: &Folder, output: Output) -> Result<
     Ok(())
 }
 
+/// What was erased, and what to say of the key file if that is another now, or soon.
 fn erase(
     folder: &Folder,
     record: &str,
     reason: String,
     yes: bool,
     root: bool,
-) -> Result<ErasedShape, VerbError> {
+) -> Result<(ErasedShape, Option<String>), VerbError> {
     reason_line(&reason)?;
-    let root = root.then(|| folder.root()).transpose()?;
+    let root = root.then(|| asked_for(folder)).transpose()?;
+    let key = folder.key().ok();
     let mut node = Node::open(folder)?;
     let shown: RecordShape = node.ask(Request::RecordShow { record: record.into() })?;
     if !yes {
@@ -40,11 +43,15 @@ fn erase(
     }
     let record = shown.record;
     let erased = if let Some(root) = root {
-        node.with_root(|replica| verbs::erase(replica, Some(&root), &record, &reason))?
+        node.with_root(|replica| {
+            verbs::check_root(replica, &root.key())?;
+            verbs::erase(replica, Some(&root), &record, &reason)
+        })?
     } else {
         node.ask(Request::Erase { record, reason })?
     };
-    if matches!(node, Node::Here(_)) {
+    let is_here = matches!(node, Node::Here(_));
+    if is_here {
         // Opening it makes the file anew; a daemon does so by itself.
         drop(node);
         let why_not = match folder.open_store().map(|store| store.renewal_due()) {
@@ -57,5 +64,12 @@ fn erase(
             say_aside(&format!("rukun: erased; the file is made anew when it is opened next, since {why}"));
         }
     }
-    Ok(erased)
+    let path = folder.key_path();
+    let again = format!("copy {} apart anew: the old copy opens this store no more", path.display());
+    let new_key = match (key, is_here) {
+        (Some(key), true) => folder.key().is_ok_and(|now| now != key).then_some(again),
+        (Some(_), false) => Some(format!("{again}, once the daemon has made its file anew")),
+        (None, _) => None,
+    };
+    Ok((erased, new_key))
 }

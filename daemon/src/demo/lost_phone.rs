@@ -199,7 +199,7 @@ fn erase(scene: &mut Scene, narrator: &Narrator) -> Result<(), VerbError> {
     narrator.line(&said(scene, DISTRICT, &command));
     let request = Request::Erase { record: record.clone(), reason: reason.into() };
     let erased: ErasedShape = scene.officer(DISTRICT).ask(request)?;
-    narrator.line(render::erased(&erased, narrator.paint).trim_end());
+    narrator.line(render::erased(&erased, None, narrator.paint).trim_end());
     scene.erased = Some(record);
     scene.wait_until("every store to be made anew", |scene| {
         for (at, old) in holders.into_iter().zip(&keys) {

@@ -16,11 +16,14 @@ pub fn erasing(record: &RecordShape) -> String {
 }
 
 /// What an erasure left.
-pub fn erased(erased: &ErasedShape, paint: Paint) -> String {
+pub fn erased(erased: &ErasedShape, new_key: Option<&str>, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.strong(&clean(&erased.record)));
     let _ = writeln!(text, "{}: {}", paint.alert("erased"), clean(&erased.reason));
-    let left = counted(erased.changes, "change is", "changes are");
-    let _ = writeln!(text, "{left} left without their answers, wherever this word arrives");
+    let left = counted(erased.changes, "change is left without its", "changes are left without their");
+    let _ = writeln!(text, "{left} answers, wherever this word arrives");
+    if let Some(new_key) = new_key {
+        let _ = writeln!(text, "{}", paint.alert(new_key));
+    }
     text
 }
 
