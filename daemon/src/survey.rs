@@ -1,5 +1,5 @@
 //! A survey as the office writes it down: a TOML file, and the questionnaire that it names, become
-//! what a charter is made of. Whether the questionnaire is any good is judged when it is founded.
+//! what a charter is made of. Whatever can be wrong with either is found here, before anything is made.
 //!
 //! ```toml
 //! name = "Regsosek 2022 Kabupaten Mesuji"
@@ -18,6 +18,7 @@
 use std::path::{Path, PathBuf};
 
 use rukun_change::Region;
+use rukun_document::Questionnaire;
 use serde::Deserialize;
 use time::Date;
 use time::format_description::well_known::Iso8601;
@@ -62,7 +63,14 @@ impl Survey {
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::parse(path, &text, office, |name| {
             let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| SurveyError::Read { path, source })
+            let bytes = match std::fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(source) => return Err(SurveyError::Read { path, source }),
+            };
+            match Questionnaire::parse(&bytes) {
+                Ok(_) => Ok(bytes),
+                Err(error) => Err(SurveyError::Questionnaire { path, message: error.to_string() }),
+            }
         })
     }
 
@@ -172,6 +180,14 @@ pub enum SurveyError {
         /// What is wrong, with line and column.
         message: String,
     },
+    /// A questionnaire that is none.
+    #[error("{path} is no questionnaire: {message}", path = path.display())]
+    Questionnaire {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        message: String,
+    },
     /// A value that can't be.
     #[error("{path}: {key}: {message}", path = path.display())]
     Value {
@@ -222,6 +238,18 @@ region = "1811"
     fn a_questionnaire_of_ones_own_is_read_from_its_file() {
         let survey = parse(&format!("questionnaire = \"own.csv\"\n{GOOD}"), Office::default()).unwrap();
         assert_eq!(survey.questionnaire, b"own.csv");
+    }
+
+    #[test]
+    fn a_file_that_is_no_questionnaire_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = String::from_utf8(BUILT_IN.1.to_vec()).unwrap().replace(',', ";");
+        std::fs::write(folder.path().join("own.csv"), format!("\u{feff}{own}")).unwrap();
+        let path = folder.path().join("survey.toml");
+        std::fs::write(&path, format!("questionnaire = \"own.csv\"\n{GOOD}")).unwrap();
+        let error = Survey::read(&path, Office::default()).unwrap_err();
+        assert!(matches!(error, SurveyError::Questionnaire { .. }), "{error}");
+        assert!(error.to_string().contains("own.csv is no questionnaire: line 1"), "{error}");
     }
 
     #[test]

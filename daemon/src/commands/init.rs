@@ -1,23 +1,26 @@
 //! Founding a survey: its root key is made here, left in the data folder, and goes nowhere else.
 
 use rukun_authority::Keypair;
-use rukun_document::Questionnaire;
 
 use super::output::Output;
 use crate::args::Init;
 use crate::disk::{self, Folder};
 use crate::node::Node;
 use crate::render;
-use crate::survey::{Office, Survey};
+use crate::survey::{Office, Survey, SurveyError};
 use crate::verbs::{self, VerbError};
 
 pub(super) fn init(init: &Init, folder: &Folder, output: Output) -> Result<(), VerbError> {
     let office = Office { name: init.name.clone(), region: init.region };
-    let remedy = "rukun init --help shows a whole file";
-    let survey = Survey::read(&init.survey, office).map_err(|error| VerbError::new(error, remedy))?;
-    // Whatever can be wrong with the files is found before anything is made.
-    Questionnaire::parse(&survey.questionnaire)
-        .map_err(|error| VerbError::new(format!("the questionnaire can't be used: {error}"), ""))?;
+    let survey = Survey::read(&init.survey, office).map_err(|error| {
+        let remedy = match &error {
+            SurveyError::Questionnaire { .. } => {
+                "mend that; from a spreadsheet, save it as CSV with commas, UTF-8"
+            }
+            _ => "rukun init --help shows a whole file",
+        };
+        VerbError::new(error, remedy)
+    })?;
     let mut node = Node::open_or_make(folder)?;
     let founded = node.with_root(|replica| {
         if let Some(survey) = replica.survey() {
