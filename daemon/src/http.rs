@@ -37,6 +37,9 @@ use visit::{Door, Guest, PATIENCE};
 /// The longest body of a request: a prelist of a whole district fits.
 pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What there is.
+const PLACES: &str = "POST /v1/VERB, GET /v1/events or GET /v1/ping";
+
 #[derive(Debug)]
 struct Interface {
     core: Core,
@@ -71,10 +74,12 @@ fn router(core: Core, device: DeviceKey, network: Network, token: String) -> Rou
         .route("/v1/events", get(events))
         .route("/v1/{verb}", post(verb))
         .fallback(nowhere)
+        .method_not_allowed_fallback(otherwise)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&interface), guard));
     Router::new()
         .route("/v1/proof/{nonce}", get(prove))
+        .method_not_allowed_fallback(otherwise)
         .merge(behind_the_token)
         .layer(middleware::from_fn(keep_strangers_out))
         .with_state(interface)
@@ -155,8 +160,16 @@ async fn events(State(interface): State<Arc<Interface>>) -> impl IntoResponse {
 }
 
 async fn nowhere() -> Response {
-    let remedy = "POST /v1/VERB, GET /v1/events or GET /v1/ping";
-    refusal(VerbError::new("there is nothing here", remedy).with_status(404))
+    refusal(VerbError::new("there is nothing here", PLACES).with_status(404))
+}
+
+/// There is something here, which is asked for otherwise.
+async fn otherwise(request: HttpRequest) -> Response {
+    let path = request.uri().path();
+    let is_read = ["/v1/ping", "/v1/events"].contains(&path) || path.starts_with("/v1/proof/");
+    let method = if is_read { "GET" } else { "POST" };
+    let message = format!("{} is not how {path} is asked for", request.method());
+    refusal(VerbError::new(message, format!("{method} {path}")).with_status(405))
 }
 
 /// A verb's name and its fields as a request.
@@ -164,15 +177,19 @@ fn read(name: &str, body: &[u8]) -> Result<Request, VerbError> {
     let mut fields: Map<String, Value> = if body.is_empty() {
         Map::new()
     } else {
-        let said =
-            |error| VerbError::new(format!("the body is no JSON object: {error}"), "").with_status(400);
+        let said = |error| {
+            let message = format!("the body is no JSON object: {error}");
+            VerbError::new(message, "send the verb's fields as an object, or nothing").with_status(400)
+        };
         serde_json::from_slice(body).map_err(said)?
     };
     fields.insert("verb".into(), name.into());
     serde_json::from_value(Value::Object(fields)).map_err(|error| {
         let error = error.to_string();
-        let status = if error.starts_with("unknown variant") { 404 } else { 422 };
-        VerbError::new(error, "").with_status(status)
+        if error.starts_with("unknown variant") {
+            return VerbError::new(error, "POST /v1/VERB with one of these verbs").with_status(404);
+        }
+        VerbError::new(error, "send the verb's fields as they are called and of their types").with_status(422)
     })
 }
 
@@ -300,8 +317,20 @@ mod tests {
         let served = served().await;
         let client = client(&served).await;
         let refused = blocking(move || client.call("frobnicate", &json!({})).unwrap_err()).await;
-        let ClientError::Refused { message, status: 404, .. } = refused else { panic!("{refused:?}") };
+        let ClientError::Refused { message, status: 404, remedy: Some(remedy) } = refused else {
+            panic!("{refused:?}")
+        };
         assert!(message.contains("frobnicate") && message.contains("record-show"), "{message}");
+        assert!(remedy.contains("POST /v1/VERB"), "{remedy}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_verb_that_is_asked_for_by_another_method_is_told_which() {
+        let served = served().await;
+        let got = raw(&served, post("localhost", TOKEN).replace("POST /v1/id", "GET /v1/status")).await;
+        assert!(got.starts_with("HTTP/1.1 405") && got.contains("\"POST /v1/status\""), "{got}");
+        let posted = raw(&served, post("localhost", TOKEN).replace("/v1/id", "/v1/ping")).await;
+        assert!(posted.starts_with("HTTP/1.1 405") && posted.contains("\"GET /v1/ping\""), "{posted}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
