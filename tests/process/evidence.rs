@@ -141,8 +141,13 @@ impl Written {
             fs::write(&spoilt, other).unwrap();
             assert!(refusal(&self.verify(&spoilt, &[])).contains("proves nothing"));
         }
+        for (other, why) in [(&bytes[..bytes.len() / 2], "cut off"), (b"a letter", "no evidence of rukun")] {
+            fs::write(&spoilt, other).unwrap();
+            let refused = refusal(&self.verify(&spoilt, &[]));
+            assert!(refused.contains(why), "{refused}");
+        }
         fs::write(&spoilt, [&bytes[..], b"\n"].concat()).unwrap();
-        assert!(refusal(&self.verify(&spoilt, &[])).contains("1 bytes left over"));
+        assert!(refusal(&self.verify(&spoilt, &[])).contains("added to its end"));
     }
 
     fn foreign_libraries_prove_the_same(&self, parent: &Path) {

@@ -8,8 +8,10 @@ use std::process::ExitCode;
 
 use data_encoding::BASE64;
 use rukun_change::SurveyId;
+use rukun_change::cbor::CborError;
+use rukun_change::cose::Sign1Error;
 use rukun_evidence::limits::EVIDENCE_BYTES_MAX;
-use rukun_evidence::{SignedEvidence, VerifiedEvidence};
+use rukun_evidence::{EvidenceError, SignedEvidence, VerifiedEvidence};
 use serde::Serialize;
 
 use super::output::Output;
@@ -17,6 +19,10 @@ use crate::disk::{self, DiskError, Folder};
 use crate::node::Node;
 use crate::render::{self, counted, shown_bytes};
 use crate::verbs::{EvidenceShape, ProofShape, Request, VerbError};
+
+const NO_EVIDENCE: &str = "it is no evidence of rukun, or of a later version of it";
+/// The first byte of what is signed: the tag of `COSE_Sign1`.
+const SIGNED: u8 = 0xd2;
 
 /// A file that was written.
 #[derive(Serialize)]
@@ -53,11 +59,32 @@ pub(super) fn verify(file: &Path, survey: Option<&SurveyId>, output: Output) -> 
         let remedy = "believe nothing in it; get the file again from the device that wrote it";
         VerbError::new(format!("{} proves nothing: {why}", file.display()), remedy)
     };
-    let signed = SignedEvidence::from_bytes(&bytes).map_err(|error| proves_nothing(error.to_string()))?;
+    let signed =
+        SignedEvidence::from_bytes(&bytes).map_err(|error| proves_nothing(unread(&bytes, &error)))?;
     let verified =
         VerifiedEvidence::verify(&signed, survey).map_err(|flaw| proves_nothing(flaw.to_string()))?;
     output.show(&ProofShape::of(&verified, survey.is_some()), render::evidence)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a file is no evidence.
+fn unread(bytes: &[u8], error: &EvidenceError) -> String {
+    let (EvidenceError::Cbor(of_shape) | EvidenceError::Sign1(Sign1Error::Cbor(of_shape))) = error else {
+        return match error {
+            EvidenceError::Sign1(Sign1Error::Header) => NO_EVIDENCE.into(),
+            error => error.to_string(),
+        };
+    };
+    match of_shape {
+        // A length that the file does not have is over the limit of what it has.
+        CborError::CutOff | CborError::TooMany { .. }
+            if bytes.first().is_none_or(|first| *first == SIGNED) =>
+        {
+            "it is cut off: copy it again".into()
+        }
+        CborError::Leftover { .. } => "something was added to its end: copy it again".into(),
+        _ => NO_EVIDENCE.into(),
+    }
 }
 
 /// A new file, for its owner alone: it holds a family's answers.
