@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::records::heading;
 use super::{
-    Cell, Paint, Table, clean, counted, short_change, short_device, short_field, short_record, shortened,
-    shown, shown_time, titled, wrapped,
+    Cell, Paint, Table, clean, counted, short_change, short_device, short_field, short_member, short_record,
+    shortened, shown, shown_time, titled, wrapped,
 };
 use crate::verbs::{CandidateShape, ConflictShape, ConflictsShape};
 
@@ -153,6 +153,10 @@ fn remedy(conflict: &ConflictShape, paint: Paint) -> String {
         ("duplicate", _, _) => say("mark the wrong one", format!("rukun record gone {record} --reason TEXT")),
         ("rule", field, _) => {
             let field = field.as_deref().map_or_else(|| "FIELD".into(), short_field);
+            let field = match &conflict.member {
+                Some(member) if !field.contains('/') => format!("{}/{field}", short_member(member)),
+                _ => field,
+            };
             say("correct an answer", format!("rukun record set {record} {field}=VALUE"))
         }
         ("set-aside", _, Some(first)) => {
@@ -160,5 +164,33 @@ fn remedy(conflict: &ConflictShape, paint: Paint) -> String {
             say("settle it from above", format!("rukun uphold {change}  (or rukun dismiss {change})"))
         }
         _ => say("its history", format!("rukun log {record}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_about_a_member_names_the_member_in_its_remedy() {
+        let conflict = ConflictShape {
+            record: "1811010005000300-3f2a91c0d2e4aaaa".into(),
+            name: String::new(),
+            kind: "rule".into(),
+            field: None,
+            label: None,
+            member: Some("m:3f2a91c0d2e4aaaa".into()),
+            member_name: None,
+            cause: "no answer to r407".into(),
+            candidates: vec![],
+            other: vec![],
+        };
+        let says = |field: Option<&str>| {
+            let field = field.map(String::from);
+            remedy(&ConflictShape { field, ..conflict.clone() }, Paint::PLAIN)
+        };
+        assert!(says(None).contains("3f2a91c0 m:3f2a/FIELD=VALUE"), "{}", says(None));
+        assert!(says(Some("r407")).contains(" m:3f2a/r407=VALUE"));
+        assert!(says(Some("m:3f2a91c0d2e4aaaa/r407")).contains(" m:3f2a/r407=VALUE"));
     }
 }

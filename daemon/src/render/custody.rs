@@ -44,18 +44,23 @@ pub(super) fn officers(officers: &[TeamShape], paint: Paint) -> String {
         paint,
     );
     for officer in officers {
-        let last = officer.numbers.iter().map(|numbers| numbers.last).max().unwrap_or_default();
         table.row([
             Cell::text(if officer.name.is_empty() { "unknown" } else { &officer.name }),
             Cell::text(officer.role.as_deref().unwrap_or("no role")),
             Cell::text(short_device(&officer.device)).painted(|device| paint.faint(device)),
             Cell::number(officer.changes),
-            Cell::number(last),
+            Cell::text(last_numbers(&officer.numbers)).right(),
             Cell::text(officer.last_contact.as_deref().map_or_else(|| "never".into(), shown_time)),
             Cell::text(missing(&officer.numbers)).painted(|runs| paint.alert(runs)),
         ]);
     }
     format!("\n{}", table.lines(""))
+}
+
+/// `16 + 4`: each incarnation counts from 1.
+fn last_numbers(numbers: &[NumbersShape]) -> String {
+    let last: Vec<String> = numbers.iter().map(|one| one.last.to_string()).collect();
+    if last.is_empty() { "0".into() } else { last.join(" + ") }
 }
 
 /// `3, 7-9 of 1a2b3c4d`: the incarnation is named where there is more than one.
@@ -91,6 +96,12 @@ mod tests {
         assert_eq!(missing(&two), "3 of 0a; 1-2 of 0b");
         let many: Vec<(u64, u64)> = (1..9).map(|n| (n * 2, n * 2)).collect();
         assert_eq!(missing(&[numbers("0a", &many)]), "2, 4, 6, 8, ...");
+    }
+
+    #[test]
+    fn last_numbers_of_every_store_are_shown() {
+        assert_eq!(last_numbers(&[]), "0");
+        assert_eq!(last_numbers(&[numbers("0a", &[]), numbers("0b", &[])]), "99 + 99");
     }
 
     #[test]
