@@ -194,7 +194,7 @@ fn write(folder: &Folder, request: Request, output: Output) -> Result<(), VerbEr
 fn patch(answers: &Answers) -> Result<Option<Value>, VerbError> {
     let Some(given) = &answers.json_patch else { return Ok(None) };
     let text = if given == "-" { read_all()? } else { given.clone() };
-    let remedy = "write it like --json-patch '{\"r304\": 3}'";
+    let remedy = "write it like --json-patch '{\"r304\": 3}', or give a file by --json-patch - < FILE";
     let patch = serde_json::from_str(&text);
     patch.map(Some).map_err(|error| VerbError::new(format!("the patch is no JSON: {error}"), remedy))
 }

@@ -33,6 +33,10 @@ pub(super) fn patch(
             let message = format!("answer {at} of {} sets nothing", typed.len());
             return Err(VerbError::new(message, remedy));
         };
+        if place.rsplit('/').next().is_none_or(|field| field.trim().is_empty()) {
+            let remedy = "write FIELD=VALUE, such as r304=3";
+            return Err(VerbError::new(format!("answer {at} of {} names no variable", typed.len()), remedy));
+        }
         match place.split_once('/') {
             None => {
                 let answer = answer(questionnaire, Level::Family, place, text)?;
@@ -117,6 +121,10 @@ pub(super) fn place(reading: &Reading, text: &str) -> Result<Place, VerbError> {
 
 /// The member of a number on the form, a whole id, or a unique beginning of one.
 pub(super) fn member(reading: Option<&Reading>, text: &str) -> Result<MemberId, VerbError> {
+    if text.trim().is_empty() {
+        let remedy = "write MEMBER/FIELD, such as 1/r402; rukun record show RECORD lists the members";
+        return Err(VerbError::new("no member is named before the /", remedy));
+    }
     let Some(reading) = reading else {
         let remedy = "start a new member's key with +, such as +1/r402=Siti";
         return Err(VerbError::new(format!("a new record has no member {text} yet"), remedy));
@@ -255,6 +263,12 @@ mod tests {
         assert!(error.message.contains("did you mean r304"), "{error}");
         let error = typed(&["r402=Siti"]).unwrap_err();
         assert!(error.message.contains("each member"), "{error}");
+        for nameless in ["=3", "+1/=3"] {
+            let error = typed(&["r304=3", nameless]).unwrap_err();
+            assert!(error.message.contains("answer 2 of 2 names no variable"), "{error}");
+        }
+        let error = typed(&["/r402=x"]).unwrap_err();
+        assert!(error.message.contains("no member is named"), "{error}");
         let error = typed(&["m:3f/r402=Siti"]).unwrap_err();
         assert!(error.remedy.contains("+1/r402"), "{error}");
     }
