@@ -16,6 +16,10 @@ const BEGINNING_MIN: usize = 4;
 
 type Held = Vec<(AdmittedChange, Standing)>;
 
+/// What shares a number, read once for each: of one that was used a thousand times, a thousand changes ask.
+#[derive(Default)]
+pub(crate) struct Numbers(BTreeMap<(Author, u64), Vec<AdmittedHeader>>);
+
 impl Replica {
     /// The record of a whole id or of a beginning that only one id has.
     ///
@@ -54,14 +58,10 @@ impl Replica {
     /// The changes held of a record with their standing, and what is read in them.
     pub(crate) fn held(&self, record: &RecordId) -> Result<(Held, Reading), ReplicaError> {
         let mut held = Vec::new();
-        // Once for each number: of one that was used a thousand times, a thousand changes ask.
-        let mut by_number: BTreeMap<(Author, u64), Vec<AdmittedHeader>> = BTreeMap::new();
+        let mut numbers = Numbers::default();
         for change in self.store.record_changes(record)? {
             let made = change.change();
-            let same_number = match by_number.entry((made.author, made.n)) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(self.forked(&made.author, made.n)?),
-            };
+            let same_number = numbers.forked(self, made.author, made.n)?;
             let judge = |trust: &Trust| trust.standing(&change, same_number);
             let mut standing = self.trust.as_ref().map_or(Standing::Good, judge);
             if cfg!(planted = "fork-first-kept") && standing == Standing::SetAside(Reason::Fork) {
@@ -87,5 +87,20 @@ impl Replica {
             return Err(ActionError::NoRecord { text: record.to_string() });
         }
         Ok((held, reading))
+    }
+}
+
+impl Numbers {
+    /// The headers of all changes held that carry a number, if more than one does.
+    pub(crate) fn forked(
+        &mut self,
+        replica: &Replica,
+        author: Author,
+        n: u64,
+    ) -> Result<&[AdmittedHeader], ReplicaError> {
+        Ok(match self.0.entry((author, n)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(replica.forked(&author, n)?),
+        })
     }
 }

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rukun_authority::limits::INCARNATIONS_MAX;
-use rukun_authority::{Kept, Statement};
+use rukun_authority::{AdmittedHeader, Kept, Statement};
 use rukun_change::limits::STATEMENT_BYTES_MAX;
 use rukun_change::{Author, ChangeId, DeviceKey, Incarnation, StatementId, SubSls};
 
+use crate::held::Numbers;
 use crate::replica::{Replica, ReplicaError};
 
 /// An id takes 34 bytes. The first KiB is for all else.
@@ -55,9 +56,10 @@ impl Replica {
         }
         let mut kept: BTreeMap<Incarnation, u64> = BTreeMap::new();
         let mut lists: BTreeMap<SubSls, BTreeSet<ChangeId>> = BTreeMap::new();
-        let mut left_out = 0;
+        let (mut left_out, mut numbers) = (0, Numbers::default());
         for (incarnation, n, id, home) in came.into_values() {
-            if self.is_in_doubt(Author { device: *device, incarnation }, n, &id)? {
+            let author = Author { device: *device, incarnation };
+            if self.is_in_doubt(&id, numbers.forked(self, author, n)?)? {
                 continue;
             }
             let listed = lists.get(&home).map_or(0, BTreeSet::len);
@@ -79,12 +81,11 @@ impl Replica {
 
     /// Whether a change bears a number of another and does not count. Who reads one branch's place alone never gets
     /// the list that keeps the other, and would follow what everybody above sets aside.
-    fn is_in_doubt(&self, author: Author, n: u64, id: &ChangeId) -> Result<bool, ReplicaError> {
-        let same_number = self.forked(&author, n)?;
+    fn is_in_doubt(&self, id: &ChangeId, same_number: &[AdmittedHeader]) -> Result<bool, ReplicaError> {
         if same_number.is_empty() {
             return Ok(false);
         }
         let (Some(trust), Some(change)) = (&self.trust, self.store.change(id)?) else { return Ok(true) };
-        Ok(!trust.standing(&change, &same_number).is_good())
+        Ok(!trust.standing(&change, same_number).is_good())
     }
 }
